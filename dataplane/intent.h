@@ -1,0 +1,50 @@
+// What a frame still wants from its last port: a checksum, or to be cut into MTU-sized segments.
+// It is a virtio-net header's contents (linux/virtio_net.h) in the mbuf's tx_offload word, so a
+// super-packet crosses bridge and encap whole, and a tunnel header moves one number (csum_start).
+//
+//   no flag in ol_flags     the frame is complete; tx_offload is undefined
+//   kNeedsChecksum          sum from csum_start to the frame's end goes to csum_start + csum_offset;
+//                           that field holds the non-inverted pseudo-header sum already
+//   kNeedsSegment           more than gso_size payload bytes behind the L4 header; implies kNeedsChecksum
+//
+// Offsets count from the first byte of the frame (the outer one once encapsulated). pmd/ translates
+// to and from a device's own form; nobody else reads mbuf::tx_offload.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <cstdint>
+
+namespace causeway {
+
+enum class GsoType : uint8_t { none = 0, tcp4 = 1, tcp6 = 2, udp4 = 3, udp6 = 4 };
+
+struct Intent {
+  uint16_t csum_start = 0;   // bytes from the frame's start to its (innermost) L4 header
+  uint16_t gso_size = 0;     // payload bytes a segment; 0 without kNeedsSegment
+  uint8_t csum_offset = 0;   // bytes from csum_start to the checksum field: 16 TCP, 6 UDP
+  GsoType gso_type = GsoType::none;
+  uint8_t tunnel_bytes = 0;  // outer headers in front of the inner Ethernet header; 0: no tunnel.
+                             // Set by encap, cleared by decap. Over 255 bytes of outer headers never occur here.
+  uint8_t ecn = 0;           // 1: the TCP header may carry CWR (VIRTIO_NET_HDR_GSO_ECN)
+};
+static_assert(sizeof(Intent) == sizeof(uint64_t));
+
+inline constexpr uint64_t kNeedsChecksum = RTE_MBUF_F_TX_TCP_CKSUM;
+inline constexpr uint64_t kNeedsSegment = RTE_MBUF_F_TX_TCP_SEG;
+inline constexpr uint64_t kIntentFlags = kNeedsChecksum | kNeedsSegment;
+static_assert((kNeedsChecksum & kNeedsSegment) == 0);
+
+inline bool has_intent(const rte_mbuf* m) noexcept { return (m->ol_flags & kIntentFlags) != 0; }
+
+inline Intent intent_of(const rte_mbuf* m) noexcept { return __builtin_bit_cast(Intent, m->tx_offload); }
+
+// `flags` is kNeedsChecksum, with kNeedsSegment where gso_size is set.
+inline void set_intent(rte_mbuf* m, Intent intent, uint64_t flags) noexcept {
+  m->tx_offload = __builtin_bit_cast(uint64_t, intent);
+  m->ol_flags = (m->ol_flags & ~kIntentFlags) | flags;
+}
+
+inline void clear_intent(rte_mbuf* m) noexcept { m->ol_flags &= ~kIntentFlags; }
+
+}  // namespace causeway

@@ -1,0 +1,66 @@
+// The interface every port meets, whatever device is behind it. Owned and configured by the control
+// thread; the PortIo half is for workers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "dataplane/wire/address.h"
+#include "pmd/port_io.h"
+
+struct rte_mempool;
+
+namespace causeway {
+
+enum class Toggle : uint8_t { automatic, on, off };
+
+struct OffloadSettings {
+  Toggle checksum = Toggle::automatic;
+  Toggle tso = Toggle::automatic;
+  Toggle tunnel_tso = Toggle::automatic;
+  Toggle flow = Toggle::automatic;
+  auto operator<=>(const OffloadSettings&) const = default;
+};
+
+// What a port is opened with. Queue counts: one rx queue per owner, one tx queue per worker.
+struct PortOptions {
+  std::string name;        // as in the YAML; also the Linux interface's name for tap and packet ports
+  uint16_t rx_queues = 1;
+  uint16_t tx_queues = 1;
+  uint16_t mtu = 0;        // bytes of IP packet; 0: leave the device's own
+  MacAddress mac{};        // zero: leave the device's own
+  bool underlay = false;   // carries tunnels: promiscuous mode off where it can be, complete checksums on the wire
+  OffloadSettings offloads{};
+  rte_mempool* pool = nullptr;  // receive buffers; outlives the port
+};
+
+// Counters of the device itself: what it lost before a worker saw it, or after a worker gave it away.
+struct PortDeviceStats {
+  uint64_t rx_missed = 0;  // frames lost for want of a descriptor or buffer
+  uint64_t rx_errors = 0;
+  uint64_t tx_errors = 0;  // frames taken by tx_burst and lost
+};
+
+class Port : public PortIo {
+ public:
+  virtual const std::string& name() const noexcept = 0;
+  virtual const char* kind() const noexcept = 0;  // "dpdk", "tap", "packet"
+  virtual MacAddress mac() const noexcept = 0;
+  virtual uint16_t mtu() const noexcept = 0;      // bytes of IP packet, without the Ethernet header
+  virtual uint16_t rx_queues() const noexcept = 0;
+  virtual uint16_t tx_queues() const noexcept = 0;
+  virtual bool link_up() const noexcept = 0;
+  virtual TxCapabilities capabilities() const noexcept = 0;
+  virtual PortDeviceStats device_stats() const noexcept = 0;
+  // Both change a running port; an empty string means done, anything else says why not.
+  virtual std::string set_mtu(uint16_t mtu) = 0;
+  virtual std::string set_mac(const MacAddress& mac) = 0;
+};
+
+// Each opens a device and starts it; on failure returns null and says why in `error` (one line, no name in front).
+std::unique_ptr<Port> open_ethdev_port(const PortOptions& options, const std::string& devargs, std::string& error);
+std::unique_ptr<Port> open_tap_port(const PortOptions& options, std::string& error);
+std::unique_ptr<Port> open_packet_port(const PortOptions& options, std::string& error);
+
+}  // namespace causeway
