@@ -1,0 +1,116 @@
+// The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
+//
+// A "sum" is a one's complement sum of 16-bit words as they lie in memory (RFC 1071 section 2 (B): byte
+// order doesn't matter as long as nobody swaps). It travels unfolded in a uint32_t; each function here
+// returns at most 0xffff, so some 65,000 of them can be added before fold(). A sum is 0 only if every byte
+// summed was 0.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "dataplane/wire/big_endian.h"
+#include "dataplane/wire/ipv4.h"
+#include "dataplane/wire/ipv6.h"
+
+namespace causeway {
+
+constexpr uint16_t fold(uint64_t sum) noexcept {
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint16_t>((sum & 0xffff) + (sum >> 16));
+}
+
+// A checksum field: the sum's complement.
+constexpr be16 checksum_of(uint32_t sum) noexcept { return be16::from_raw(static_cast<uint16_t>(~fold(sum))); }
+
+// The same for UDP, where 0 would mean "none" (RFC 768).
+constexpr be16 udp_checksum_of(uint32_t sum) noexcept {
+  const be16 checksum = checksum_of(sum);
+  return checksum == be16{} ? be16(0xffff) : checksum;
+}
+
+// Bytes that start at an odd offset of what is being summed: their sum with the two halves swapped.
+constexpr uint16_t odd_sum(uint32_t sum) noexcept { return swap_bytes(fold(sum)); }
+
+// Sum of any bytes at any alignment; an odd last byte counts as if a 0 followed.
+uint32_t sum_bytes(const void* bytes, size_t count, uint32_t initial = 0) noexcept;
+
+// Sum of `count` bytes from `offset` in a chain of mbufs, whatever the segments' lengths; bytes beyond
+// the chain's end count as 0.
+uint32_t sum_chain(const rte_mbuf* m, uint32_t offset, uint32_t count, uint32_t initial = 0) noexcept;
+
+// Sum of a header whose size is known when compiling.
+template <class Header>
+uint32_t sum_header(const Header& header) noexcept {
+  static_assert(sizeof(Header) % 4 == 0 && alignof(Header) == 1);
+  uint64_t sum = 0;
+  for (size_t i = 0; i < sizeof(Header); i += 4) {
+    uint32_t word = 0;
+    std::memcpy(&word, reinterpret_cast<const uint8_t*>(&header) + i, 4);
+    sum += word;
+  }
+  return fold(sum);
+}
+
+// The checksum of an IPv4 header, options included (they must follow it in memory), whatever its field holds.
+inline be16 ipv4_checksum(const Ipv4Header& ip) noexcept {
+  const uint32_t sum = ip.header_bytes() == sizeof(Ipv4Header) ? sum_header(ip) : sum_bytes(&ip, ip.header_bytes());
+  return checksum_of(sum + static_cast<uint16_t>(~ip.checksum.raw()));
+}
+
+// RFC 1122 section 3.2.1.2.
+inline bool ipv4_checksum_valid(const Ipv4Header& ip) noexcept {
+  return fold(ip.header_bytes() == sizeof(Ipv4Header) ? sum_header(ip) : sum_bytes(&ip, ip.header_bytes())) == 0xffff;
+}
+
+// Pseudo-headers: RFC 9293 section 3.1 (IPv4), RFC 8200 section 8.1 (IPv6). Addresses in wire order;
+// `l4_bytes` is the L4 header with its payload.
+inline uint32_t pseudo_header_sum_v4(const void* source, const void* destination, uint8_t protocol,
+                                     uint32_t l4_bytes) noexcept {
+  uint32_t words[2];
+  std::memcpy(&words[0], source, 4);
+  std::memcpy(&words[1], destination, 4);
+  return fold(uint64_t{words[0]} + words[1] + be32(protocol).raw() + be32(l4_bytes).raw());
+}
+
+inline uint32_t pseudo_header_sum_v6(const void* source, const void* destination, uint8_t protocol,
+                                     uint32_t l4_bytes) noexcept {
+  uint32_t words[8];
+  std::memcpy(&words[0], source, 16);
+  std::memcpy(&words[4], destination, 16);
+  uint64_t sum = uint64_t{be32(protocol).raw()} + be32(l4_bytes).raw();
+  for (const uint32_t word : words) sum += word;
+  return fold(sum);
+}
+
+inline uint32_t pseudo_header_sum(const Ipv4Header& ip, uint8_t protocol, uint32_t l4_bytes) noexcept {
+  return pseudo_header_sum_v4(&ip.source, &ip.destination, protocol, l4_bytes);
+}
+inline uint32_t pseudo_header_sum(const Ipv6Header& ip, uint8_t protocol, uint32_t l4_bytes) noexcept {
+  return pseudo_header_sum_v6(&ip.source, &ip.destination, protocol, l4_bytes);
+}
+
+// RFC 1624 section 3, equation 3: the checksum after a word under it changed.
+constexpr be16 update_checksum(be16 checksum, be16 from, be16 to) noexcept {
+  return checksum_of(static_cast<uint32_t>(static_cast<uint16_t>(~checksum.raw())) +
+                     static_cast<uint16_t>(~from.raw()) + to.raw());
+}
+constexpr be16 update_checksum(be16 checksum, be32 from, be32 to) noexcept {
+  return be16::from_raw(static_cast<uint16_t>(
+      ~fold(uint64_t{static_cast<uint16_t>(~checksum.raw())} + static_cast<uint32_t>(~from.raw()) + to.raw())));
+}
+
+// The checksum that the UDP datagram behind the IP header at `l3_offset` ought to carry, whatever its field
+// holds now; never 0. IP and UDP header lie in the first segment, without IPv6 extension headers, and
+// UDP's length has been checked: the caller knows.
+be16 udp_checksum_over(const rte_mbuf* m, uint32_t l3_offset) noexcept;
+
+// Whether that datagram's checksum is right; the same terms. A checksum of 0 ("none") is the caller's.
+bool udp_checksum_valid(const rte_mbuf* m, uint32_t l3_offset) noexcept;
+
+}  // namespace causeway
