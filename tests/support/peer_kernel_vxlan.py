@@ -1,0 +1,15 @@
+"""The Linux kernel's VXLAN as a tunnel endpoint: a vxlan interface, a bridge and a container's veth."""
+
+
+class KernelVxlanPeer:
+    """Stands on `host`, whose interface `underlay` gets `address` (with its prefix length)."""
+
+    def __init__(self, host, underlay, address, remote, ports, vni=100, udp_port=4789):
+        self.host = host
+        host.ip("addr", "add", address, "dev", underlay)
+        host.ip("link", "add", "vx0", "mtu", 1450, "type", "vxlan", "id", vni, "local", address.split("/")[0],
+                "remote", remote, "dstport", udp_port, "dev", underlay)
+        host.ip("link", "add", "br0", "type", "bridge")
+        host.ip("link", "set", "br0", "up")
+        for port in ("vx0", *ports):
+            host.ip("link", "set", port, "master", "br0", "up")
