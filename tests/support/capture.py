@@ -6,7 +6,8 @@ import time
 
 from tests.support.process import LabError, run
 
-CHECKSUMS_ON = ["-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE"]
+CHECKSUMS_ON = ["-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
+                "-o", "tcp.desegment_tcp_streams:FALSE"]  # each frame for itself: no reassembly of whole downloads
 BROKEN = ('_ws.malformed || ip.checksum.status == "Bad" || udp.checksum.status == "Bad" || '
           'tcp.checksum.status == "Bad" || icmp.checksum.status == "Bad" || icmpv6.checksum.status == "Bad"')
 

@@ -19,9 +19,11 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 from tests.support.capture import Capture
 from tests.support.causeway import Causeway
@@ -283,10 +285,11 @@ class Lab:
             for process in reversed(self.processes):
                 if process.poll() is None:
                     process.child.terminate()
+            patience_ends = time.monotonic() + 3
             for process in reversed(self.processes):
                 try:
-                    process.child.wait(3)
-                except Exception:  # on the way out, whatever it is
+                    process.child.wait(max(0.05, patience_ends - time.monotonic()))
+                except subprocess.TimeoutExpired:
                     process.kill()
             take_down(self.prefix)
         finally:
