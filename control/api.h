@@ -5,6 +5,17 @@
 //   <- {"ok": true, "result": [...]}
 //   <- {"ok": false, "errors": ["gateway.yaml:14:11: error: ...", ...]}
 //
+// The verbs, as causewayctl asks:
+//
+//   show      what: one of show_subjects() (ctl_show.h)       -> a list of objects
+//   stats     per_worker: bool                                -> {drops: {reason: count}}, per worker also
+//                                                                workers: [{id, drops}, ...]
+//   plan      file: a label, text: the file's contents        -> {operations: ["one line", ...]}
+//   apply     the same                                        -> {operations: [...]}, all of them done
+//   reload                                                    -> as apply
+//   fdb       action: flush | add | del, bridge, mac, port,   -> anything
+//             vlan: absent where not given
+//
 // Runs on the control thread. A client that is slow, silent, gone or hostile costs bounded memory and
 // never blocks: while its reply does not drain, nothing more is read from it.
 #pragma once

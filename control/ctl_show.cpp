@@ -1,0 +1,86 @@
+#include "control/ctl_show.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "control/ctl_table.h"
+#include "dataplane/drop_reason.h"
+
+namespace causeway {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::array<std::string_view, 9> kSubjects{"ports", "bridges", "tunnels",  "fdb",      "neighbors",
+                                                    "flows", "workers", "offloads", "multicast"};
+
+// The columns of each subject; one that is not here shows all it has.
+const std::map<std::string, std::vector<std::string>>& columns_of_subjects() {
+  static const std::map<std::string, std::vector<std::string>> columns{
+      {"ports",
+       {"name", "kind", "bridge", "state", "mtu", "mac", "addresses", "rx_packets", "rx_bytes", "tx_packets",
+        "tx_bytes", "rx_drops", "tx_drops"}},
+      {"bridges", {"name", "interfaces", "macs", "max_macs", "ageing_time"}},
+      {"tunnels", {"name", "mode", "id", "local", "remote", "bridge", "state", "reason", "rx_packets", "tx_packets"}},
+      {"fdb", {"bridge", "vlan", "mac", "port", "remote", "type", "age_s"}},
+      {"neighbors", {"port", "address", "mac", "state", "type", "age_s"}},
+      {"workers",
+       {"id", "core", "rx_packets", "tx_packets", "busy_cycles", "idle_cycles", "flow_cache_entries", "flow_cache_hits",
+        "flow_cache_misses"}},
+      {"offloads", {"port", "offload", "state", "reason"}},
+  };
+  return columns;
+}
+
+std::string_view meaning_of(const std::string& reason) {
+  const auto found = std::find_if(kDropReasonText.begin(), kDropReasonText.end(),
+                                  [&reason](const DropReasonText& text) { return text.name == reason; });
+  return found == kDropReasonText.end() ? std::string_view{} : found->meaning;
+}
+
+}  // namespace
+
+std::span<const std::string_view> show_subjects() { return kSubjects; }
+
+std::string render_show(const std::string& subject, const json& rows) {
+  if (rows.empty()) return "no " + (subject == "fdb" ? std::string("fdb entries") : subject) + "\n";
+  const auto found = columns_of_subjects().find(subject);
+  return render_table(rows, found == columns_of_subjects().end() ? std::vector<std::string>{} : found->second);
+}
+
+std::string render_stats(const json& stats, bool all) {
+  const json drops = stats.value("drops", json::object());
+  const json workers = stats.value("workers", json::array());
+  std::vector<std::string> columns{"drops"};
+  for (const json& worker : workers) columns.push_back("worker_" + worker.value("id", json(0)).dump());
+  columns.insert(columns.end(), {"reason", "meaning"});
+
+  json rows = json::array();
+  for (const auto& [reason, count] : drops.items()) {
+    if (!all && count == 0) continue;
+    json row{{"drops", count}, {"reason", reason}, {"meaning", meaning_of(reason)}};
+    for (size_t i = 0; i < workers.size(); ++i) {
+      row[columns[i + 1]] = workers[i].value("drops", json::object()).value(reason, uint64_t{0});
+    }
+    rows.push_back(std::move(row));
+  }
+  if (rows.empty()) return "no drops\n";
+  std::stable_sort(rows.begin(), rows.end(), [](const json& a, const json& b) { return a["drops"] > b["drops"]; });
+  return render_table(rows, columns);
+}
+
+std::string render_operations(const json& result) {
+  const json operations = result.is_object() ? result.value("operations", json::array()) : result;
+  if (!operations.is_array() || operations.empty()) return "nothing to change\n";
+  std::string text;
+  for (const json& operation : operations) {
+    text += (operation.is_string() ? operation.get<std::string>() : operation.dump()) + "\n";
+  }
+  return text;
+}
+
+}  // namespace causeway
