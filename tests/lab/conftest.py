@@ -34,16 +34,22 @@ def deadline(request):
 
 
 @pytest.fixture
-def lab(request):
+def lab():
     with Lab() as network:
-        request.node.lab = network
         yield network
+
+
+def _labs_of(item):
+    for value in getattr(item, "funcargs", {}).values():
+        network = getattr(value, "lab", value)
+        if isinstance(network, Lab):
+            yield network
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
-    network = getattr(item, "lab", None)
-    if report.failed and network is not None and call.when == "call":
-        for title, lines in network.logs():
-            report.sections.append((f"last lines of {title}", "\n".join(lines)))
+    if report.failed and call.when == "call":
+        for network in _labs_of(item):
+            for title, lines in network.logs():
+                report.sections.append((f"last lines of {title}", "\n".join(lines)))

@@ -16,6 +16,7 @@ import time
 from tests.support import traffic
 from tests.support.causeway import program
 from tests.support.lab import Lab, namespaces, take_down
+from tests.support.overlay import two_hosts
 from tests.support.process import LabError, tail
 
 KEPT_PREFIX = "causeway-demo-"
@@ -101,10 +102,7 @@ class Demo:
         heading("Two hosts, a container each")
         indented(PICTURE.format(name=f" {self.mode.upper()} 123 "), "bold")
         step = Step("network namespaces and cables")
-        self.h1, self.h2 = self.lab.host("h1"), self.lab.host("h2")
-        self.lab.link(self.h1, "up0", self.h2, "up0", mtu=1500)
-        self.c1 = self.h1.container("c1", address="10.1.0.1/24", mtu=1450)
-        self.c2 = self.h2.container("c2", address="10.1.0.2/24", mtu=1450)
+        self.h1, self.h2, self.c1, self.c2 = two_hosts(self.lab, underlay_mtu=1500, container_mtu=1450)
         step.done("containers' MTU 1450, underlay's 1500")
         heading("One file each")
         configs = [CONFIG.format(me=me, peer=3 - me, mode=self.mode) for me in (1, 2)]
