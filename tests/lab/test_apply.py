@@ -178,20 +178,6 @@ def test_plan_tells_and_does_nothing(two_tunnels):
     assert "tun" not in daemon.ctl_run("plan", daemon.file).stdout
 
 
-def test_unconfirmed_apply_goes_back_by_itself(two_tunnels):
-    network = two_tunnels
-    before = network.state()
-    daemon = network.daemons[0]
-    daemon.apply(network.with_third(1), "--confirm", "2")
-    assert network.state() != before
-    wait_until(lambda: network.state() == before, 6, "the change is taken back", interval=0.2)
-    daemon.apply(network.with_third(1), "--confirm", "2")
-    daemon.ctl_run("confirm")
-    after = network.state()
-    time.sleep(3)
-    assert network.state() == after != before
-
-
 def test_ports_and_a_whole_bridge_leave_and_come_back(two_tunnels):
     """All that carries traffic is removed and added again, ten times: no handle, queue or buffer is lost."""
     network = two_tunnels
