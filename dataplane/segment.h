@@ -1,0 +1,123 @@
+// The last stage before a port that can't do what a frame's Intent asks: completes the checksum, cuts the
+// super-packet into segments, or puts a chain of mbufs into one. Checksums leave here complete.
+//
+// The outer UDP checksum of a tunnelled frame with an Intent is wanted if its field is not zero: encap
+// writes kOuterChecksumWanted there, and here it becomes the real one, per segment. Zero stays zero.
+// A GRE checksum is filled where the C flag stands. (A frame without an Intent gets its outer
+// checksum in encap, by udp_checksum_over of wire/checksum.h: it doesn't come here for that.)
+//
+// Each worker has its own Segmenter and uses it for one frame at a time:
+//
+//   if (!port_takes(frame, caps)) {
+//     reason = segmenter.begin(frame, caps, buffers);        // the frame is the segmenter's now
+//     while (segmenter.pending()) {
+//       count += segmenter.next(out + count, room - count, reason);
+//       if (count == room) flush();
+//     }
+//     if (reason != DropReason::none) count a drop;
+//   }
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <array>
+#include <cstdint>
+
+#include "dataplane/drop_reason.h"
+#include "dataplane/intent.h"
+#include "dataplane/wire/big_endian.h"
+#include "pmd/port_io.h"
+
+namespace causeway {
+
+inline constexpr be16 kOuterChecksumWanted{0xffff};
+
+// Whether the port can do all that the frame wants, so that it needs no Segmenter.
+inline bool port_takes(const rte_mbuf* m, const TxCapabilities& caps) noexcept {
+  if (m->nb_segs > 1 && !caps.multi_segment) return false;
+  if (!has_intent(m)) return true;
+  const Intent intent = intent_of(m);
+  if (intent.tunnel_bytes != 0) return false;
+  if ((m->ol_flags & kNeedsSegment) == 0) return caps.checksum;
+  switch (intent.gso_type) {
+    case GsoType::tcp4:
+      return caps.tcp4_segment;
+    case GsoType::tcp6:
+      return caps.tcp6_segment;
+    case GsoType::udp4:
+    case GsoType::udp6:
+      return caps.udp_segment;
+    case GsoType::none:
+      break;
+  }
+  return false;
+}
+
+// Where new mbufs come from; both outlive the frames. `payload` mbufs only point into the super-packet and
+// need no data room; the two pools may be one.
+struct SegmentBuffers {
+  rte_mempool* headers = nullptr;
+  rte_mempool* payload = nullptr;
+};
+
+// Where things stand in a frame, in bytes from its start.
+struct SegmentLayout {
+  uint16_t outer_l3 = 0;  // 0: no tunnel
+  uint16_t outer_l4 = 0;  // UDP or GRE
+  uint16_t inner_l3 = 0;
+  uint16_t l4 = 0;
+  uint16_t header_bytes = 0;  // everything in front of the payload
+  bool outer_is_v4 = false;
+  bool outer_is_udp = false;
+  bool inner_is_v4 = false;
+  bool is_tcp = false;
+};
+
+// One worker's. No allocation but from the mempools.
+class Segmenter {
+ public:
+  static constexpr uint16_t kMaxHeaderBytes = 512;
+
+  Segmenter() = default;
+  Segmenter(const Segmenter&) = delete;
+  Segmenter& operator=(const Segmenter&) = delete;
+  ~Segmenter() { drop(); }
+
+  // Takes the frame over; only when nothing is pending. Anything but `none` means that it was freed:
+  // segment_failed, mbuf_alloc, or too_big (one mbuf can't hold it and the port takes no chains).
+  DropReason begin(rte_mbuf* frame, const TxCapabilities& caps, const SegmentBuffers& buffers) noexcept;
+
+  // Something is left to fetch.
+  bool pending() const noexcept { return frame_ != nullptr; }
+
+  // Writes up to `room` finished frames to `out`, in order, and returns how many; they are the caller's.
+  // Sets `reason` only when the rest of the super-packet had to be dropped; then nothing is pending.
+  uint16_t next(rte_mbuf** out, uint16_t room, DropReason& reason) noexcept;
+
+ private:
+  DropReason begin_cut(const SegmentBuffers& buffers) noexcept;
+  DropReason make_whole(const SegmentBuffers& buffers) noexcept;
+  DropReason make_linear(rte_mempool* pool) noexcept;
+  DropReason own_headers(uint32_t header_bytes, const SegmentBuffers& buffers) noexcept;
+  DropReason build(rte_mbuf* segment) noexcept;
+  DropReason append_payload(rte_mbuf* segment, uint32_t bytes, uint32_t& sum) noexcept;
+  void patch(uint8_t* headers, uint32_t payload_bytes, uint32_t payload_sum) const noexcept;
+  void drop() noexcept;
+
+  rte_mbuf* frame_ = nullptr;
+  SegmentBuffers buffers_{};
+  Intent intent_{};
+  bool cutting_ = false;  // else frame_ is what next() hands out
+  bool linear_ = false;   // the port takes no chains
+  // Of the super-packet being cut:
+  const rte_mbuf* at_ = nullptr;  // the payload not handed out yet starts here,
+  uint32_t at_offset_ = 0;        // so many bytes in
+  uint32_t payload_left_ = 0;
+  uint32_t payload_done_ = 0;
+  uint32_t index_ = 0;       // of the next segment
+  uint32_t pseudo_sum_ = 0;  // of the L4 pseudo-header, its length taken out
+  SegmentLayout layout_{};
+  std::array<uint8_t, kMaxHeaderBytes> headers_;  // the super-packet's own
+};
+
+}  // namespace causeway
