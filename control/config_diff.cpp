@@ -1,0 +1,371 @@
+#include "control/config_diff.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <concepts>
+#include <map>
+#include <set>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "control/address_text.h"
+
+namespace causeway::config {
+namespace {
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string result;
+  for (const std::string& text : texts) result += (result.empty() ? "" : ", ") + text;
+  return result;
+}
+
+std::string text_of(const std::string& text) { return text; }
+std::string text_of(bool value) { return value ? "true" : "false"; }
+template <std::unsigned_integral T>
+std::string text_of(T value) {
+  return std::to_string(value);
+}
+std::string text_of(Toggle toggle) {
+  return toggle == Toggle::automatic ? "auto" : toggle == Toggle::on ? "on" : "off";
+}
+std::string text_of(Idle idle) { return idle == Idle::adaptive ? "adaptive" : "busy"; }
+std::string text_of(const MacAddress& mac) { return to_string(mac); }
+std::string text_of(const IpAddress& ip) { return to_string(ip); }
+std::string text_of(const IpPrefix& prefix) { return to_string(prefix); }
+std::string text_of(const Route& route) {
+  return fmt::format("{} via {}", route.to.length == 0 ? "default" : to_string(route.to), to_string(route.via));
+}
+std::string text_of(const StaticNeighbor& neighbor) {
+  return fmt::format("{} at {}", to_string(neighbor.to), to_string(neighbor.mac));
+}
+std::string text_of(TunnelMode mode) {
+  return mode == TunnelMode::geneve ? "geneve" : mode == TunnelMode::vxlan ? "vxlan" : "gretap";
+}
+template <typename T>
+std::string text_of(const std::optional<T>& value) {
+  return value ? text_of(*value) : "default";
+}
+template <typename T>
+std::string text_of(const std::vector<T>& list) {
+  std::vector<std::string> texts;
+  for (const T& item : list) texts.push_back(text_of(item));
+  return texts.size() == 1 ? texts.front() : fmt::format("[{}]", joined(texts));
+}
+
+std::string text_of(const Ethernet& ethernet) {
+  const auto queues = [](unsigned count) { return count == 1 ? "" : fmt::format(" rx-queues {}", count); };
+  if (const auto* dpdk = std::get_if<DpdkDevice>(&ethernet.device)) {
+    return fmt::format("dpdk {}{}", dpdk->devargs, queues(dpdk->rx_queues));
+  }
+  if (const auto* tap = std::get_if<TapDevice>(&ethernet.device)) return "tap" + queues(tap->rx_queues);
+  return "interface";
+}
+
+std::string text_of(const Tunnel& tunnel) {
+  const std::string id = tunnel.id ? fmt::format(" id {}", *tunnel.id) : "";
+  return fmt::format("{}{} {} -> {}", text_of(tunnel.mode), id, text_of(tunnel.local), text_of(tunnel.remotes));
+}
+
+// "mtu 1500 -> 9000, macaddress default -> 02:00:00:00:00:01"
+class Differences {
+ public:
+  template <typename T>
+  void compare(std::string_view key, const T& before, const T& after) {
+    if (before != after) texts_.push_back(fmt::format("{} {} -> {}", key, text_of(before), text_of(after)));
+  }
+  // "addresses +172.31.0.2/24 -172.31.0.1/24"; another order alone is no difference.
+  template <typename T>
+  void compare_lists(std::string_view key, const std::vector<T>& before, const std::vector<T>& after) {
+    std::string text;
+    const std::set<T> old_items(before.begin(), before.end());
+    const std::set<T> new_items(after.begin(), after.end());
+    for (const T& item : after) {
+      if (!old_items.contains(item)) text += fmt::format(" +{}", text_of(item));
+    }
+    for (const T& item : before) {
+      if (!new_items.contains(item)) text += fmt::format(" -{}", text_of(item));
+    }
+    if (!text.empty()) texts_.push_back(fmt::format("{}{}", key, text));
+  }
+  bool empty() const { return texts_.empty(); }
+  std::string text() const { return joined(texts_); }
+
+ private:
+  std::vector<std::string> texts_;
+};
+
+Differences differences_of(const Ethernet& before, const Ethernet& after) {
+  Differences result;
+  if (before.device != after.device) result.compare("device", text_of(before), text_of(after));
+  result.compare("mtu", before.mtu, after.mtu);
+  result.compare("macaddress", before.mac, after.mac);
+  result.compare_lists("addresses", before.addresses, after.addresses);
+  result.compare_lists("routes", before.routes, after.routes);
+  result.compare_lists("neighbors", before.neighbors, after.neighbors);
+  result.compare("offloads.checksum", before.offloads.checksum, after.offloads.checksum);
+  result.compare("offloads.tso", before.offloads.tso, after.offloads.tso);
+  result.compare("offloads.tunnel-tso", before.offloads.tunnel_tso, after.offloads.tunnel_tso);
+  result.compare("offloads.flow", before.offloads.flow, after.offloads.flow);
+  result.compare("isolated", before.isolated, after.isolated);
+  return result;
+}
+
+// A port is opened as an underlay or not (PortOptions), so becoming one is a reopening too.
+bool needs_reopening(const Ethernet& before, const Ethernet& after) {
+  return before.device != after.device || before.is_underlay() != after.is_underlay();
+}
+
+Differences differences_of(const Tunnel& before, const Tunnel& after) {
+  const auto tos = [](const Tunnel& tunnel) {
+    return tunnel.tos_inherit ? std::string("inherit") : text_of(uint64_t{tunnel.tos.value_or(0)});
+  };
+  Differences result;
+  result.compare("mode", before.mode, after.mode);
+  result.compare("id", before.id, after.id);
+  result.compare("local", before.local, after.local);
+  result.compare_lists("remote", before.remotes, after.remotes);
+  result.compare("port", before.port, after.port);
+  result.compare("ttl", before.ttl, after.ttl);
+  result.compare("tos", tos(before), tos(after));
+  result.compare("checksum", before.checksum, after.checksum);
+  result.compare("udp6-zero-checksum-rx", before.allow_zero_checksum, after.allow_zero_checksum);
+  result.compare("isolated", before.isolated, after.isolated);
+  return result;
+}
+
+Differences differences_of(const Bridge& before, const Bridge& after) {
+  Differences result;
+  result.compare("ageing-time", before.ageing_time_s, after.ageing_time_s);
+  result.compare("max-macs", before.max_macs, after.max_macs);
+  return result;
+}
+
+using Operations = std::vector<Operation>;
+
+class Diff {
+ public:
+  Diff(const Config& before, const Config& after) : before_(before), after_(after) {
+    note_replaced(before.tunnels, after.ethernets);
+    note_replaced(before.ethernets, after.tunnels);
+  }
+
+  Operations run() {
+    diff_system();
+    diff_ethernets();
+    diff_tunnels();
+    diff_bridges();
+    // Within a kind the order is that of the names, as the maps have it.
+    std::stable_sort(operations_.begin(), operations_.end(),
+                     [](const Operation& a, const Operation& b) { return a.kind < b.kind; });
+    return std::move(operations_);
+  }
+
+ private:
+  // A name that stays but goes from a tunnel to an ethernet or back is another interface: it leaves its
+  // bridge and joins it again.
+  void note_replaced(const auto& before, const auto& after) {
+    for (const auto& [name, value] : before) {
+      if (after.contains(name)) replaced_.insert(name);
+    }
+  }
+
+  Operation& add(OperationKind kind, std::string name, std::string text) {
+    operations_.push_back({.kind = kind, .name = std::move(name), .bridge = {}, .text = std::move(text)});
+    return operations_.back();
+  }
+
+  template <typename T>
+  void add_system(std::string_view key, const T& before, const T& after) {
+    if (before == after) return;
+    add(OperationKind::restart_needed, fmt::format("system.{}", key),
+        fmt::format("! system.{}: {} -> {} needs a restart", key, text_of(before), text_of(after)));
+  }
+
+  void diff_system() {
+    const System& before = before_.system;
+    const System& after = after_.system;
+    const auto workers = [](const System& system) {
+      if (system.worker_cores.empty()) return std::to_string(system.workers);
+      std::vector<std::string> cores;
+      for (unsigned core : system.worker_cores) cores.push_back(std::to_string(core));
+      return fmt::format("[{}]", joined(cores));
+    };
+    const auto memory = [](const System& system) {
+      const bool whole = system.memory_bytes % (1ULL << 20) == 0;
+      return whole ? fmt::format("{}M", system.memory_bytes >> 20) : std::to_string(system.memory_bytes);
+    };
+    add_system("name", before.name, after.name);
+    add_system("workers", workers(before), workers(after));
+    add_system("control-core", before.control_core, after.control_core);
+    add_system("idle", before.idle, after.idle);
+    add_system("hugepages", before.hugepages, after.hugepages);
+    add_system("memory", memory(before), memory(after));
+    add_system("metrics", before.metrics, after.metrics);
+    add_system("flow-cache", before.flow_cache_entries, after.flow_cache_entries);
+  }
+
+  // Walks two maps of the same type side by side: removed(name, old), added(name, new), both(name, old, new).
+  static void walk(const auto& before, const auto& after, auto&& removed, auto&& added, auto&& both) {
+    auto b = before.begin();
+    auto a = after.begin();
+    while (b != before.end() || a != after.end()) {
+      if (a == after.end() || (b != before.end() && b->first < a->first)) {
+        removed(b->first, b->second);
+        ++b;
+      } else if (b == before.end() || a->first < b->first) {
+        added(a->first, a->second);
+        ++a;
+      } else {
+        both(a->first, b->second, a->second);
+        ++b;
+        ++a;
+      }
+    }
+  }
+
+  void diff_ethernets() {
+    walk(
+        before_.ethernets, after_.ethernets,
+        [&](const std::string& name, const Ethernet& old) {
+          add(OperationKind::ethernet_remove, name, fmt::format("- ethernet {}", name)).ethernet = {&old, nullptr};
+        },
+        [&](const std::string& name, const Ethernet& fresh) {
+          std::string text = fmt::format("+ ethernet {} {}", name, text_of(fresh));
+          if (fresh.mtu) text += fmt::format(" mtu {}", *fresh.mtu);
+          if (fresh.is_underlay()) text += ' ' + text_of(fresh.addresses);
+          add(OperationKind::ethernet_add, name, std::move(text)).ethernet = {nullptr, &fresh};
+        },
+        [&](const std::string& name, const Ethernet& old, const Ethernet& fresh) {
+          const Differences differences = differences_of(old, fresh);
+          if (differences.empty()) return;
+          const bool reopen = needs_reopening(old, fresh);
+          add(reopen ? OperationKind::ethernet_reopen : OperationKind::ethernet_change, name,
+              fmt::format("~ ethernet {}: {}{}", name, differences.text(), reopen ? " (reopens the device)" : ""))
+              .ethernet = {&old, &fresh};
+        });
+  }
+
+  void diff_tunnels() {
+    walk(
+        before_.tunnels, after_.tunnels,
+        [&](const std::string& name, const Tunnel& old) {
+          add(OperationKind::tunnel_remove, name, fmt::format("- tunnel {}", name)).tunnel = {&old, nullptr};
+        },
+        [&](const std::string& name, const Tunnel& fresh) {
+          add(OperationKind::tunnel_add, name, fmt::format("+ tunnel {} {}", name, text_of(fresh))).tunnel = {nullptr,
+                                                                                                              &fresh};
+        },
+        [&](const std::string& name, const Tunnel& old, const Tunnel& fresh) {
+          const Differences differences = differences_of(old, fresh);
+          if (differences.empty()) return;
+          add(OperationKind::tunnel_change, name, fmt::format("~ tunnel {}: {}", name, differences.text())).tunnel = {
+              &old, &fresh};
+        });
+  }
+
+  void diff_bridges() {
+    static const Bridge kNone;
+    walk(
+        before_.bridges, after_.bridges,
+        [&](const std::string& name, const Bridge& old) {
+          add(OperationKind::bridge_remove, name, fmt::format("- bridge {}", name)).bridge_parameters = {&old, nullptr};
+          diff_contents(name, old, kNone);
+        },
+        [&](const std::string& name, const Bridge& fresh) {
+          add(OperationKind::bridge_add, name, fmt::format("+ bridge {}", name)).bridge_parameters = {nullptr, &fresh};
+          diff_contents(name, kNone, fresh);
+        },
+        [&](const std::string& name, const Bridge& old, const Bridge& fresh) {
+          const Differences differences = differences_of(old, fresh);
+          if (!differences.empty()) {
+            add(OperationKind::bridge_change, name, fmt::format("~ bridge {}: {}", name, differences.text()))
+                .bridge_parameters = {&old, &fresh};
+          }
+          diff_contents(name, old, fresh);
+        });
+  }
+
+  void diff_contents(const std::string& bridge, const Bridge& before, const Bridge& after) {
+    diff_members(bridge, before, after, OperationKind::member_remove);
+    diff_members(bridge, after, before, OperationKind::member_add);
+    diff_static_macs(bridge, before, after, OperationKind::static_mac_remove);
+    diff_static_macs(bridge, after, before, OperationKind::static_mac_add);
+  }
+
+  // What `these` has and `others` has not.
+  void diff_members(const std::string& bridge, const Bridge& these, const Bridge& others, OperationKind kind) {
+    const std::unordered_set<std::string_view> kept(others.interfaces.begin(), others.interfaces.end());
+    const char sign = kind == OperationKind::member_add ? '+' : '-';
+    for (const std::string& name : these.interfaces) {
+      if (kept.contains(name) && !replaced_.contains(name)) continue;
+      add(kind, name, fmt::format("{} bridge {} interface {}", sign, bridge, name)).bridge = bridge;
+    }
+  }
+
+  void diff_static_macs(const std::string& bridge, const Bridge& these, const Bridge& others, OperationKind kind) {
+    const auto key = [](const StaticMac& entry) { return entry.mac.to_u64() | uint64_t{entry.vlan} << 48; };
+    std::unordered_map<uint64_t, const StaticMac*> kept;
+    kept.reserve(others.static_macs.size());
+    for (const StaticMac& entry : others.static_macs) kept.emplace(key(entry), &entry);
+    const bool adds = kind == OperationKind::static_mac_add;
+    for (const StaticMac& entry : these.static_macs) {
+      const auto found = kept.find(key(entry));
+      if (found != kept.end() && *found->second == entry && !replaced_.contains(entry.port)) continue;
+      const std::string vlan = entry.vlan != 0 ? fmt::format(" vlan {}", entry.vlan) : "";
+      Operation& operation = add(kind, entry.port,
+                                 fmt::format("{} bridge {} static-mac {}{} port {}", adds ? '+' : '-', bridge,
+                                             to_string(entry.mac), vlan, entry.port));
+      operation.bridge = bridge;
+      (adds ? operation.static_mac.after : operation.static_mac.before) = &entry;
+    }
+  }
+
+  const Config& before_;
+  const Config& after_;
+  std::unordered_set<std::string_view> replaced_;
+  Operations operations_;
+};
+
+}  // namespace
+
+const char* to_string(OperationKind kind) {
+  switch (kind) {
+    case OperationKind::restart_needed:
+      return "restart-needed";
+    case OperationKind::static_mac_remove:
+      return "static-mac-remove";
+    case OperationKind::member_remove:
+      return "member-remove";
+    case OperationKind::tunnel_remove:
+      return "tunnel-remove";
+    case OperationKind::bridge_remove:
+      return "bridge-remove";
+    case OperationKind::ethernet_remove:
+      return "ethernet-remove";
+    case OperationKind::ethernet_reopen:
+      return "ethernet-reopen";
+    case OperationKind::ethernet_change:
+      return "ethernet-change";
+    case OperationKind::ethernet_add:
+      return "ethernet-add";
+    case OperationKind::bridge_add:
+      return "bridge-add";
+    case OperationKind::bridge_change:
+      return "bridge-change";
+    case OperationKind::tunnel_change:
+      return "tunnel-change";
+    case OperationKind::tunnel_add:
+      return "tunnel-add";
+    case OperationKind::member_add:
+      return "member-add";
+    case OperationKind::static_mac_add:
+      return "static-mac-add";
+  }
+  return "";
+}
+
+std::vector<Operation> diff_config(const Config& before, const Config& after) { return Diff(before, after).run(); }
+
+}  // namespace causeway::config

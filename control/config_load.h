@@ -1,0 +1,35 @@
+// YAML -> Config. The only place where exceptions (yaml-cpp's) live: none leaves it. Every error names file,
+// line, column and key; all errors of a file are reported, not only the first.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/config.h"
+
+namespace causeway::config {
+
+struct ConfigError {
+  std::string file;
+  int line = 0;      // from 1; 0: concerns the file as a whole
+  int column = 0;    // from 1, in bytes
+  std::string key;   // path such as `tunnels.gnv0.id` or `ethernets.up0.addresses[1]`; may be empty
+  std::string what;  // one line
+
+  // gateway.yaml:14:11: error: tunnels.gnv0.id: 16777216 is out of range (0 to 16777215)
+  std::string to_string() const;
+};
+
+inline constexpr size_t kMaxConfigBytes = size_t{64} << 20;
+inline constexpr size_t kMaxConfigErrors = 100;  // further ones are only counted
+
+// Complete and consistent or nullopt; `errors` gets what is wrong, in the file's order. `file_label` stands in
+// the errors and, without directory and ending, is the default of system.name.
+std::optional<Config> load_config(const std::string& file_label, std::string_view text,
+                                  std::vector<ConfigError>& errors);
+std::optional<Config> load_config_file(const std::string& path, std::vector<ConfigError>& errors);
+
+}  // namespace causeway::config

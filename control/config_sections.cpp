@@ -1,0 +1,368 @@
+#include "control/config_sections.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <set>
+
+#include "control/address_text.h"
+
+namespace causeway::config {
+namespace {
+
+constexpr size_t kLongestInterfaceName = 15;  // IFNAMSIZ - 1, linux/if.h
+constexpr size_t kLongestName = 63;
+constexpr unsigned kMaxWorkers = 64;
+constexpr unsigned kMaxCore = 1023;  // CPU_SETSIZE - 1
+
+// As dev_valid_name() of the kernel's net/core/dev.c has it for interfaces. Reports what is wrong.
+bool is_valid_name(std::string_view name, const Value& value, size_t longest) {
+  if (name.size() > longest) {
+    value.key_error(fmt::format("the name is too long ({} bytes, at most {})", name.size(), longest));
+    return false;
+  }
+  const bool bad = std::any_of(name.begin(), name.end(), [](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || c == '/' || c == ':' || c == 0x7f;
+  });
+  if (bad || name == "." || name == "..") {
+    value.key_error("a name may not contain spaces, '/' or ':', nor be '.' or '..'");
+    return false;
+  }
+  return true;
+}
+
+bool is_link_local(const IpAddress& ip) { return ip.is_v6() && ip.bytes[0] == 0xfe && (ip.bytes[1] & 0xc0) == 0x80; }
+
+// Reachable without a router: in the network of one of the interface's addresses.
+bool is_on_link(const Ethernet& ethernet, const IpAddress& ip) {
+  return std::any_of(ethernet.addresses.begin(), ethernet.addresses.end(), [&](const IpPrefix& own) {
+    return own.contains(ip) || (is_link_local(ip) && own.address.is_v6());
+  });
+}
+
+bool is_host(const IpAddress& ip) { return !ip.is_multicast() && !ip.is_unspecified(); }
+
+bool is_host_and_port(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return false;
+  std::string_view host = text.substr(0, colon);
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  const auto ip = parse_ip(host);
+  const std::string_view port = text.substr(colon + 1);
+  const bool digits = !port.empty() && port.find_first_not_of("0123456789") == std::string_view::npos;
+  return ip && ip->is_v6() == bracketed && digits && port.size() <= 5 && std::stoul(std::string(port)) - 1 < 65535;
+}
+
+}  // namespace
+
+// Whatever order the file has: a section is read after those it refers to.
+void Sections::read(const Value& root) {
+  static constexpr std::string_view kKeys[] = {"version", "system", "ethernets", "vlans", "bridges", "tunnels"};
+  const Fields fields(root, kKeys);
+  fields.require({"version"});
+  if (const auto version = fields.find("version")) {
+    const auto number = version->number(0, UINT64_MAX);
+    if (number && *number != 1) version->error(fmt::format("version {} is not supported, only 1", *number));
+  }
+  if (const auto system = fields.find("system")) read_system(*system);
+  if (const auto ethernets = fields.find("ethernets")) read_ethernets(*ethernets);
+  if (const auto vlans = fields.find("vlans")) vlans->key_error("not supported yet");
+  if (const auto tunnels = fields.find("tunnels")) read_tunnels(*tunnels);
+  if (const auto bridges = fields.find("bridges")) read_bridges(*bridges);
+}
+
+void Sections::read_system(const Value& value) {
+  static constexpr std::string_view kKeys[] = {"name",      "workers", "control-core", "idle",
+                                               "hugepages", "memory",  "metrics",      "flow-cache"};
+  const Fields fields(value, kKeys);
+  System& system = config_.system;
+  if (const auto name = fields.find("name")) {
+    const auto text = name->text("a name");
+    if (text && text->empty()) name->error("the name is empty");
+    if (text && !text->empty() && is_valid_name(*text, *name, kLongestName)) system.name = *text;
+  }
+  if (const auto workers = fields.find("workers")) read_workers(*workers);
+  fields.number("control-core", system.control_core, 0, kMaxCore);
+  if (const auto idle = fields.find("idle")) {
+    if (const auto word = idle->word({"adaptive", "busy"})) system.idle = *word == 0 ? Idle::adaptive : Idle::busy;
+  }
+  fields.toggle("hugepages", system.hugepages);
+  if (const auto memory = fields.find("memory")) {
+    system.memory_bytes = memory->bytes(64ULL << 20, 1ULL << 40).value_or(system.memory_bytes);
+  }
+  if (const auto metrics = fields.find("metrics")) {
+    const auto text = metrics->text("an address and port such as 127.0.0.1:9111");
+    if (text && !is_host_and_port(*text)) {
+      metrics->error(fmt::format("expected an address and port such as 127.0.0.1:9111, not {}", quote(*text)));
+    } else if (text) {
+      system.metrics = *text;
+      metrics->error("not supported yet");
+    }
+  }
+  fields.number("flow-cache", system.flow_cache_entries, 1024, 16777216);
+  system.flow_cache_entries = std::bit_ceil(system.flow_cache_entries);
+}
+
+void Sections::read_workers(const Value& value) {
+  System& system = config_.system;
+  if (!value.is_list()) {
+    system.workers = static_cast<unsigned>(value.number(1, kMaxWorkers).value_or(1));
+    return;
+  }
+  value.for_each_item([&](const Value& item) {
+    const auto core = item.number(0, kMaxCore);
+    if (!core) return;
+    const auto first = std::find(system.worker_cores.begin(), system.worker_cores.end(), *core);
+    if (first != system.worker_cores.end()) return item.error(fmt::format("core {} has a worker already", *core));
+    system.worker_cores.push_back(static_cast<unsigned>(*core));
+  });
+  system.workers = static_cast<unsigned>(system.worker_cores.size());
+  if (system.workers == 0 || system.workers > kMaxWorkers) {
+    value.error(fmt::format("{} workers are out of range (1 to {})", system.workers, kMaxWorkers));
+  }
+}
+
+bool Sections::add_interface(const char* section, std::string_view name, const Value& value, size_t longest_name) {
+  const YamlNode& key = value.key_place();
+  const auto [entry, is_new] = interfaces_.try_emplace(name, Interface{section, &key});
+  const Interface& first = entry->second;
+  if (is_new) return is_valid_name(name, value, longest_name);
+  if (std::string_view(first.section) == section) {
+    value.key_error(fmt::format("duplicate key, first on line {}", first.key->line));
+  } else if (first.key->line < key.line) {
+    value.key_error(fmt::format("the name is taken by {}.{} on line {}", first.section, name, first.key->line));
+  } else {
+    diagnostics_.add(first.key->line, first.key->column, fmt::format("{}.{}", first.section, name),
+                     fmt::format("the name is taken by {}.{} on line {}", section, name, key.line));
+  }
+  return false;
+}
+
+void Sections::read_ethernets(const Value& section) {
+  section.for_each_entry([&](std::string_view name, const Value& value) {
+    if (!add_interface("ethernets", name, value, kLongestInterfaceName)) return;
+    Ethernet ethernet;
+    read_ethernet(name, value, ethernet);
+    interfaces_[name].underlay = ethernet.is_underlay();
+    config_.ethernets.emplace(name, std::move(ethernet));
+  });
+}
+
+void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet& ethernet) {
+  static constexpr std::string_view kKeys[] = {"dpdk",   "tap",       "mtu",      "macaddress", "addresses",
+                                               "routes", "neighbors", "offloads", "isolated"};
+  const Fields fields(value, kKeys);
+  read_device(name, fields, ethernet);
+  fields.number("mtu", ethernet.mtu, 68, 65535);
+  fields.mac("macaddress", ethernet.mac);
+  if (const auto addresses = fields.find("addresses")) {
+    const size_t errors = diagnostics_.count();
+    read_addresses(name, *addresses, ethernet);
+    if (diagnostics_.count() != errors) own_addresses_complete_ = false;
+  }
+  const bool has_v6 = std::any_of(ethernet.addresses.begin(), ethernet.addresses.end(),
+                                  [](const IpPrefix& own) { return own.address.is_v6(); });
+  if (has_v6 && ethernet.mtu.value_or(1500) < 1280) {
+    fields.find("mtu")->error(fmt::format("{} is too small for IPv6 (at least 1280)", *ethernet.mtu));
+  }
+  if (const auto routes = fields.find("routes")) read_routes(*routes, ethernet);
+  if (const auto neighbors = fields.find("neighbors")) read_neighbors(*neighbors, ethernet);
+  if (const auto offloads = fields.find("offloads")) {
+    static constexpr std::string_view kOffloadKeys[] = {"checksum", "tso", "tunnel-tso", "flow"};
+    const Fields toggles(*offloads, kOffloadKeys);
+    toggles.toggle("checksum", ethernet.offloads.checksum);
+    toggles.toggle("tso", ethernet.offloads.tso);
+    toggles.toggle("tunnel-tso", ethernet.offloads.tunnel_tso);
+    toggles.toggle("flow", ethernet.offloads.flow);
+  }
+  fields.boolean("isolated", ethernet.isolated);
+}
+
+void Sections::read_device(std::string_view name, const Fields& fields, Ethernet& ethernet) {
+  const auto dpdk = fields.find("dpdk");
+  const auto tap = fields.find("tap");
+  if (dpdk && tap) tap->key_error("an interface is either dpdk or tap");
+  if (tap) {
+    static constexpr std::string_view kKeys[] = {"rx-queues"};
+    const Fields tap_fields(*tap, kKeys);
+    TapDevice device;
+    tap_fields.number("rx-queues", device.rx_queues, 1, kMaxWorkers);
+    ethernet.device = device;
+  }
+  if (!dpdk) return;
+  static constexpr std::string_view kKeys[] = {"devargs", "rx-queues"};
+  const Fields dpdk_fields(*dpdk, kKeys);
+  dpdk_fields.require({"devargs"});
+  DpdkDevice device;
+  dpdk_fields.number("rx-queues", device.rx_queues, 1, kMaxWorkers);
+  if (const auto devargs = dpdk_fields.find("devargs")) {
+    const auto text = devargs->text("a PCI address or a vdev").value_or("");
+    const std::string_view id = text.substr(0, text.find(','));  // the rest are the driver's parameters
+    if (devargs->is_text() && id.empty()) devargs->error("expected a PCI address or a vdev");
+    const auto [owner, is_new] = devices_.try_emplace(id, Owner{name, devargs->place().line});
+    if (!is_new && !id.empty()) {
+      devargs->error(fmt::format("{} is ethernets.{} already, on line {}", id, owner->second.name, owner->second.line));
+    }
+    device.devargs = text;
+  }
+  ethernet.device = std::move(device);
+}
+
+void Sections::read_addresses(std::string_view name, const Value& list, Ethernet& ethernet) {
+  list.for_each_item([&](const Value& item) {
+    const auto prefix = item.prefix();
+    if (!prefix) return;
+    const IpAddress& ip = prefix->address;
+    if (!is_host(ip)) return item.error(fmt::format("{} is no address of a host", to_string(ip)));
+    const auto [owner, is_new] = own_addresses_.try_emplace(ip, Owner{name, item.place().line});
+    if (!is_new) {
+      return item.error(fmt::format("{} is an address of ethernets.{} already, on line {}", to_string(ip),
+                                    owner->second.name, owner->second.line));
+    }
+    ethernet.addresses.push_back(*prefix);
+  });
+}
+
+void Sections::read_routes(const Value& list, Ethernet& ethernet) {
+  static constexpr std::string_view kKeys[] = {"to", "via"};
+  std::set<IpPrefix> seen;
+  list.for_each_item([&](const Value& item) {
+    const Fields fields(item, kKeys);
+    fields.require({"to", "via"});
+    const auto to = fields.find("to");
+    const auto via = fields.find("via");
+    const auto gateway = via ? via->address() : std::nullopt;
+    if (gateway && !(is_host(*gateway) && is_on_link(ethernet, *gateway))) {
+      via->error(fmt::format("{} is in the network of none of the interface's addresses", to_string(*gateway)));
+    }
+    if (!to || !gateway) return;
+    Route route{{}, *gateway};
+    if (to->is_text() && to->text("") == "default") {
+      route.to.address = gateway->is_v4() ? IpAddress::v4(0, 0, 0, 0) : IpAddress{};
+    } else if (const auto prefix = to->prefix()) {
+      if (prefix->address.is_v4() != gateway->is_v4()) {
+        return to->error(
+            fmt::format("{} and its gateway {} are of different IP versions", to_string(*prefix), to_string(*gateway)));
+      }
+      const IpPrefix network = network_of(*prefix);
+      if (network != *prefix) {
+        return to->error(fmt::format("{} is no network, {} is", to_string(*prefix), to_string(network)));
+      }
+      route.to = network;
+    } else {
+      return;
+    }
+    if (!seen.insert(route.to).second) return to->error(fmt::format("second route to {}", to_string(route.to)));
+    ethernet.routes.push_back(route);
+  });
+}
+
+void Sections::read_neighbors(const Value& list, Ethernet& ethernet) {
+  static constexpr std::string_view kKeys[] = {"to", "macaddress"};
+  std::set<IpAddress> seen;
+  list.for_each_item([&](const Value& item) {
+    const Fields fields(item, kKeys);
+    fields.require({"to", "macaddress"});
+    StaticNeighbor neighbor;
+    fields.mac("macaddress", neighbor.mac);
+    const auto to = fields.find("to");
+    const auto ip = to ? to->address() : std::nullopt;
+    if (!ip) return;
+    if (!is_host(*ip) || !is_on_link(ethernet, *ip)) {
+      return to->error(fmt::format("{} is in the network of none of the interface's addresses", to_string(*ip)));
+    }
+    if (!seen.insert(*ip).second) return to->error(fmt::format("{} has a MAC address already", to_string(*ip)));
+    neighbor.to = *ip;
+    ethernet.neighbors.push_back(neighbor);
+  });
+}
+
+void Sections::read_bridges(const Value& section) {
+  Lines lines;
+  section.for_each_entry([&](std::string_view name, const Value& value) {
+    const auto [first, is_new] = lines.try_emplace(name, value.key_place().line);
+    if (!is_new) return value.key_error(fmt::format("duplicate key, first on line {}", first->second));
+    if (!is_valid_name(name, value, kLongestName)) return;
+    Bridge bridge;
+    read_bridge(name, value, bridge);
+    config_.bridges.emplace(name, std::move(bridge));
+  });
+}
+
+void Sections::read_bridge(std::string_view name, const Value& value, Bridge& bridge) {
+  static constexpr std::string_view kKeys[] = {"interfaces", "parameters", "static-macs"};
+  const Fields fields(value, kKeys);
+  if (const auto interfaces = fields.find("interfaces")) {
+    interfaces->for_each_item([&](const Value& item) { read_member(name, item, bridge); });
+  }
+  if (const auto parameters = fields.find("parameters")) {
+    static constexpr std::string_view kParameterKeys[] = {"ageing-time", "max-macs"};
+    const Fields parameter_fields(*parameters, kParameterKeys);
+    parameter_fields.number("ageing-time", bridge.ageing_time_s, 0, 1000000);  // IEEE 802.1Q table 8-6
+    parameter_fields.number("max-macs", bridge.max_macs, 1, 16777216);
+  }
+  if (const auto macs = fields.find("static-macs")) {
+    read_static_macs(name, *macs, bridge);
+    if (bridge.static_macs.size() > bridge.max_macs) {
+      macs->key_error(fmt::format("{} entries, but max-macs is {}", bridge.static_macs.size(), bridge.max_macs));
+    }
+  }
+}
+
+void Sections::read_member(std::string_view bridge_name, const Value& item, Bridge& bridge) {
+  const auto name = item.text("the name of an interface");
+  if (!name) return;
+  const auto found = interfaces_.find(*name);
+  if (found == interfaces_.end()) {
+    Suggestion suggestion(*name);
+    if (!diagnostics_.is_full()) {
+      for (const auto& [candidate, interface] : interfaces_) suggestion.consider(candidate);
+    }
+    return item.error(fmt::format("no ethernet or tunnel is called {}{}", quote(*name), suggestion.text()));
+  }
+  Interface& interface = found->second;
+  if (interface.underlay) {
+    return item.error(fmt::format("{} has addresses: an underlay cannot be in a bridge", *name));
+  }
+  if (interface.bridge_line != 0) {
+    return item.error(
+        fmt::format("{} is in bridges.{} already, on line {}", *name, interface.bridge, interface.bridge_line));
+  }
+  interface.bridge = bridge_name;
+  interface.bridge_line = item.place().line;
+  bridge.interfaces.emplace_back(*name);
+}
+
+void Sections::read_static_macs(std::string_view bridge_name, const Value& list, Bridge& bridge) {
+  static constexpr std::string_view kKeys[] = {"mac", "port", "vlan"};
+  std::unordered_map<uint64_t, int> lines;
+  list.for_each_item([&](const Value& item) {
+    const size_t errors = diagnostics_.count();
+    const Fields fields(item, kKeys);
+    fields.require({"mac", "port"});
+    StaticMac entry;
+    fields.mac("mac", entry.mac);
+    fields.number("vlan", entry.vlan, 1, 4094);
+    if (const auto port = fields.find("port")) {
+      if (const auto name = port->text("the name of an interface")) {
+        const auto found = interfaces_.find(*name);
+        if (found == interfaces_.end() || found->second.bridge != bridge_name) {
+          port->error(fmt::format("{} is not among the bridge's interfaces", quote(*name)));
+        }
+        entry.port = *name;
+      }
+    }
+    if (diagnostics_.count() != errors) return;
+    const uint64_t key = entry.mac.to_u64() | static_cast<uint64_t>(entry.vlan) << 48;
+    const auto [first, is_new] = lines.try_emplace(key, item.place().line);
+    if (!is_new) {
+      const auto mac = fields.find("mac");
+      return mac->error(fmt::format("duplicate static MAC, first on line {}", first->second));
+    }
+    bridge.static_macs.push_back(std::move(entry));
+  });
+}
+
+}  // namespace causeway::config

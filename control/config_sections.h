@@ -1,0 +1,75 @@
+// The sections of the file, from YAML values to Config, and the checks across them. For config_load.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+
+#include "control/config.h"
+#include "control/config_value.h"
+
+namespace causeway::config {
+
+class Sections {
+ public:
+  // The configuration is of use only if no error was added.
+  Sections(Config& config, Diagnostics& diagnostics) : config_(config), diagnostics_(diagnostics) {}
+
+  void read(const Value& root);
+
+ private:
+  using Lines = std::unordered_map<std::string_view, int>;  // name -> where it stands first
+
+  // An ethernet or a tunnel.
+  struct Interface {
+    const char* section;
+    const YamlNode* key;
+    bool underlay = false;
+    std::string_view bridge{};  // the first bridge that names it
+    int bridge_line = 0;
+  };
+  struct Owner {
+    std::string_view name;
+    int line;
+  };
+  // What tells tunnels apart on the wire.
+  using TunnelKey = std::tuple<TunnelMode, std::optional<uint32_t>, uint16_t, IpAddress, IpAddress>;
+
+  void read_system(const Value& value);
+  void read_workers(const Value& value);
+
+  void read_ethernets(const Value& section);
+  void read_ethernet(std::string_view name, const Value& value, Ethernet& ethernet);
+  void read_device(std::string_view name, const Fields& fields, Ethernet& ethernet);
+  void read_addresses(std::string_view name, const Value& list, Ethernet& ethernet);
+  void read_routes(const Value& list, Ethernet& ethernet);
+  void read_neighbors(const Value& list, Ethernet& ethernet);
+
+  void read_tunnels(const Value& section);
+  void read_tunnel(std::string_view name, const Value& value, Tunnel& tunnel);
+  void read_tunnel_id(const Fields& fields, Tunnel& tunnel);
+  void read_tunnel_port(std::string_view name, const Fields& fields, Tunnel& tunnel);
+  void read_remotes(const Value& value, Tunnel& tunnel);
+  void check_tunnel_is_alone(std::string_view name, const Value& value, const Tunnel& tunnel);
+
+  void read_bridges(const Value& section);
+  void read_bridge(std::string_view name, const Value& value, Bridge& bridge);
+  void read_member(std::string_view bridge_name, const Value& item, Bridge& bridge);
+  void read_static_macs(std::string_view bridge_name, const Value& list, Bridge& bridge);
+
+  // False, and reported, if the name is bad or taken.
+  bool add_interface(const char* section, std::string_view name, const Value& value, size_t longest_name);
+
+  Config& config_;
+  Diagnostics& diagnostics_;
+  std::unordered_map<std::string_view, Interface> interfaces_;
+  std::unordered_map<std::string_view, Owner> devices_;  // PCI address or vdev name -> ethernet
+  std::unordered_map<IpAddress, Owner> own_addresses_;
+  bool own_addresses_complete_ = true;  // none was refused: a `local` not among them is wrong
+  std::map<TunnelKey, Owner> tunnel_keys_;
+  std::map<uint16_t, std::pair<TunnelMode, Owner>> udp_ports_;
+};
+
+}  // namespace causeway::config

@@ -1,0 +1,141 @@
+// The tunnels section.
+#include <fmt/format.h>
+
+#include "control/address_text.h"
+#include "control/config_sections.h"
+
+namespace causeway::config {
+namespace {
+
+constexpr size_t kLongestName = 63;
+constexpr uint32_t kMaxVni = 0xffffff;
+
+uint16_t default_port(TunnelMode mode) {
+  switch (mode) {
+    case TunnelMode::geneve:
+      return 6081;  // RFC 8926 section 3.3
+    case TunnelMode::vxlan:
+      return 4789;  // RFC 7348 section 5
+    case TunnelMode::gretap:
+      break;
+  }
+  return 0;
+}
+
+const char* mode_text(TunnelMode mode) {
+  return mode == TunnelMode::geneve ? "geneve" : mode == TunnelMode::vxlan ? "vxlan" : "gretap";
+}
+
+}  // namespace
+
+void Sections::read_tunnels(const Value& section) {
+  section.for_each_entry([&](std::string_view name, const Value& value) {
+    if (!add_interface("tunnels", name, value, kLongestName)) return;
+    Tunnel tunnel;
+    const size_t errors = diagnostics_.count();
+    read_tunnel(name, value, tunnel);
+    if (diagnostics_.count() == errors) check_tunnel_is_alone(name, value, tunnel);
+    config_.tunnels.emplace(name, std::move(tunnel));
+  });
+}
+
+void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tunnel) {
+  static constexpr std::string_view kKeys[] = {"mode",     "id",  "key", "local",    "remote",
+                                               "port",     "ttl", "tos", "checksum", "udp6-zero-checksum-rx",
+                                               "isolated", "link"};
+  const Fields fields(value, kKeys);
+  fields.require({"mode", "local", "remote"});
+  const auto mode = fields.find("mode");
+  const auto word = mode ? mode->word({"geneve", "vxlan", "gretap"}) : std::nullopt;
+  if (word) {
+    tunnel.mode = static_cast<TunnelMode>(*word);
+    if (tunnel.mode == TunnelMode::gretap) mode->error("gretap is not supported yet");
+    read_tunnel_id(fields, tunnel);
+    read_tunnel_port(name, fields, tunnel);
+  }
+  if (const auto local = fields.find("local")) {
+    const auto ip = local->address();
+    if (ip && own_addresses_complete_ && !own_addresses_.contains(*ip)) {
+      local->error(fmt::format("{} is no address of any ethernet", to_string(*ip)));
+    }
+    // Without a local address there is nothing to compare remotes with.
+    if (ip) tunnel.local = *ip;
+    if (const auto remote = fields.find("remote"); remote && ip) read_remotes(*remote, tunnel);
+  }
+  if (const auto link = fields.find("link")) link->key_error("not supported yet");
+  fields.number("ttl", tunnel.ttl, 1, 255);
+  if (const auto tos = fields.find("tos")) {
+    tunnel.tos_inherit = tos->is_text() && tos->text("") == "inherit";
+    if (!tunnel.tos_inherit) fields.number("tos", tunnel.tos, 0, 255);
+  }
+  fields.boolean("checksum", tunnel.checksum);
+  fields.boolean("udp6-zero-checksum-rx", tunnel.allow_zero_checksum);
+  if (const auto zero = fields.find("udp6-zero-checksum-rx"); zero && word && tunnel.mode != TunnelMode::geneve) {
+    zero->key_error(fmt::format("only geneve has this key, not {}", mode_text(tunnel.mode)));
+  }
+  fields.boolean("isolated", tunnel.isolated);
+}
+
+void Sections::read_tunnel_id(const Fields& fields, Tunnel& tunnel) {
+  const auto id = fields.find("id");
+  const auto key = fields.find("key");
+  if (id && key) return key->key_error("'id' and 'key' are the same: give one of them");
+  if (!id && !key && tunnel.mode != TunnelMode::gretap) fields.require({"id"});
+  const uint32_t highest = tunnel.mode == TunnelMode::gretap ? UINT32_MAX : kMaxVni;
+  fields.number(id ? "id" : "key", tunnel.id, 0, highest);
+}
+
+// A UDP port tells what stands behind it, so it is of one mode on all tunnels.
+void Sections::read_tunnel_port(std::string_view name, const Fields& fields, Tunnel& tunnel) {
+  const auto port = fields.find("port");
+  if (tunnel.mode == TunnelMode::gretap) {
+    if (port) port->key_error("gretap has no port");
+    return;
+  }
+  tunnel.port = default_port(tunnel.mode);
+  fields.number("port", tunnel.port, 1, 65535);
+  const Value& place = port ? *port : fields.mapping();
+  const auto [first, is_new] = udp_ports_.try_emplace(tunnel.port, tunnel.mode, Owner{name, place.place().line});
+  const auto& [mode, owner] = first->second;
+  if (!is_new && mode != tunnel.mode) {
+    place.key_error(fmt::format("UDP port {} is {} on tunnels.{}, line {}: it cannot be {} too", tunnel.port,
+                                mode_text(mode), owner.name, owner.line, mode_text(tunnel.mode)));
+  }
+}
+
+void Sections::read_remotes(const Value& value, Tunnel& tunnel) {
+  const auto read_one = [&](const Value& item) {
+    const auto ip = item.address();
+    if (!ip) return;
+    if (ip->is_multicast()) return item.error("multicast remote is not supported yet");
+    if (ip->is_unspecified()) return item.error(fmt::format("{} is no address of a host", to_string(*ip)));
+    if (*ip == tunnel.local) return item.error(fmt::format("{} is the tunnel's own local address", to_string(*ip)));
+    if (ip->is_v4() != tunnel.local.is_v4()) {
+      return item.error(
+          fmt::format("{} and local {} are of different IP versions", to_string(*ip), to_string(tunnel.local)));
+    }
+    tunnel.remotes.push_back(*ip);
+  };
+  if (!value.is_list()) return read_one(value);
+  const size_t errors = diagnostics_.count();
+  value.for_each_item(read_one);
+  if (tunnel.remotes.empty() && diagnostics_.count() == errors) value.error("the list is empty");
+}
+
+void Sections::check_tunnel_is_alone(std::string_view name, const Value& value, const Tunnel& tunnel) {
+  for (const IpAddress& remote : tunnel.remotes) {
+    const Owner owner{name, value.key_place().line};
+    const auto [first, is_new] =
+        tunnel_keys_.try_emplace({tunnel.mode, tunnel.id, tunnel.port, tunnel.local, remote}, owner);
+    if (is_new) continue;
+    if (first->second.name == name) {
+      value.key_error(fmt::format("remote {} stands twice", to_string(remote)));
+    } else {
+      value.key_error(fmt::format("same mode, id, local, port and remote {} as tunnels.{} on line {}",
+                                  to_string(remote), first->second.name, first->second.line));
+    }
+    return;
+  }
+}
+
+}  // namespace causeway::config
