@@ -143,8 +143,9 @@ class UmlPeer:
         return CompletedProcess(under_way.text, code, under_way.output(), "")
 
     def add_geneve(self, address, remote, inner_address, vni=123, udp_port=6081):
-        """vec0 gets `address`; gnv0, which sends to `remote` with DF set, gets `inner_address`."""
-        self.run("modprobe -d /run/root geneve")
+        """vec0 gets `address`; gnv0, which sends to `remote` with DF set, gets `inner_address`. IPv4 only: silent in idle."""
+        self.run("modprobe -d /run/root geneve && "
+                 "sysctl -qew net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1")
         self.run(f"ip link set vec0 up && ip addr add {address} dev vec0 && "
                  f"ip link add gnv0 type geneve id {vni} remote {remote} dstport {udp_port} ttl 64 df set && "
                  f"ip link set gnv0 mtu 1450 up && ip addr add {inner_address} dev gnv0")
