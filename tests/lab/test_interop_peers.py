@@ -139,8 +139,8 @@ def ping_both_ways(pair):
 
 def frames_of_ours(pair, capture):
     """Checks each frame that Causeway sent, as tshark reads it; their lengths in bytes."""
-    own = ["geneve.version", "geneve.proto_type", "geneve.vni"] if pair.mode == "geneve" else ["vxlan.flags", "vxlan.vni"]
-    fields = ["frame.len", "ip.ttl", "ip.flags.df", "udp.dstport", "udp.srcport", *own]
+    fields = ["frame.len", "ip.ttl", "ip.flags.df", "udp.dstport", "udp.srcport", f"{pair.mode}.vni"]
+    fields += ["geneve.version", "geneve.proto_type"] if pair.mode == "geneve" else ["vxlan.flags"]
     ours = f"{pair.mode} && ip.src#1 == {OURS} && ip.proto#1 == 17"  # not an ICMP error that quotes such a frame
     sent = capture.frames(ours, fields)
     lengths_bytes = []

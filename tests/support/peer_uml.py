@@ -143,7 +143,10 @@ class UmlPeer:
         return CompletedProcess(under_way.text, code, under_way.output(), "")
 
     def add_geneve(self, address, remote, inner_address, vni=123, udp_port=6081):
-        """vec0 gets `address`; gnv0, which sends to `remote` with DF set, gets `inner_address`. IPv4 only: silent in idle."""
+        """vec0 gets `address`; gnv0, which sends to `remote` with DF set, gets `inner_address`.
+
+        Without IPv6, whose solicitations would break the silence of an idle lab.
+        """
         self.run("modprobe -d /run/root geneve && "
                  "sysctl -qew net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1")
         self.run(f"ip link set vec0 up && ip addr add {address} dev vec0 && "
