@@ -1,0 +1,346 @@
+// Any device DPDK has a driver for: a PCI NIC by its address, or a vdev by its string.
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_ether.h>
+#include <rte_spinlock.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <deque>
+#include <string_view>
+
+#include "dataplane/intent.h"
+#include "pmd/ethdev_offload.h"
+#include "pmd/kernel_queue.h"
+#include "pmd/port.h"
+
+namespace causeway {
+namespace {
+
+constexpr uint16_t kRxDescriptors = 1024;
+constexpr uint16_t kTxDescriptors = 1024;
+// Frames with an Intent are translated and sent in runs of this many.
+constexpr uint16_t kChunk = 32;
+// Ethernet header with two VLAN tags in front of `mtu` bytes.
+constexpr uint32_t kL2Bytes = 14 + 8;
+
+std::string dpdk_error(const std::string& what, int error) {
+  return what + ": " + rte_strerror(error < 0 ? -error : error);
+}
+
+std::vector<uint16_t> ethdev_ports() {
+  std::vector<uint16_t> ports;
+  uint16_t port = 0;
+  RTE_ETH_FOREACH_DEV(port) ports.push_back(port);
+  return ports;
+}
+
+// Probes the device and finds the port it brought; `error` otherwise. A device is taken over by one port only.
+uint16_t attach(const std::string& devargs, std::string& error) {
+  const std::vector<uint16_t> before = ethdev_ports();
+  const int result = rte_dev_probe(devargs.c_str());
+  if (result == -EEXIST) error = "device is in use already";
+  if (result < 0 && error.empty()) error = dpdk_error("cannot probe \"" + devargs + "\"", result);
+  if (!error.empty()) return RTE_MAX_ETHPORTS;
+  for (const uint16_t port : ethdev_ports()) {
+    if (std::find(before.begin(), before.end(), port) == before.end()) return port;
+  }
+  error = "no DPDK driver took \"" + devargs + "\", or it is in use already";
+  return RTE_MAX_ETHPORTS;
+}
+
+struct alignas(64) EthdevTxQueue {
+  PortCounter errors;
+};
+
+class EthdevPort final : public Port {
+ public:
+  EthdevPort(const PortOptions& options, uint16_t port) : name_(options.name), port_(port), pool_(options.pool) {}
+  ~EthdevPort() override;
+
+  std::string configure(const PortOptions& options);
+
+  uint16_t rx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
+    const uint16_t received = rte_eth_rx_burst(port_, queue, frames, count);
+    if (hands_over_tx_flags_) [[unlikely]] {
+      for (uint16_t i = 0; i < received; ++i) frames[i]->ol_flags &= ~RTE_MBUF_F_TX_OFFLOAD_MASK;
+    }
+    return received;
+  }
+
+  uint16_t tx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
+    // tx_offload means something to a driver only under a tx flag, so frames without one go as they are.
+    uint64_t flags = 0;
+    for (uint16_t i = 0; i < count; ++i) flags |= frames[i]->ol_flags;
+    if ((flags & RTE_MBUF_F_TX_OFFLOAD_MASK) != 0) [[unlikely]] {
+      return tx_burst_with_intents(queue, frames, count);
+    }
+    return send(queue, frames, count);
+  }
+
+  const std::string& name() const noexcept override { return name_; }
+  const char* kind() const noexcept override { return "dpdk"; }
+  MacAddress mac() const noexcept override { return mac_; }
+  uint16_t mtu() const noexcept override { return mtu_; }
+  uint16_t rx_queues() const noexcept override { return rx_queues_; }
+  uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
+  bool link_up() const noexcept override;
+  TxCapabilities capabilities() const noexcept override { return capabilities_; }
+  PortDeviceStats device_stats() const noexcept override;
+  std::string set_mtu(uint16_t mtu) override;
+  std::string set_mac(const MacAddress& mac) override;
+
+ private:
+  std::string set_up_queues(const PortOptions& options, const rte_eth_dev_info& info);
+  rte_eth_conf device_conf(const PortOptions& options, const rte_eth_dev_info& info, uint32_t mtu) const;
+  void receive_what_is_meant_for_us(bool underlay);
+  uint16_t tx_burst_with_intents(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept;
+  bool prepare(uint16_t queue, rte_mbuf*& frame) noexcept;
+  uint16_t send_translated(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept;
+  uint16_t send_shared(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept;
+
+  uint16_t send(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept {
+    if (device_tx_queues_ == tx_.size()) [[likely]] {
+      return rte_eth_tx_burst(port_, queue, frames, count);
+    }
+    return send_shared(queue, frames, count);
+  }
+
+  std::string name_;
+  uint16_t port_;
+  uint16_t rx_queues_ = 0;
+  uint16_t device_tx_queues_ = 0;  // fewer than tx_.size(): several workers share one
+  bool hands_over_tx_flags_ = false;
+  bool started_ = false;
+  uint16_t mtu_ = 0;
+  MacAddress mac_;
+  TxCapabilities capabilities_;
+  uint64_t rx_offloads_ = 0;
+  uint64_t tx_offloads_ = 0;
+  rte_mempool* pool_;
+  std::deque<EthdevTxQueue> tx_;
+  std::vector<rte_spinlock_t> tx_locks_;  // one per device queue, used only while queues are shared
+};
+
+EthdevPort::~EthdevPort() {
+  rte_eth_dev_info info{};
+  rte_device* device = rte_eth_dev_info_get(port_, &info) == 0 ? info.device : nullptr;
+  if (started_) rte_eth_dev_stop(port_);
+  rte_eth_dev_close(port_);
+  if (device != nullptr) rte_dev_remove(device);
+}
+
+rte_eth_conf EthdevPort::device_conf(const PortOptions& options, const rte_eth_dev_info& info, uint32_t mtu) const {
+  rte_eth_conf conf{};
+  conf.rxmode.mtu = mtu;
+  conf.rxmode.offloads = rx_offloads_;
+  conf.txmode.offloads = tx_offloads_;
+  const uint64_t rss = info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+  if (options.rx_queues > 1 && rss != 0) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf = rss;
+  }
+  return conf;
+}
+
+std::string EthdevPort::configure(const PortOptions& options) {
+  rte_eth_dev_info info{};
+  int result = rte_eth_dev_info_get(port_, &info);
+  if (result != 0) return dpdk_error("device information", result);
+  if (info.max_rx_queues < options.rx_queues) {
+    return "the device has " + std::to_string(info.max_rx_queues) + " rx queues, " + std::to_string(options.rx_queues) +
+           " were asked for";
+  }
+  if (info.max_tx_queues == 0) return "the device has no tx queue";
+  rx_queues_ = options.rx_queues;
+  device_tx_queues_ = std::min(options.tx_queues, info.max_tx_queues);
+  for (uint16_t i = 0; i < options.tx_queues; ++i) tx_.emplace_back();
+  tx_locks_.resize(device_tx_queues_);
+  for (rte_spinlock_t& lock : tx_locks_) rte_spinlock_init(&lock);
+  // A ring gives us the sender's mbufs as they are; all others fill ol_flags themselves.
+  hands_over_tx_flags_ = std::string_view(info.driver_name) == "net_ring";
+
+  const EthdevOffloads offloads = choose_offloads(info, options.offloads);
+  if (!offloads.error.empty()) return offloads.error;
+  capabilities_ = offloads.capabilities;
+  rx_offloads_ = offloads.rx;
+  tx_offloads_ = offloads.tx;
+
+  uint16_t device_mtu = 0;
+  rte_eth_dev_get_mtu(port_, &device_mtu);
+  const uint16_t mtu = options.mtu != 0 ? options.mtu : device_mtu != 0 ? device_mtu : uint16_t{RTE_ETHER_MTU};
+  if (mtu > info.max_mtu) {
+    return "mtu " + std::to_string(mtu) + " is more than the device's " + std::to_string(info.max_mtu);
+  }
+  if (mtu + kL2Bytes + RTE_PKTMBUF_HEADROOM > rte_pktmbuf_data_room_size(pool_)) {
+    rx_offloads_ |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+  }
+  const rte_eth_conf conf = device_conf(options, info, mtu);
+  result = rte_eth_dev_configure(port_, options.rx_queues, device_tx_queues_, &conf);
+  if (result != 0) return dpdk_error("rte_eth_dev_configure", result);
+  if (std::string error = set_up_queues(options, info); !error.empty()) return error;
+
+  if (std::string error = set_mtu(mtu); !error.empty()) return error;
+  rte_ether_addr address{};
+  rte_eth_macaddr_get(port_, &address);
+  std::memcpy(mac_.bytes.data(), address.addr_bytes, mac_.bytes.size());
+  if (!options.mac.is_zero()) {
+    if (std::string error = set_mac(options.mac); !error.empty()) return error;
+  }
+  result = rte_eth_dev_start(port_);
+  if (result != 0) return dpdk_error("rte_eth_dev_start", result);
+  started_ = true;
+  receive_what_is_meant_for_us(options.underlay);
+  return {};
+}
+
+std::string EthdevPort::set_up_queues(const PortOptions& options, const rte_eth_dev_info& info) {
+  uint16_t rx_descriptors = kRxDescriptors;
+  uint16_t tx_descriptors = kTxDescriptors;
+  int result = rte_eth_dev_adjust_nb_rx_tx_desc(port_, &rx_descriptors, &tx_descriptors);
+  if (result != 0) return dpdk_error("descriptors", result);
+  const auto socket = static_cast<unsigned>(rte_eth_dev_socket_id(port_));
+  rte_eth_rxconf rx_conf = info.default_rxconf;
+  rx_conf.offloads = rx_offloads_;
+  for (uint16_t queue = 0; queue < options.rx_queues; ++queue) {
+    result = rte_eth_rx_queue_setup(port_, queue, rx_descriptors, socket, &rx_conf, pool_);
+    if (result != 0) return dpdk_error("rx queue " + std::to_string(queue), result);
+  }
+  rte_eth_txconf tx_conf = info.default_txconf;
+  tx_conf.offloads = tx_offloads_;
+  for (uint16_t queue = 0; queue < device_tx_queues_; ++queue) {
+    result = rte_eth_tx_queue_setup(port_, queue, tx_descriptors, socket, &tx_conf);
+    if (result != 0) return dpdk_error("tx queue " + std::to_string(queue), result);
+  }
+  return {};
+}
+
+// Tunnels need our own MAC and multicast only, bridges everything. Devices that filter nothing don't
+// know these calls.
+void EthdevPort::receive_what_is_meant_for_us(bool underlay) {
+  rte_ether_addr address{};
+  rte_eth_macaddr_get(port_, &address);
+  const bool mac_is_the_devices = std::memcmp(mac_.bytes.data(), address.addr_bytes, mac_.bytes.size()) == 0;
+  const bool filtered = underlay && mac_is_the_devices && rte_eth_allmulticast_enable(port_) == 0;
+  if (!filtered) rte_eth_promiscuous_enable(port_);
+}
+
+bool EthdevPort::link_up() const noexcept {
+  rte_eth_link link{};
+  return rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
+PortDeviceStats EthdevPort::device_stats() const noexcept {
+  PortDeviceStats stats;
+  rte_eth_stats device{};
+  if (rte_eth_stats_get(port_, &device) == 0) {
+    stats.rx_missed = device.imissed + device.rx_nombuf;
+    stats.rx_errors = device.ierrors;
+    stats.tx_errors = device.oerrors;
+  }
+  for (const EthdevTxQueue& queue : tx_) stats.tx_errors += queue.errors.get();
+  return stats;
+}
+
+std::string EthdevPort::set_mtu(uint16_t mtu) {
+  const int result = rte_eth_dev_set_mtu(port_, mtu);
+  // A device without the call has no limit of its own below max_mtu.
+  if (result != 0 && result != -ENOTSUP) return dpdk_error("mtu " + std::to_string(mtu), result);
+  mtu_ = mtu;
+  return {};
+}
+
+std::string EthdevPort::set_mac(const MacAddress& mac) {
+  rte_ether_addr address{};
+  std::memcpy(address.addr_bytes, mac.bytes.data(), mac.bytes.size());
+  const int result = rte_eth_dev_default_mac_addr_set(port_, &address);
+  if (result != 0 && result != -ENOTSUP) return dpdk_error("macaddress", result);
+  mac_ = mac;
+  if (result == -ENOTSUP && started_) rte_eth_promiscuous_enable(port_);
+  return {};
+}
+
+uint16_t EthdevPort::send_shared(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept {
+  const auto device_queue = static_cast<uint16_t>(queue % device_tx_queues_);
+  rte_spinlock_lock(&tx_locks_[device_queue]);
+  const uint16_t sent = rte_eth_tx_burst(port_, device_queue, frames, count);
+  rte_spinlock_unlock(&tx_locks_[device_queue]);
+  return sent;
+}
+
+uint16_t EthdevPort::tx_burst_with_intents(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept {
+  uint16_t taken = 0;
+  while (taken < count) {
+    const auto chunk = std::min<uint16_t>(kChunk, static_cast<uint16_t>(count - taken));
+    const uint16_t sent = send_translated(queue, frames + taken, chunk);
+    taken = static_cast<uint16_t>(taken + sent);
+    if (sent < chunk) break;
+  }
+  return taken;
+}
+
+// Makes the frame ready for the driver; false: it can't be sent. `frame` is replaced by a copy where its
+// headers are shared with others (a flooded frame's), because checksums are written into them.
+bool EthdevPort::prepare(uint16_t queue, rte_mbuf*& frame) noexcept {
+  if (!has_intent(frame)) {
+    frame->ol_flags &= ~RTE_MBUF_F_TX_OFFLOAD_MASK;
+    return true;
+  }
+  if (!RTE_MBUF_DIRECT(frame) || rte_mbuf_refcnt_read(frame) > 1) {
+    rte_mbuf* copy = rte_pktmbuf_copy(frame, pool_, 0, UINT32_MAX);
+    if (copy == nullptr) return false;
+    rte_pktmbuf_free(frame);
+    frame = copy;
+  }
+  const auto device_queue = static_cast<uint16_t>(queue % device_tx_queues_);
+  return translate_intent(frame) && rte_eth_tx_prepare(port_, device_queue, &frame, 1) == 1;
+}
+
+// Sends up to kChunk frames in order. Those the device didn't take stay the caller's, with their Intent.
+uint16_t EthdevPort::send_translated(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept {
+  std::array<uint64_t, kChunk> flags;
+  std::array<uint64_t, kChunk> intents;
+  std::array<rte_mbuf*, kChunk> good;
+  std::array<uint16_t, kChunk> good_at;  // index in `frames`
+  uint16_t ready = 0;
+  for (uint16_t i = 0; i < count; ++i) {
+    flags[i] = frames[i]->ol_flags & kIntentFlags;
+    intents[i] = frames[i]->tx_offload;
+    if (!prepare(queue, frames[i])) continue;
+    good[ready] = frames[i];
+    good_at[ready++] = i;
+  }
+  const uint16_t sent = send(queue, good.data(), ready);
+  const uint16_t taken = sent == ready ? count : good_at[sent];
+
+  uint16_t next_good = 0;
+  for (uint16_t i = 0; i < taken; ++i) {
+    if (next_good < ready && good_at[next_good] == i) {
+      ++next_good;
+      continue;
+    }
+    rte_pktmbuf_free(frames[i]);
+    tx_[queue].errors.add(1);
+  }
+  for (uint16_t i = taken; i < count; ++i) {
+    frames[i]->ol_flags = (frames[i]->ol_flags & ~RTE_MBUF_F_TX_OFFLOAD_MASK) | flags[i];
+    frames[i]->tx_offload = intents[i];
+  }
+  return taken;
+}
+
+}  // namespace
+
+std::unique_ptr<Port> open_ethdev_port(const PortOptions& options, const std::string& devargs, std::string& error) {
+  error.clear();
+  const uint16_t port_id = attach(devargs, error);
+  if (!error.empty()) return nullptr;
+  auto port = std::make_unique<EthdevPort>(options, port_id);
+  error = port->configure(options);
+  if (!error.empty()) return nullptr;
+  return port;
+}
+
+}  // namespace causeway

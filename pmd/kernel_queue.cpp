@@ -1,0 +1,103 @@
+#include "pmd/kernel_queue.h"
+
+#include <rte_mempool.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace causeway {
+
+RxChain::RxChain(rte_mempool* pool)
+    : pool_(pool), room_bytes_(static_cast<size_t>(rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM)) {
+  const size_t buffers = (kMaxFrameBytes + room_bytes_ - 1) / room_bytes_;
+  buffers_.resize(buffers, nullptr);
+  used_ = buffers;
+  iov_.resize(1 + buffers);
+  iov_[0] = {&header_, sizeof(header_)};
+}
+
+RxChain::~RxChain() {
+  for (size_t i = used_; i < buffers_.size(); ++i) rte_pktmbuf_free(buffers_[i]);
+}
+
+bool RxChain::refill() noexcept {
+  if (used_ == 0) return true;
+  if (rte_pktmbuf_alloc_bulk(pool_, buffers_.data(), static_cast<unsigned>(used_)) != 0) return false;
+  for (size_t i = 0; i < used_; ++i) iov_[1 + i] = {rte_pktmbuf_mtod(buffers_[i], void*), room_bytes_};
+  used_ = 0;
+  return true;
+}
+
+rte_mbuf* RxChain::take(size_t bytes) noexcept {
+  rte_mbuf* frame = buffers_[0];
+  frame->pkt_len = static_cast<uint32_t>(bytes);
+  rte_mbuf* last = nullptr;
+  do {
+    rte_mbuf* buffer = buffers_[used_++];
+    buffer->data_len = static_cast<uint16_t>(std::min(bytes, room_bytes_));
+    bytes -= buffer->data_len;
+    if (last != nullptr) last->next = buffer;
+    last = buffer;
+  } while (bytes > 0 && used_ < buffers_.size());
+  frame->nb_segs = static_cast<uint16_t>(used_);
+  return frame;
+}
+
+namespace {
+
+// Puts a tag behind the two MAC addresses, which move forward by its 4 bytes (IEEE 802.1Q 9.3).
+bool insert_tag(rte_mbuf* frame, const VlanTag& tag) noexcept {
+  if (frame->data_len < 14) return false;
+  char* start = rte_pktmbuf_prepend(frame, 4);
+  if (start == nullptr) return false;
+  std::memmove(start, start + 4, 12);
+  const std::array<uint8_t, 4> bytes{static_cast<uint8_t>(tag.tpid >> 8), static_cast<uint8_t>(tag.tpid),
+                                     static_cast<uint8_t>(tag.tci >> 8), static_cast<uint8_t>(tag.tci)};
+  std::memcpy(start + 12, bytes.data(), bytes.size());
+  return true;
+}
+
+}  // namespace
+
+rte_mbuf* finish_rx(RxChain& chain, const ReadResult& result) noexcept {
+  const auto bytes = static_cast<size_t>(result.bytes);
+  if (bytes <= sizeof(VnetHeader) || bytes - sizeof(VnetHeader) > RxChain::kMaxFrameBytes) return nullptr;
+  rte_mbuf* frame = chain.take(bytes - sizeof(VnetHeader));
+  const bool tag_is_in = !result.tag || insert_tag(frame, *result.tag);
+  const uint16_t inserted_bytes = result.tag ? 4 : 0;
+  if (tag_is_in && apply_vnet_header(chain.header(), inserted_bytes, frame)) return frame;
+  rte_pktmbuf_free(frame);
+  return nullptr;
+}
+
+bool TxVector::assign(const rte_mbuf* frame) noexcept {
+  if (frame->nb_segs > kMaxSegments || !make_vnet_header(frame, header_)) return false;
+  iov_[0] = {&header_, sizeof(header_)};
+  count_ = 1;
+  for (const rte_mbuf* segment = frame; segment != nullptr && count_ < iov_.size(); segment = segment->next) {
+    iov_[count_++] = {rte_pktmbuf_mtod(segment, void*), segment->data_len};
+  }
+  return true;
+}
+
+KernelOffloads kernel_offloads(const OffloadSettings& settings, bool automatic) {
+  const auto chosen = [&](Toggle toggle) { return toggle == Toggle::on || (toggle == Toggle::automatic && automatic); };
+  KernelOffloads result;
+  if (settings.tunnel_tso == Toggle::on) {
+    result.error = "tunnel-tso: on, but a kernel interface has no RTE_ETH_TX_OFFLOAD_GENEVE_TNL_TSO";
+  } else if (settings.flow == Toggle::on) {
+    result.error = "flow: on, but a kernel interface takes no rte_flow rules";
+  } else if (settings.tso == Toggle::on && settings.checksum == Toggle::off) {
+    result.error = "tso: on needs checksum, which is off";
+  }
+  const bool checksum = chosen(settings.checksum);
+  const bool segment = chosen(settings.tso) && settings.checksum != Toggle::off;
+  result.capabilities = {.checksum = checksum,
+                         .tcp4_segment = segment,
+                         .tcp6_segment = segment,
+                         .udp_segment = segment,
+                         .multi_segment = true};
+  return result;
+}
+
+}  // namespace causeway

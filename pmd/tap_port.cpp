@@ -1,0 +1,159 @@
+// A TAP device created by us, with virtio-net headers: super-packets and unfinished checksums cross
+// between the kernel and us as they are. It is gone when the port closes.
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <deque>
+#include <fstream>
+
+#include "pmd/kernel_queue.h"
+#include "pmd/linux_interface.h"
+#include "pmd/port.h"
+
+namespace causeway {
+namespace {
+
+// What the kernel may hand us (linux/if_tun.h). UDP GSO is missing in older headers and kernels.
+constexpr unsigned kTunOffloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+constexpr unsigned kTunUdpOffloads = 0x20 | 0x40;  // TUN_F_USO4, TUN_F_USO6
+
+FileDescriptor open_queue(const std::string& name, bool multi_queue, std::string& error) {
+  FileDescriptor fd(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  if (!fd.valid()) {
+    error = system_error("/dev/net/tun");
+    return fd;
+  }
+  ifreq request{};
+  request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multi_queue ? IFF_MULTI_QUEUE : 0));
+  std::memcpy(request.ifr_name, name.data(), name.size());
+  int header_bytes = sizeof(VnetHeader);
+  if (ioctl(fd.get(), TUNSETIFF, &request) != 0) {
+    error = errno == EINVAL ? "an interface of that name exists and is no such TAP" : system_error("TUNSETIFF");
+  } else if (ioctl(fd.get(), TUNSETVNETHDRSZ, &header_bytes) != 0) {
+    error = system_error("TUNSETVNETHDRSZ");
+  } else if (ioctl(fd.get(), TUNSETOFFLOAD, kTunOffloads | kTunUdpOffloads) != 0 &&
+             ioctl(fd.get(), TUNSETOFFLOAD, kTunOffloads) != 0) {
+    error = system_error("TUNSETOFFLOAD");
+  }
+  return fd;
+}
+
+// A locally administered address that stays the same over restarts, and differs between machines and
+// between network namespaces of one machine, where TAPs of one name may meet on a segment.
+MacAddress stable_mac(const std::string& name) {
+  std::string machine;
+  std::ifstream("/etc/machine-id") >> machine;
+  struct stat ns {};
+  stat("/proc/thread-self/ns/net", &ns);
+  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  for (const char c : name + '/' + machine + '/' + std::to_string(ns.st_ino)) {
+    hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  }
+  MacAddress mac = MacAddress::from_u64(hash ^ hash >> 48);
+  mac.bytes[0] = static_cast<uint8_t>((mac.bytes[0] & 0xfc) | 2);
+  return mac;
+}
+
+class TapPort final : public Port {
+ public:
+  TapPort(const PortOptions& options, std::vector<FileDescriptor> fds, LinuxInterface interface,
+          const TxCapabilities& capabilities)
+      : name_(options.name),
+        underlay_(options.underlay),
+        interface_(std::move(interface)),
+        capabilities_(capabilities),
+        fds_(std::move(fds)) {
+    for (const FileDescriptor& fd : fds_) rx_.emplace_back(fd.get(), options.pool);
+    // Writing to one descriptor from several threads is safe, and a queue that nobody reads would lose
+    // the flows the kernel puts on it: so there are as many descriptors as rx queues.
+    for (size_t i = 0; i < options.tx_queues; ++i) tx_.emplace_back(fds_[i % fds_.size()].get());
+  }
+
+  // Behind an underlay TAP the kernel is a station of its own, and the port another one; the port of a
+  // bridge has no address but the interface's.
+  std::string configure(const PortOptions& options) {
+    std::string error;
+    if (underlay_) own_mac_ = options.mac.is_zero() ? stable_mac(name_) : options.mac;
+    if (!underlay_ && !options.mac.is_zero()) error = interface_.set_mac(options.mac);
+    if (error.empty() && underlay_ && interface_.mac() == own_mac_) {
+      error = "the Linux interface has this macaddress already";
+    }
+    if (error.empty() && options.mtu != 0) error = interface_.set_mtu(options.mtu);
+    if (error.empty()) error = interface_.set_up();
+    return error;
+  }
+
+  uint16_t rx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
+    const int fd = rx_[queue].fd;
+    return receive_burst(rx_[queue], frames, count, [fd](iovec* iov, int n) { return ReadResult{readv(fd, iov, n)}; });
+  }
+  uint16_t tx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
+    const int fd = tx_[queue].fd;
+    return send_burst(tx_[queue], frames, count, [fd](iovec* iov, int n) { return writev(fd, iov, n); });
+  }
+  int rx_fd(uint16_t queue) const noexcept override { return rx_[queue].fd; }
+
+  const std::string& name() const noexcept override { return name_; }
+  const char* kind() const noexcept override { return "tap"; }
+  MacAddress mac() const noexcept override { return underlay_ ? own_mac_ : interface_.mac(); }
+  uint16_t mtu() const noexcept override { return interface_.mtu(); }
+  uint16_t rx_queues() const noexcept override { return static_cast<uint16_t>(rx_.size()); }
+  uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
+  bool link_up() const noexcept override { return interface_.link_up(); }
+  TxCapabilities capabilities() const noexcept override { return capabilities_; }
+  std::string set_mtu(uint16_t mtu) override { return interface_.set_mtu(mtu); }
+  std::string set_mac(const MacAddress& mac) override {
+    if (!underlay_) return interface_.set_mac(mac);
+    own_mac_ = mac;
+    return {};
+  }
+
+  PortDeviceStats device_stats() const noexcept override {
+    PortDeviceStats stats;
+    stats.rx_missed = interface_.tx_dropped();  // sent by Linux while our queue was full
+    for (const KernelRxQueue& queue : rx_) stats.rx_errors += queue.errors.get();
+    for (const KernelTxQueue& queue : tx_) stats.tx_errors += queue.errors.get();
+    return stats;
+  }
+
+ private:
+  std::string name_;
+  bool underlay_;
+  MacAddress own_mac_;  // an underlay's
+  LinuxInterface interface_;
+  TxCapabilities capabilities_;
+  std::vector<FileDescriptor> fds_;
+  std::deque<KernelRxQueue> rx_;
+  std::deque<KernelTxQueue> tx_;
+};
+
+}  // namespace
+
+std::unique_ptr<Port> open_tap_port(const PortOptions& options, std::string& error) {
+  error.clear();
+  if (options.name.empty() || options.name.size() >= IFNAMSIZ) {
+    error = "an interface's name has 1 to " + std::to_string(IFNAMSIZ - 1) + " characters";
+    return nullptr;
+  }
+  // A TAP's reader is a kernel, which understands unfinished checksums: as underlay, too.
+  const KernelOffloads offloads = kernel_offloads(options.offloads, true);
+  error = offloads.error;
+  std::vector<FileDescriptor> fds;
+  for (uint16_t i = 0; i < options.rx_queues && error.empty(); ++i) {
+    fds.push_back(open_queue(options.name, options.rx_queues > 1, error));
+  }
+  if (!error.empty()) return nullptr;
+  std::optional<LinuxInterface> interface = LinuxInterface::find(options.name, error);
+  if (!interface) return nullptr;
+  auto port = std::make_unique<TapPort>(options, std::move(fds), std::move(*interface), offloads.capabilities);
+  error = port->configure(options);
+  if (!error.empty()) return nullptr;
+  return port;
+}
+
+}  // namespace causeway
