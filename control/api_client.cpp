@@ -51,7 +51,7 @@ nlohmann::json ApiClient::ask(const nlohmann::json& request) {
   }
   const std::string answer = received_.substr(0, newline);
   received_.erase(0, newline + 1);
-  const nlohmann::json reply = nlohmann::json::parse(answer, nullptr, false);
+  nlohmann::json reply = nlohmann::json::parse(answer, nullptr, false);
   if (!reply.is_object() || !reply.contains("ok")) return api_error({"causewayd at " + path_ + ": unreadable answer"});
   return reply;
 }

@@ -2,9 +2,8 @@
 // belongs to the thread that runs it; callbacks may add and remove anything, themselves included.
 #pragma once
 
-#include <signal.h>
-
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <functional>
 #include <map>

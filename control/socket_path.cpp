@@ -39,7 +39,7 @@ std::string default_socket_path(const std::string& name) {
 std::string find_socket(const std::string& name) {
   for (const std::string& directory : socket_directories()) {
     std::error_code error;
-    const std::string path = directory + "/" + name + ".sock";
+    std::string path = directory + "/" + name + ".sock";
     if (fs::is_socket(path, error)) return path;
   }
   return default_socket_path(name);

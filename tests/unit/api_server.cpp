@@ -321,7 +321,7 @@ TEST_CASE("the socket: its mode, a living daemon's, a dead one's, and none of th
   CHECK(long_path.start().find("longer than 107 bytes") != std::string::npos);
 }
 
-TEST_CASE("the client: no daemon, an answer, a refusal") {
+TEST_CASE("the client: no daemon, an answer, a refusal", "[threads]") {
   const Folder folder;
   ApiClient nobody;
   CHECK(nobody.connect(folder.socket()) == "no causewayd is running at " + folder.socket());
