@@ -1,0 +1,103 @@
+// What the stages of one worker share. Owned by the worker thread; the rings' other ends belong to the
+// control thread.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <cstdint>
+
+#include "dataplane/counters.h"
+#include "dataplane/drop_reason.h"
+#include "dataplane/flow/cache.h"
+#include "dataplane/flow/tables.h"
+#include "dataplane/segment.h"
+#include "dataplane/spsc_ring.h"
+#include "dataplane/tx.h"
+
+namespace causeway {
+
+// A source MAC the FDB doesn't know, or knows elsewhere. Worker -> control.
+struct LearnMessage {
+  MacVlan key = 0;
+  AdjacencyIndex exit = kNoAdjacency;
+  BridgeIndex bridge = kNoBridge;
+};
+
+// Worker -> control. `adjacency` set: an inner frame for a tunnel whose next hop is unresolved. Otherwise
+// an underlay frame to this host itself (ARP, ND, ICMP).
+struct PuntedFrame {
+  rte_mbuf* frame = nullptr;
+  AdjacencyIndex adjacency = kNoAdjacency;
+  PortIndex port = 0;
+};
+
+// Control -> worker. `adjacency` set: encapsulate and send there; otherwise send as it is out of `port`.
+using InjectedFrame = PuntedFrame;
+
+// Sources told to the control thread a moment ago, so that a burst from one new MAC is one message.
+class RecentlyTold {
+ public:
+  // True the first time within a tick; `tick` changes about every millisecond.
+  bool first(MacVlan key, AdjacencyIndex exit, uint32_t tick) noexcept {
+    Told& told = told_[hash_words(key, exit, 0) >> 54];
+    if (told.key == key && told.exit == exit && told.tick == tick) return false;
+    told = {key, exit, tick};
+    return true;
+  }
+
+ private:
+  struct Told {
+    MacVlan key = 0;
+    AdjacencyIndex exit = 0;
+    uint32_t tick = 0;
+  };
+  std::array<Told, 1024> told_{};
+};
+
+struct WorkerContext {
+  WorkerContext(Tables& t, uint16_t worker, uint32_t cache_entries, uint64_t seed)
+      : tables(t), id(worker), cache(cache_entries, seed) {}
+
+  Tables& tables;
+  const uint16_t id;  // also its transmit queue on every port
+  WorkerCounters counters;
+  FlowCache cache;
+  TxBuffers tx;
+  Segmenter segmenter;
+  RecentlyTold told;
+  rte_mempool* pool = nullptr;  // copies, headers and segments
+
+  SpscRing<LearnMessage> learned{32768};
+  SpscRing<PuntedFrame> punted{1024};
+  SpscRing<InjectedFrame> injected{1024};
+
+  // Loaded at the top of each loop, valid until its end.
+  const FdbTable* fdb = nullptr;
+  const TunnelTable* tunnels = nullptr;
+  const UdpListeners* udp_listeners = nullptr;
+  uint16_t now_s = 0;
+  uint32_t tick = 0;
+  PortIndex ingress = 0;  // the port of the batch under way
+};
+
+inline void count_drop(WorkerContext& w, DropReason reason) noexcept {
+  w.counters.drops[static_cast<size_t>(reason)].add(1);
+}
+
+// The end of a frame that came in through w.ingress.
+inline void drop(WorkerContext& w, rte_mbuf* frame, DropReason reason) noexcept {
+  count_drop(w, reason);
+  w.counters.ports[w.ingress].rx_drops.add(1);
+  rte_pktmbuf_free(frame);
+}
+
+// Hands a frame to the control thread.
+inline void punt(WorkerContext& w, rte_mbuf* frame, AdjacencyIndex adjacency) noexcept {
+  if (!w.punted.push({frame, adjacency, w.ingress})) {
+    drop(w, frame, DropReason::control_queue_full);
+    return;
+  }
+  w.counters.to_control.add(1);
+}
+
+}  // namespace causeway

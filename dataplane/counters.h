@@ -1,0 +1,70 @@
+// Statistics of one worker: written by it alone, read by the control thread at any time and added up
+// there. No shared writes, no read-modify-write instructions.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+
+#include "dataplane/drop_reason.h"
+#include "dataplane/flow/adjacency.h"
+
+namespace causeway {
+
+class Counter {
+ public:
+  void add(uint64_t n) noexcept { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+struct TrafficCounters {
+  Counter rx_packets;
+  Counter rx_bytes;
+  Counter tx_packets;
+  Counter tx_bytes;
+};
+
+struct PortCounters {
+  TrafficCounters traffic;
+  Counter rx_drops;  // frames from this port that died
+  Counter tx_drops;  // frames that died in its transmit queue
+};
+
+// A zeroed array whose untouched pages cost no memory.
+template <class T>
+class LazyArray {
+ public:
+  explicit LazyArray(size_t count) : items_(static_cast<T*>(std::calloc(count, sizeof(T)))), count_(count) {
+    if (items_ == nullptr) std::abort();
+  }
+  T& operator[](size_t i) const noexcept { return items_.get()[i]; }
+  size_t size() const noexcept { return count_; }
+
+ private:
+  struct Free {
+    void operator()(T* p) const noexcept { std::free(p); }
+  };
+  std::unique_ptr<T[], Free> items_;
+  size_t count_;
+};
+
+struct alignas(64) WorkerCounters {
+  std::array<Counter, kDropReasons> drops;
+  Counter rx_packets;
+  Counter to_control;    // handed to the control thread
+  Counter from_control;  // sent on its behalf
+  Counter busy_cycles;
+  Counter idle_cycles;
+  Counter cache_hits;
+  Counter cache_misses;
+  Counter cache_entries;  // a level, not a sum
+  LazyArray<PortCounters> ports{kMaxPorts};
+  LazyArray<TrafficCounters> tunnels{kMaxAdjacencies};  // by adjacency index
+};
+
+}  // namespace causeway

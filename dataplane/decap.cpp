@@ -1,0 +1,174 @@
+#include "dataplane/decap.h"
+
+#include "dataplane/intent.h"
+#include "dataplane/parse.h"
+#include "dataplane/wire/checksum.h"
+#include "dataplane/wire/ipv4.h"
+#include "dataplane/wire/ipv6.h"
+
+namespace causeway {
+namespace {
+
+// Takes bytes behind `bytes` off the frame's end.
+void trim(rte_mbuf* m, uint32_t bytes) noexcept {
+  m->pkt_len = bytes;
+  rte_mbuf* segment = m;
+  while (segment->next != nullptr && bytes > segment->data_len) {
+    bytes -= segment->data_len;
+    segment = segment->next;
+  }
+  segment->data_len = static_cast<uint16_t>(bytes);
+  if (segment->next == nullptr) return;
+  uint16_t kept = 1;
+  for (const rte_mbuf* s = m; s != segment; s = s->next) ++kept;
+  rte_pktmbuf_free(segment->next);
+  segment->next = nullptr;
+  m->nb_segs = kept;
+}
+
+// The tunnel headers are gone: what the frame still wants counts from the inner frame now. A checksum
+// that was to be filled in the outer headers died with them.
+void move_intent(rte_mbuf* m, uint16_t stripped) noexcept {
+  Intent intent = intent_of(m);
+  if (intent.csum_start < stripped) {
+    clear_intent(m);
+    return;
+  }
+  intent.csum_start = static_cast<uint16_t>(intent.csum_start - stripped);
+  intent.tunnel_bytes = 0;
+  set_intent(m, intent, m->ol_flags & kIntentFlags);
+}
+
+// RFC 6040 section 4.2, figure 4: the inner ECN field becomes the combination of both, or the frame dies.
+// Called only if the outer field is ECT(1) or CE: the others change nothing.
+DropReason combine_ecn(rte_mbuf* m, uint8_t outer) noexcept {
+  uint16_t ethertype = rte_pktmbuf_mtod(m, const EthernetHeader*)->ethertype.get();
+  uint32_t offset = kEthernetBytes;
+  if (is_vlan_ethertype(ethertype)) {
+    const auto* tag = header_at<VlanHeader>(m, offset);
+    if (tag == nullptr) return DropReason::none;
+    ethertype = tag->ethertype.get();
+    offset += static_cast<uint32_t>(sizeof(VlanHeader));
+  }
+  auto* ip4 = ethertype == kEtherTypeIpv4 ? writable_header_at<Ipv4Header>(m, offset) : nullptr;
+  auto* ip6 = ethertype == kEtherTypeIpv6 ? writable_header_at<Ipv6Header>(m, offset) : nullptr;
+  if (ip4 == nullptr && ip6 == nullptr) {
+    // Not IP: not ECN-capable.
+    return outer == kEcnCongestion ? DropReason::ecn : DropReason::none;
+  }
+  const uint8_t inner = ip4 != nullptr ? ip4->ecn() : ip6->ecn();
+  uint8_t combined = inner;
+  if (outer == kEcnCongestion) {
+    if (inner == kEcnNotCapable) return DropReason::ecn;
+    combined = kEcnCongestion;
+  } else if (inner == kEcnCapable0) {
+    combined = kEcnCapable1;
+  }
+  if (combined == inner) return DropReason::none;
+  if (ip4 != nullptr) {
+    const auto tos = static_cast<uint8_t>((ip4->tos & ~kEcnMask) | combined);
+    ip4->checksum = update_checksum(ip4->checksum, be16(ip4->tos), be16(tos));
+    ip4->tos = tos;
+  } else {
+    ip6->set_traffic_class(static_cast<uint8_t>((ip6->traffic_class() & ~kEcnMask) | combined));
+  }
+  return DropReason::none;
+}
+
+void strip(rte_mbuf* m, const OuterFrame& outer) noexcept {
+  if (outer.end != m->pkt_len) [[unlikely]] {
+    trim(m, outer.end);
+  }
+  m->data_off = static_cast<uint16_t>(m->data_off + outer.inner_offset);
+  m->data_len = static_cast<uint16_t>(m->data_len - outer.inner_offset);
+  m->pkt_len -= outer.inner_offset;
+  if (has_intent(m)) [[unlikely]] {
+    move_intent(m, outer.inner_offset);
+  }
+}
+
+// The tunnel an outer frame belongs to, or why there is none. Bursts mostly come from one tunnel, so the
+// last answer is tried first.
+class TunnelFinder {
+ public:
+  explicit TunnelFinder(WorkerContext& w) noexcept : w_(w) {}
+
+  const Adjacency* find(const TunnelKey& key, DropReason& reason) noexcept {
+    if (last_ == nullptr || !(last_key_ == key)) {
+      const AdjacencyIndex index = w_.tunnels->find(key);
+      if (index == kNoAdjacency) {
+        const bool known = w_.tunnels->find(key.any_remote()) != kNoAdjacency;
+        reason = known ? DropReason::unknown_remote : DropReason::unknown_vni;
+        return nullptr;
+      }
+      last_key_ = key;
+      last_ = w_.tables.adjacency(index);
+    }
+    if (last_ == nullptr || last_->bridge == kNoBridge) {
+      reason = DropReason::tunnel_unassigned;
+      return nullptr;
+    }
+    return last_;
+  }
+
+ private:
+  WorkerContext& w_;
+  TunnelKey last_key_;
+  const Adjacency* last_ = nullptr;
+};
+
+// Null when the frame has left: dropped, or with the control thread.
+const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m, TunnelFinder& tunnels) noexcept {
+  OuterFrame outer;
+  switch (parse_outer(w, port, m, outer)) {
+    case OuterFrame::Verdict::tunnel: break;
+    case OuterFrame::Verdict::control: punt(w, m, kNoAdjacency); return nullptr;
+    case OuterFrame::Verdict::dead: drop(w, m, outer.reason); return nullptr;
+  }
+  DropReason reason = DropReason::none;
+  const Adjacency* const in = tunnels.find(outer.key, reason);
+  if (in == nullptr) {
+    drop(w, m, reason);
+    return nullptr;
+  }
+  if (outer.zero_checksum && in->kind == AdjacencyKind::geneve && !in->zero_checksum_ok) {
+    drop(w, m, DropReason::udp_zero_checksum);
+    return nullptr;
+  }
+  // The inner Ethernet header must lie in the first segment, as every header must.
+  if (uint32_t{outer.inner_offset} + kEthernetBytes > std::min<uint32_t>(outer.end, rte_pktmbuf_data_len(m))) {
+    drop(w, m, DropReason::inner_too_short);
+    return nullptr;
+  }
+  strip(m, outer);
+  if ((outer.ecn & kEcnCapable1) != 0) [[unlikely]] {
+    reason = combine_ecn(m, outer.ecn);
+    if (reason != DropReason::none) {
+      drop(w, m, reason);
+      return nullptr;
+    }
+  }
+  TrafficCounters& traffic = w.counters.tunnels[in->index];
+  traffic.rx_packets.add(1);
+  traffic.rx_bytes.add(rte_pktmbuf_pkt_len(m));
+  return in;
+}
+
+}  // namespace
+
+void decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
+  TunnelFinder tunnels(w);
+  uint16_t kept = 0;
+  for (uint16_t i = 0; i < batch.count; ++i) {
+    rte_mbuf* const m = batch.frame[i];
+    const Adjacency* const in = decap_one(w, port, m, tunnels);
+    if (in == nullptr) continue;
+    batch.frame[kept] = m;
+    batch.in[kept] = in;
+    batch.key[kept] = FlowKey::read(rte_pktmbuf_mtod(m, const void*), outer_vlan(m, 0), in->index);
+    ++kept;
+  }
+  batch.count = kept;
+}
+
+}  // namespace causeway

@@ -1,0 +1,48 @@
+// An adjacency is one place that frames come from and go to: a bridge port, or a tunnel to one VTEP.
+// Immutable once published; the control thread replaces it whole (see flow/tables.h).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "dataplane/drop_reason.h"
+#include "dataplane/flow/key.h"
+
+namespace causeway {
+
+using PortIndex = uint16_t;
+using BridgeIndex = uint16_t;
+inline constexpr BridgeIndex kNoBridge = 0;
+inline constexpr PortIndex kMaxPorts = 1024;
+
+enum class AdjacencyKind : uint8_t { port, geneve, vxlan, gretap };
+
+// Outer headers, built once per tunnel and neighbor, right-aligned: the last `outer_bytes` go in front
+// of the inner frame. Lengths, checksums and the UDP source port in them are zero.
+struct OuterTemplate {
+  static constexpr size_t kCapacity = 128;  // RTE_PKTMBUF_HEADROOM
+  alignas(16) std::array<uint8_t, kCapacity> data{};
+};
+
+struct alignas(64) Adjacency {
+  AdjacencyKind kind = AdjacencyKind::port;
+  // none: frames may leave. neighbor_unresolved: they go to the control thread's queue. Else: they die of it.
+  DropReason blocked = DropReason::port_down;
+  bool isolated = false;          // split horizon: no frame from isolated to isolated
+  bool ipv6 = false;              // the outer IP version
+  bool udp_checksum = false;      // filled on transmit
+  bool inherit_tos = false;       // DSCP from the inner IP header
+  bool zero_checksum_ok = false;  // GENEVE over IPv6: accept UDP checksum 0
+  uint8_t outer_bytes = 0;        // 0 for a port
+  uint8_t ip_offset = 0;          // of the outer IP header from the outer frame's start
+  uint8_t udp_offset = 0;         // of the outer UDP or GRE header
+  PortIndex port = 0;             // the way out
+  BridgeIndex bridge = kNoBridge;
+  uint16_t max_frame_bytes = 0;   // largest frame (Ethernet header included, before encap) that fits the MTU
+  uint32_t ip_sum = 0;            // IPv4: sum of the template's header words as loaded, not folded, not inverted
+  AdjacencyIndex index = kNoAdjacency;  // its own
+  OuterTemplate outer;
+};
+static_assert(sizeof(Adjacency) == 192);
+
+}  // namespace causeway

@@ -1,0 +1,58 @@
+// All that workers read and the control thread writes. Every pointer here is replaced whole (release
+// store) and what it pointed at is freed after a grace period (dataplane/quiescence.h); the FDB and the tunnel
+// table are also changed in place, under the rules of their headers.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/counters.h"
+#include "dataplane/flow/adjacency.h"
+#include "dataplane/flow/fdb.h"
+#include "dataplane/flow/tunnel_table.h"
+#include "dataplane/quiescence.h"
+#include "pmd/port_io.h"
+
+namespace causeway {
+
+// One port as the workers see it.
+struct PortEntry {
+  PortIo* io = nullptr;
+  PortIndex index = 0;
+  bool underlay = false;                       // IP frames to our addresses are ours; nothing is bridged
+  AdjacencyIndex adjacency = kNoAdjacency;     // as a bridge port
+  TxCapabilities capabilities{};
+  MacAddress mac{};
+  std::vector<IpAddress> addresses;            // underlay: every address that frames to us may carry
+};
+
+struct BridgeEntry {
+  std::vector<AdjacencyIndex> members;         // flooded to, but for the ingress and split horizon
+};
+
+// UDP ports that tunnels listen on.
+struct UdpListener {
+  uint16_t port = 0;  // host order
+  AdjacencyKind kind = AdjacencyKind::geneve;
+};
+using UdpListeners = std::vector<UdpListener>;
+
+struct Tables {
+  LazyArray<std::atomic<const Adjacency*>> adjacencies{kMaxAdjacencies};
+  LazyArray<std::atomic<const PortEntry*>> ports{kMaxPorts};
+  LazyArray<std::atomic<const BridgeEntry*>> bridges{1U << 16};
+  std::atomic<const UdpListeners*> udp_listeners{nullptr};
+  std::atomic<const FdbTable*> fdb{nullptr};
+  std::atomic<const TunnelTable*> tunnels{nullptr};
+  Quiescence quiescence;
+
+  const Adjacency* adjacency(AdjacencyIndex index) const noexcept {
+    return adjacencies[index & (kMaxAdjacencies - 1)].load(std::memory_order_acquire);
+  }
+  const PortEntry* port(PortIndex index) const noexcept { return ports[index].load(std::memory_order_acquire); }
+  const BridgeEntry* bridge(BridgeIndex index) const noexcept { return bridges[index].load(std::memory_order_acquire); }
+};
+
+}  // namespace causeway

@@ -1,0 +1,252 @@
+#include "dataplane/parse.h"
+
+#include <algorithm>
+
+#include "dataplane/wire/checksum.h"
+#include "dataplane/wire/ethernet.h"
+#include "dataplane/wire/geneve.h"
+#include "dataplane/wire/gre.h"
+#include "dataplane/wire/ipv4.h"
+#include "dataplane/wire/ipv6.h"
+#include "dataplane/wire/udp.h"
+#include "dataplane/wire/vxlan.h"
+
+namespace causeway {
+namespace {
+
+using Verdict = OuterFrame::Verdict;
+
+Verdict dead(OuterFrame& outer, DropReason reason) noexcept {
+  outer.reason = reason;
+  return Verdict::dead;
+}
+
+bool is_ours(const PortEntry& port, const IpAddress& address) noexcept {
+  return std::ranges::any_of(port.addresses, [&](const IpAddress& own) { return own == address; });
+}
+
+// RFC 8926 section 3.5: options must fill the announced length exactly. Critical ones are looked for
+// only if the header says there are some.
+DropReason check_geneve_options(const rte_mbuf* m, uint32_t offset, uint32_t end, bool has_critical) noexcept {
+  while (offset < end) {
+    const auto* option = header_at<GeneveOption>(m, offset);
+    if (option == nullptr || offset + sizeof(GeneveOption) + option->data_bytes() > end) {
+      return DropReason::geneve_options;
+    }
+    if (has_critical && option->is_critical()) return DropReason::geneve_critical;
+    offset += static_cast<uint32_t>(sizeof(GeneveOption)) + option->data_bytes();
+  }
+  return DropReason::none;
+}
+
+Verdict parse_geneve(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcept {
+  const auto* geneve = header_at<GeneveHeader>(m, offset);
+  if (geneve == nullptr || offset + sizeof(GeneveHeader) > outer.end) return dead(outer, DropReason::inner_too_short);
+  if (geneve->version() != 0) return dead(outer, DropReason::geneve_version);
+  if (geneve->is_control()) return dead(outer, DropReason::geneve_control);
+  if (geneve->protocol.get() != kEtherTypeTransparentEthernet) return dead(outer, DropReason::geneve_protocol);
+  const uint32_t inner = offset + geneve->header_bytes();
+  if (inner > outer.end || inner > rte_pktmbuf_data_len(m)) return dead(outer, DropReason::geneve_options);
+  if (geneve->options_bytes() != 0) [[unlikely]] {
+    const DropReason reason =
+        check_geneve_options(m, offset + static_cast<uint32_t>(sizeof(GeneveHeader)), inner, geneve->has_critical());
+    if (reason != DropReason::none) return dead(outer, reason);
+  }
+  outer.key.id = geneve->vni.get();
+  outer.inner_offset = static_cast<uint16_t>(inner);
+  return Verdict::tunnel;
+}
+
+Verdict parse_vxlan(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcept {
+  const auto* vxlan = header_at<VxlanHeader>(m, offset);
+  if (vxlan == nullptr || offset + sizeof(VxlanHeader) > outer.end) return dead(outer, DropReason::inner_too_short);
+  if (!vxlan->has_vni()) return dead(outer, DropReason::vxlan_flags);
+  outer.key.id = vxlan->vni.get();
+  outer.inner_offset = static_cast<uint16_t>(offset + sizeof(VxlanHeader));
+  return Verdict::tunnel;
+}
+
+Verdict parse_gre(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcept {
+  const auto* gre = header_at<GreHeader>(m, offset);
+  if (gre == nullptr || offset + sizeof(GreHeader) > outer.end) return dead(outer, DropReason::ip_length);
+  if (gre->version() != 0 || (gre->flags() & kGreMustBeZero) != 0) return dead(outer, DropReason::gre_flags);
+  if (gre->protocol.get() != kEtherTypeTransparentEthernet) return dead(outer, DropReason::gre_protocol);
+  const uint32_t inner = offset + gre->header_bytes();
+  if (inner > outer.end || inner > rte_pktmbuf_data_len(m)) return dead(outer, DropReason::inner_too_short);
+  if (gre->has_checksum() && !has_intent(m) && fold(sum_chain(m, offset, outer.end - offset)) != 0xffff) {
+    return dead(outer, DropReason::gre_checksum);
+  }
+  outer.key.kind = AdjacencyKind::gretap;
+  outer.key.keyless = gre->has_key() ? 0 : 1;
+  if (gre->has_key()) outer.key.id = header_at<be32>(m, offset + gre->key_offset())->get();
+  outer.inner_offset = static_cast<uint16_t>(inner);
+  return Verdict::tunnel;
+}
+
+Verdict parse_udp(const WorkerContext& w, const rte_mbuf* m, uint32_t offset, OuterFrame& outer, bool ipv6) noexcept {
+  const auto* udp = header_at<UdpHeader>(m, offset);
+  if (udp == nullptr || offset + sizeof(UdpHeader) > outer.end) return dead(outer, DropReason::udp_length);
+  const uint32_t udp_bytes = udp->length_bytes.get();
+  if (udp_bytes < sizeof(UdpHeader) || offset + udp_bytes > outer.end) return dead(outer, DropReason::udp_length);
+  outer.end = offset + udp_bytes;
+
+  if (udp->checksum == be16{}) {
+    outer.zero_checksum = ipv6;
+  } else if (!has_intent(m)) {  // with an intent it never was on a wire; the local kernel vouches for it
+    const uint64_t nic = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+    if (nic == RTE_MBUF_F_RX_L4_CKSUM_BAD) return dead(outer, DropReason::udp_checksum);
+    if (nic != RTE_MBUF_F_RX_L4_CKSUM_GOOD && !udp_checksum_valid(m, outer.ip_offset)) {
+      return dead(outer, DropReason::udp_checksum);
+    }
+  }
+
+  outer.key.udp_port = udp->destination_port.get();
+  for (const UdpListener& listener : *w.udp_listeners) {
+    if (listener.port != outer.key.udp_port) continue;
+    outer.key.kind = listener.kind;
+    const uint32_t tunnel = offset + static_cast<uint32_t>(sizeof(UdpHeader));
+    return listener.kind == AdjacencyKind::geneve ? parse_geneve(m, tunnel, outer) : parse_vxlan(m, tunnel, outer);
+  }
+  return dead(outer, DropReason::unknown_protocol);
+}
+
+Verdict parse_ipv4(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m, OuterFrame& outer) noexcept {
+  const auto* ip = header_at<Ipv4Header>(m, outer.ip_offset);
+  if (ip == nullptr) return dead(outer, DropReason::frame_too_short);
+  if (ip->version() != 4 || ip->header_bytes() < sizeof(Ipv4Header)) return dead(outer, DropReason::ip_version);
+  if (ip->header_bytes() != sizeof(Ipv4Header)) return dead(outer, DropReason::ip_options);
+  const uint32_t total = ip->total_bytes.get();
+  if (total < sizeof(Ipv4Header) || outer.ip_offset + total > rte_pktmbuf_pkt_len(m)) {
+    return dead(outer, DropReason::ip_length);
+  }
+  const uint64_t nic = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+  if (nic == RTE_MBUF_F_RX_IP_CKSUM_BAD || (nic != RTE_MBUF_F_RX_IP_CKSUM_GOOD && !ipv4_checksum_valid(*ip))) {
+    return dead(outer, DropReason::ip_checksum);
+  }
+  outer.key.remote = ip->source_address();
+  outer.key.local = ip->destination_address();
+  if (!is_ours(port, outer.key.local)) return dead(outer, DropReason::not_for_us);
+  if (ip->is_fragment()) return dead(outer, DropReason::ip_fragment);
+  outer.ecn = ip->ecn();
+  outer.end = outer.ip_offset + total;
+  const uint32_t payload = outer.ip_offset + static_cast<uint32_t>(sizeof(Ipv4Header));
+  if (ip->protocol == kIpProtocolUdp) [[likely]] {
+    return parse_udp(w, m, payload, outer, false);
+  }
+  if (ip->protocol == kIpProtocolGre) return parse_gre(m, payload, outer);
+  if (ip->protocol == kIpProtocolIcmp) return Verdict::control;
+  return dead(outer, DropReason::unknown_protocol);
+}
+
+Verdict parse_ipv6(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m, OuterFrame& outer) noexcept {
+  const auto* ip = header_at<Ipv6Header>(m, outer.ip_offset);
+  if (ip == nullptr) return dead(outer, DropReason::frame_too_short);
+  if (ip->version() != 6) return dead(outer, DropReason::ip_version);
+  const uint32_t payload = outer.ip_offset + static_cast<uint32_t>(sizeof(Ipv6Header));
+  const uint32_t payload_bytes = ip->payload_bytes.get();
+  if (payload + payload_bytes > rte_pktmbuf_pkt_len(m)) return dead(outer, DropReason::ip_length);
+  outer.key.remote = ip->source_address();
+  outer.key.local = ip->destination_address();
+  // Neighbor solicitations come to a multicast address (RFC 4861 section 7.2.2).
+  const bool icmp = ip->next_header == kIpProtocolIcmpv6;
+  if (!is_ours(port, outer.key.local) && !(icmp && outer.key.local.is_multicast())) {
+    return dead(outer, DropReason::not_for_us);
+  }
+  outer.ecn = ip->ecn();
+  outer.end = payload + payload_bytes;
+  switch (ip->next_header) {
+    case kIpProtocolUdp: return parse_udp(w, m, payload, outer, true);
+    case kIpProtocolGre: return parse_gre(m, payload, outer);
+    case kIpProtocolIcmpv6: return Verdict::control;
+    case kIpv6Fragment: return dead(outer, DropReason::ip_fragment);
+    case kIpv6HopByHop:
+    case kIpv6Routing:
+    case kIpv6DestinationOptions: return dead(outer, DropReason::ip_options);
+    default: return dead(outer, DropReason::unknown_protocol);
+  }
+}
+
+}  // namespace
+
+Verdict parse_outer(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m, OuterFrame& outer) noexcept {
+  const auto* ethernet = header_at<EthernetHeader>(m, 0);
+  if (ethernet == nullptr) return dead(outer, DropReason::frame_too_short);
+  if (ethernet->destination != port.mac && !ethernet->destination.is_multicast()) {
+    return dead(outer, DropReason::not_for_us);
+  }
+  outer.ip_offset = kEthernetBytes;
+  switch (ethernet->ethertype.get()) {
+    [[likely]] case kEtherTypeIpv4:
+      return parse_ipv4(w, port, m, outer);
+    case kEtherTypeIpv6: return parse_ipv6(w, port, m, outer);
+    case kEtherTypeArp: return Verdict::control;
+    default: return dead(outer, DropReason::unknown_ethertype);
+  }
+}
+
+void parse_bridge_port(WorkerContext& w, const Adjacency& in, Batch& batch) noexcept {
+  uint16_t kept = 0;
+  for (uint16_t i = 0; i < batch.count; ++i) {
+    rte_mbuf* const m = batch.frame[i];
+    if (rte_pktmbuf_data_len(m) < kEthernetBytes) [[unlikely]] {
+      drop(w, m, DropReason::frame_too_short);
+      continue;
+    }
+    batch.frame[kept] = m;
+    batch.in[kept] = &in;
+    batch.key[kept] = FlowKey::read(rte_pktmbuf_mtod(m, const void*), outer_vlan(m, 0), in.index);
+    ++kept;
+  }
+  batch.count = kept;
+}
+
+namespace {
+
+// Ports of TCP, UDP and SCTP stand in the first 4 bytes.
+uint32_t l4_ports(const rte_mbuf* m, uint32_t offset, uint8_t protocol) noexcept {
+  constexpr uint8_t kIpProtocolSctp = 132;
+  if (protocol != kIpProtocolTcp && protocol != kIpProtocolUdp && protocol != kIpProtocolSctp) return 0;
+  const auto* ports = header_at<be32>(m, offset);
+  return ports != nullptr ? ports->raw() : 0;
+}
+
+uint64_t word_at(const void* bytes) noexcept {
+  uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof(word));
+  return word;
+}
+
+}  // namespace
+
+InnerFlow inner_flow(const rte_mbuf* m) noexcept {
+  const auto* ethernet = rte_pktmbuf_mtod(m, const EthernetHeader*);
+  uint16_t ethertype = ethernet->ethertype.get();
+  uint32_t offset = kEthernetBytes;
+  for (int tags = 0; tags < 2 && is_vlan_ethertype(ethertype); ++tags) {
+    const auto* tag = header_at<VlanHeader>(m, offset);
+    if (tag == nullptr) break;
+    ethertype = tag->ethertype.get();
+    offset += static_cast<uint32_t>(sizeof(VlanHeader));
+  }
+  if (ethertype == kEtherTypeIpv4) [[likely]] {
+    if (const auto* ip = header_at<Ipv4Header>(m, offset)) {
+      // All fragments of a datagram go the same way, so none of them counts its ports.
+      const uint32_t ports = ip->is_fragment() ? 0 : l4_ports(m, offset + ip->header_bytes(), ip->protocol);
+      const uint64_t hash = hash_words(word_at(&ip->source), uint64_t{ports} << 8 | ip->protocol, 0);
+      return {static_cast<uint32_t>(hash >> 32), ip->tos};
+    }
+  } else if (ethertype == kEtherTypeIpv6) {
+    if (const auto* ip = header_at<Ipv6Header>(m, offset)) {
+      const uint32_t ports = l4_ports(m, offset + static_cast<uint32_t>(sizeof(Ipv6Header)), ip->next_header);
+      const uint64_t source = hash_words(word_at(&ip->source[0]), word_at(&ip->source[8]), 0);
+      const uint64_t destination = hash_words(word_at(&ip->destination[0]), word_at(&ip->destination[8]), 0);
+      const uint64_t hash = hash_words(source + destination * 3, uint64_t{ports} << 8 | ip->next_header, 0);
+      return {static_cast<uint32_t>(hash >> 32), ip->traffic_class()};
+    }
+  }
+  const auto* bytes = reinterpret_cast<const uint8_t*>(ethernet);
+  const uint64_t hash = hash_words(word_at(bytes) & kMacMask, word_at(bytes + 6) & kMacMask, 0);
+  return {static_cast<uint32_t>(hash >> 32), 0};
+}
+
+}  // namespace causeway

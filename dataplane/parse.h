@@ -1,0 +1,56 @@
+// Frame -> flow key and offsets. A bridge port's frame gives its key at once; an underlay port's frame is
+// read from the outer Ethernet header to the inner one in one pass.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <cstdint>
+
+#include "dataplane/batch.h"
+#include "dataplane/context.h"
+#include "dataplane/wire/ethernet.h"
+#include "dataplane/wire/header_at.h"
+#include "dataplane/wire/vlan.h"
+
+namespace causeway {
+
+inline constexpr uint16_t kEthernetBytes = 14;
+
+// VLAN ID of the outermost tag of a frame with at least 14 bytes in its first segment; 0 without a tag.
+inline uint16_t outer_vlan(const rte_mbuf* m, uint32_t ethernet_offset) noexcept {
+  const auto* ethernet = rte_pktmbuf_mtod_offset(m, const EthernetHeader*, ethernet_offset);
+  if (!is_vlan_ethertype(ethernet->ethertype.get())) [[likely]] {
+    return 0;
+  }
+  const auto* tag = header_at<VlanHeader>(m, ethernet_offset + kEthernetBytes);
+  return tag != nullptr ? tag->id() : 0;
+}
+
+// Bridge port: fills key and in; too short frames die.
+void parse_bridge_port(WorkerContext& w, const Adjacency& in, Batch& batch) noexcept;
+
+// What an underlay frame turned out to be.
+struct OuterFrame {
+  enum class Verdict : uint8_t { tunnel, control, dead };
+  TunnelKey key;                    // of the tunnel it belongs to
+  DropReason reason = DropReason::none;  // with Verdict::dead
+  uint8_t ecn = 0;                  // of the outer IP header
+  bool zero_checksum = false;       // IPv6 and UDP checksum 0
+  uint16_t ip_offset = 0;
+  uint16_t inner_offset = 0;        // of the inner Ethernet header
+  uint32_t end = 0;                 // bytes from the frame's start to the inner frame's end
+};
+
+// Reads and checks the outer headers (design table "On the wire"). Changes nothing.
+OuterFrame::Verdict parse_outer(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m,
+                                OuterFrame& outer) noexcept;
+
+// What encap wants to know of an inner frame: entropy over the flow (RFC 7348 section 5, RFC 8926 section
+// 3.3) and the IP header's DSCP and ECN (0 for anything but IP).
+struct InnerFlow {
+  uint32_t entropy = 0;
+  uint8_t tos = 0;
+};
+InnerFlow inner_flow(const rte_mbuf* m) noexcept;
+
+}  // namespace causeway

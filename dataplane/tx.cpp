@@ -1,0 +1,89 @@
+#include "dataplane/tx.h"
+
+#include "dataplane/context.h"
+
+namespace causeway {
+namespace {
+
+void drop_unsent(WorkerContext& w, PortIndex port, rte_mbuf** frames, uint16_t count, DropReason reason) noexcept {
+  w.counters.drops[static_cast<size_t>(reason)].add(count);
+  w.counters.ports[port].tx_drops.add(count);
+  rte_pktmbuf_free_bulk(frames, count);
+}
+
+void flush(WorkerContext& w, PortIndex index) noexcept {
+  TxBuffer& buffer = w.tx.port[index];
+  const uint16_t count = buffer.count;
+  buffer.count = 0;
+  const PortEntry* const port = w.tables.port(index);
+  if (port == nullptr) {
+    drop_unsent(w, index, buffer.frame.data(), count, DropReason::port_down);
+    return;
+  }
+  // Lengths are read before the frames are given away.
+  std::array<uint32_t, TxBuffer::kCapacity> bytes;
+  for (uint16_t i = 0; i < count; ++i) bytes[i] = buffer.frame[i]->pkt_len;
+  uint16_t sent = 0;
+  // A device that takes some of them may take more after it.
+  for (uint16_t taken = 1; sent < count && taken != 0; sent = static_cast<uint16_t>(sent + taken)) {
+    taken = port->io->tx_burst(w.id, &buffer.frame[sent], static_cast<uint16_t>(count - sent));
+  }
+  uint64_t sent_bytes = 0;
+  for (uint16_t i = 0; i < sent; ++i) sent_bytes += bytes[i];
+  TrafficCounters& traffic = w.counters.ports[index].traffic;
+  traffic.tx_packets.add(sent);
+  traffic.tx_bytes.add(sent_bytes);
+  if (sent < count) [[unlikely]] {
+    drop_unsent(w, index, &buffer.frame[sent], static_cast<uint16_t>(count - sent), DropReason::tx_full);
+  }
+}
+
+void push(WorkerContext& w, PortIndex port, rte_mbuf* frame) noexcept {
+  TxBuffer& buffer = w.tx.port[port];
+  if (buffer.count == 0) w.tx.pending[w.tx.pending_count++] = port;
+  buffer.frame[buffer.count++] = frame;
+  if (buffer.count == TxBuffer::kCapacity) [[unlikely]] {
+    flush(w, port);
+    // Its place among the pending ports is kept by name only: find it from the end, where it usually is.
+    for (uint16_t i = w.tx.pending_count; i-- > 0;) {
+      if (w.tx.pending[i] != port) continue;
+      w.tx.pending[i] = w.tx.pending[--w.tx.pending_count];
+      break;
+    }
+  }
+}
+
+void finish_and_push(WorkerContext& w, PortIndex port, rte_mbuf* frame) noexcept {
+  const PortEntry* const entry = w.tables.port(port);
+  if (entry == nullptr || port_takes(frame, entry->capabilities)) {
+    push(w, port, frame);  // flush drops it if the port has gone
+    return;
+  }
+  DropReason reason = w.segmenter.begin(frame, entry->capabilities, {w.pool, w.pool});
+  while (w.segmenter.pending()) {
+    std::array<rte_mbuf*, 32> out;
+    const uint16_t count = w.segmenter.next(out.data(), out.size(), reason);
+    for (uint16_t i = 0; i < count; ++i) push(w, port, out[i]);
+  }
+  if (reason != DropReason::none) {
+    count_drop(w, reason);
+    w.counters.ports[port].tx_drops.add(1);
+  }
+}
+
+}  // namespace
+
+void tx_enqueue(WorkerContext& w, PortIndex port, rte_mbuf* frame) noexcept {
+  if (has_intent(frame) || frame->nb_segs > 1) [[unlikely]] {
+    finish_and_push(w, port, frame);
+  } else {
+    push(w, port, frame);
+  }
+}
+
+void tx_flush_all(WorkerContext& w) noexcept {
+  for (uint16_t i = 0; i < w.tx.pending_count; ++i) flush(w, w.tx.pending[i]);
+  w.tx.pending_count = 0;
+}
+
+}  // namespace causeway

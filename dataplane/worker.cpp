@@ -1,0 +1,209 @@
+#include "dataplane/worker.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <rte_cycles.h>
+#include <rte_lcore.h>
+#include <rte_pause.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "dataplane/decap.h"
+#include "dataplane/forward.h"
+#include "dataplane/lookup.h"
+#include "dataplane/parse.h"
+#include "dataplane/resolve.h"
+#include "dataplane/tx.h"
+
+namespace causeway {
+namespace {
+
+// Back-off of an idle worker: pause for the first turns, then sleep until a port's descriptor or the
+// control thread wakes it. Ports without a descriptor bound the sleep.
+constexpr uint32_t kPauseTurns = 200;
+constexpr int64_t kLongSleepNs = 1'000'000;
+constexpr int64_t kShortSleepNs = 50'000;
+constexpr size_t kMaxSleepFds = 64;
+
+}  // namespace
+
+Worker::Worker(Tables& tables, uint16_t id, const WorkerOptions& options)
+    : options_(options),
+      context_(tables, id, options.cache_entries, options.seed),
+      second_cycles_(rte_get_tsc_hz()),
+      wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  context_.pool = options.pool;
+}
+
+Worker::~Worker() {
+  stop();
+  PuntedFrame left;
+  while (context_.punted.pop(left)) rte_pktmbuf_free(left.frame);
+  while (context_.injected.pop(left)) rte_pktmbuf_free(left.frame);
+  if (wake_fd_ >= 0) close(wake_fd_);
+}
+
+void Worker::start() {
+  stopping_.store(false, std::memory_order_relaxed);
+  thread_ = std::thread([this] { run(); });
+}
+
+void Worker::stop() {
+  if (!thread_.joinable()) return;
+  stopping_.store(true, std::memory_order_release);
+  wake();
+  thread_.join();
+}
+
+void Worker::wake() noexcept {
+  if (!asleep_.load(std::memory_order_seq_cst)) return;
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof(one));
+}
+
+void Worker::run() noexcept {
+  if (options_.core) {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    CPU_SET(*options_.core, &cores);
+    pthread_setaffinity_np(pthread_self(), sizeof(cores), &cores);
+  }
+  pthread_setname_np(pthread_self(), ("worker-" + std::to_string(context_.id)).c_str());
+  rte_thread_register();  // a mempool cache of its own
+  Quiescence& quiescence = context_.tables.quiescence;
+  quiescence.online(context_.id);
+  uint32_t idle_turns = 0;
+  uint64_t before = rte_rdtsc();
+  while (!stopping_.load(std::memory_order_acquire)) {
+    const uint32_t frames = run_once();
+    if (frames == 0) back_off(++idle_turns);
+    const uint64_t now = rte_rdtsc();
+    (frames != 0 ? context_.counters.busy_cycles : context_.counters.idle_cycles).add(now - before);
+    before = now;
+    if (frames != 0) idle_turns = 0;
+  }
+  quiescence.offline(context_.id);
+  rte_thread_unregister();
+}
+
+uint32_t Worker::run_once() noexcept {
+  WorkerContext& w = context_;
+  w.tables.quiescence.quiescent(w.id);
+  const PollList* const list = poll_list_.load(std::memory_order_acquire);
+  w.fdb = w.tables.fdb.load(std::memory_order_acquire);
+  w.tunnels = w.tables.tunnels.load(std::memory_order_acquire);
+  w.udp_listeners = w.tables.udp_listeners.load(std::memory_order_acquire);
+  const uint64_t now = rte_rdtsc();
+  w.now_s = static_cast<uint16_t>(now / second_cycles_);
+  w.tick = static_cast<uint32_t>(now >> 21);
+
+  uint32_t frames = send_injected();
+  if (list != nullptr) frames += poll(*list);
+  tx_flush_all(w);
+  return frames;
+}
+
+uint32_t Worker::poll(const PollList& list) noexcept {
+  WorkerContext& w = context_;
+  uint32_t frames = 0;
+  Batch batch;
+  for (const PollEntry& entry : list) {
+    const PortEntry* const port = w.tables.port(entry.port);
+    if (port == nullptr) continue;
+    batch.count = port->io->rx_burst(entry.queue, batch.frame.data(), kBatch);
+    if (batch.count == 0) continue;
+    frames += batch.count;
+    process(*port, batch);
+  }
+  return frames;
+}
+
+// The packet's way, every stage once.
+void Worker::process(const PortEntry& port, Batch& batch) noexcept {
+  WorkerContext& w = context_;
+  w.ingress = port.index;
+  batch.port = port.index;
+  TrafficCounters& traffic = w.counters.ports[port.index].traffic;
+  uint64_t bytes = 0;
+  for (uint16_t i = 0; i < batch.count; ++i) bytes += rte_pktmbuf_pkt_len(batch.frame[i]);
+  traffic.rx_packets.add(batch.count);
+  traffic.rx_bytes.add(bytes);
+  w.counters.rx_packets.add(batch.count);
+
+  if (port.underlay) {
+    decap(w, port, batch);
+  } else {
+    const Adjacency* const in = w.tables.adjacency(port.adjacency);
+    if (in == nullptr || in->bridge == kNoBridge) {
+      for (uint16_t i = 0; i < batch.count; ++i) drop(w, batch.frame[i], DropReason::port_unassigned);
+      return;
+    }
+    parse_bridge_port(w, *in, batch);
+  }
+  if (batch.count == 0) return;
+  if (lookup(w, batch) != 0) resolve(w, batch);
+  forward(w, batch);
+}
+
+// Frames that the control thread wants sent: its own (ARP, ICMP), and those that waited for a neighbor.
+uint32_t Worker::send_injected() noexcept {
+  WorkerContext& w = context_;
+  uint32_t frames = 0;
+  InjectedFrame item;
+  while (frames < kBatch && w.injected.pop(item)) {
+    ++frames;
+    w.counters.from_control.add(1);
+    w.ingress = item.port;
+    if (item.adjacency == kNoAdjacency) {
+      tx_enqueue(w, item.port, item.frame);
+      continue;
+    }
+    const Adjacency* const to = w.tables.adjacency(item.adjacency);
+    if (to == nullptr) {
+      drop(w, item.frame, DropReason::port_down);
+    } else {
+      output(w, item.frame, *to);
+    }
+  }
+  return frames;
+}
+
+void Worker::back_off(uint32_t idle_turns) noexcept {
+  if (options_.busy || idle_turns < kPauseTurns) {
+    rte_pause();
+    return;
+  }
+  const PollList* const list = poll_list_.load(std::memory_order_acquire);
+  static const PollList kNothing;
+  sleep(list != nullptr ? *list : kNothing);
+}
+
+void Worker::sleep(const PollList& list) noexcept {
+  WorkerContext& w = context_;
+  std::array<pollfd, kMaxSleepFds> fds;
+  nfds_t count = 0;
+  fds[count++] = {wake_fd_, POLLIN, 0};
+  bool all = true;
+  for (const PollEntry& entry : list) {
+    const PortEntry* const port = w.tables.port(entry.port);
+    const int fd = port != nullptr && count < kMaxSleepFds ? port->io->rx_fd(entry.queue) : -1;
+    if (fd < 0) {
+      all = false;
+    } else {
+      fds[count++] = {fd, POLLIN, 0};
+    }
+  }
+  asleep_.store(true, std::memory_order_seq_cst);
+  if (w.injected.empty() && !stopping_.load(std::memory_order_acquire)) {
+    // Still online: a grace period waits for the end of this sleep, and no port closes under it.
+    const timespec timeout{0, all ? kLongSleepNs : kShortSleepNs};
+    ppoll(fds.data(), count, &timeout, nullptr);
+    if ((fds[0].revents & POLLIN) != 0) {
+      uint64_t ignored = 0;
+      [[maybe_unused]] const ssize_t got = read(wake_fd_, &ignored, sizeof(ignored));
+    }
+  }
+  asleep_.store(false, std::memory_order_relaxed);
+}
+
+}  // namespace causeway

@@ -1,0 +1,75 @@
+// One poll-mode worker: a thread, its queues, its caches. Made and destroyed by the control thread, which
+// also changes its poll list while it runs.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "dataplane/batch.h"
+#include "dataplane/context.h"
+
+namespace causeway {
+
+// A receive queue that a worker owns.
+struct PollEntry {
+  PortIndex port = 0;
+  uint16_t queue = 0;
+  bool operator==(const PollEntry&) const = default;
+};
+using PollList = std::vector<PollEntry>;
+
+struct WorkerOptions {
+  std::optional<unsigned> core;         // pinned to it; otherwise it floats
+  bool busy = false;                    // never backs off
+  uint32_t cache_entries = 65536;
+  uint64_t seed = 0;
+  rte_mempool* pool = nullptr;
+};
+
+class Worker {
+ public:
+  Worker(Tables& tables, uint16_t id, const WorkerOptions& options);
+  ~Worker();  // stops
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  void start();
+  void stop();  // returns when the thread has ended
+
+  // Control thread: published like any table; the old list is the caller's to free after a grace period.
+  const PollList* set_poll_list(const PollList* list) noexcept {
+    return poll_list_.exchange(list, std::memory_order_acq_rel);
+  }
+  // Control thread: ends a sleep after something was injected.
+  void wake() noexcept;
+
+  // One turn of the loop; returns how many frames came in. For tests, on a worker that wasn't started.
+  uint32_t run_once() noexcept;
+
+  WorkerContext& context() noexcept { return context_; }
+  const WorkerContext& context() const noexcept { return context_; }
+  std::optional<unsigned> core() const noexcept { return options_.core; }
+
+ private:
+  void run() noexcept;
+  uint32_t poll(const PollList& list) noexcept;
+  uint32_t send_injected() noexcept;
+  void process(const PortEntry& port, Batch& batch) noexcept;
+  void back_off(uint32_t idle_turns) noexcept;
+  void sleep(const PollList& list) noexcept;
+
+  WorkerOptions options_;
+  WorkerContext context_;
+  std::atomic<const PollList*> poll_list_{nullptr};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> asleep_{false};
+  uint64_t second_cycles_;
+  int wake_fd_;
+  std::thread thread_;
+};
+
+}  // namespace causeway
