@@ -120,4 +120,23 @@ std::optional<Config> load_config_file(const std::string& path, std::vector<Conf
   return std::nullopt;
 }
 
+ConfigError error_at(const std::string& file_label, std::string_view text, const std::string& key, std::string what) {
+  ConfigError error{file_label, 0, 0, key, std::move(what)};
+  YamlError ignored;
+  const auto tree = YamlTree::parse(text, ignored);
+  if (!tree || tree->root() == nullptr) return error;
+  // Section and name; a name may have dots of its own.
+  const size_t dot = key.find('.');
+  const YamlNode* node = &tree->root()->target();
+  for (const std::string_view part : {std::string_view(key).substr(0, dot), std::string_view(key).substr(dot + 1)}) {
+    const YamlNode* entry = node->kind == YamlKind::map ? node->first : nullptr;
+    while (entry != nullptr && entry->text != part) entry = entry->next->next;
+    if (entry == nullptr) break;
+    error.line = entry->line;
+    error.column = entry->column;
+    node = &entry->next->target();
+  }
+  return error;
+}
+
 }  // namespace causeway::config

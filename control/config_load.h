@@ -30,6 +30,8 @@ inline constexpr size_t kMaxConfigErrors = 100;  // further ones are only counte
 // the errors and, without directory and ending, is the default of system.name.
 std::optional<Config> load_config(const std::string& file_label, std::string_view text,
                                   std::vector<ConfigError>& errors);
+// An error about a key of a good file that showed only in use ("ethernets.veth9": no such interface).
+ConfigError error_at(const std::string& file_label, std::string_view text, const std::string& key, std::string what);
 std::optional<Config> load_config_file(const std::string& path, std::vector<ConfigError>& errors);
 
 }  // namespace causeway::config

@@ -49,7 +49,6 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
   const auto word = mode ? mode->word({"geneve", "vxlan", "gretap"}) : std::nullopt;
   if (word) {
     tunnel.mode = static_cast<TunnelMode>(*word);
-    if (tunnel.mode == TunnelMode::gretap) mode->error("gretap is not supported yet");
     read_tunnel_id(fields, tunnel);
     read_tunnel_port(name, fields, tunnel);
   }

@@ -1,0 +1,22 @@
+// Runs the operations between two configurations. When one fails, those before it are undone in reverse.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/config.h"
+#include "control/config_diff.h"
+#include "control/gateway.h"
+
+namespace causeway {
+
+struct ApplyError {
+  std::string key;  // "ethernets.up0"
+  std::string what;
+};
+
+// Empty: done. Otherwise why the operation that failed did so, then whatever could not be undone.
+std::vector<ApplyError> apply_config(Gateway& gateway, const config::Config& before, const config::Config& after);
+
+}  // namespace causeway

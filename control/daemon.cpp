@@ -1,0 +1,134 @@
+#include "control/daemon.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include "control/address_text.h"
+#include "control/api.h"
+#include "control/config_apply.h"
+#include "control/config_diff.h"
+#include "control/config_load.h"
+#include "control/show.h"
+
+namespace causeway {
+namespace {
+
+using nlohmann::json;
+
+std::vector<std::string> lines_of(const std::vector<config::ConfigError>& errors) {
+  std::vector<std::string> lines;
+  for (const config::ConfigError& error : errors) lines.push_back(error.to_string());
+  return lines;
+}
+
+}  // namespace
+
+std::string read_file(const std::string& path, std::string& error) {
+  std::ifstream input(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(input), std::istreambuf_iterator<char>()};
+  if (!input.is_open() || input.bad()) error = fmt::format("{}: error: cannot be read: {}", path, std::strerror(errno));
+  return text;
+}
+
+Daemon::Daemon(Gateway& gateway, config::System system, std::string file) : gateway_(gateway), file_(std::move(file)) {
+  config_.system = std::move(system);
+}
+
+std::vector<std::string> Daemon::apply(const std::string& label, std::string_view text) {
+  std::vector<config::ConfigError> errors;
+  auto wanted = config::load_config(label, text, errors);
+  if (!wanted) return lines_of(errors);
+  // The name is the daemon's, whatever the file is called that changes it.
+  if (wanted->system.name != config_.system.name && text.find("name:") == std::string_view::npos) {
+    wanted->system.name = config_.system.name;
+  }
+  last_operations_.clear();
+  for (const config::Operation& op : config::diff_config(config_, *wanted)) last_operations_.push_back(op.text);
+  std::vector<std::string> lines;
+  for (const ApplyError& error : apply_config(gateway_, config_, *wanted)) {
+    lines.push_back(config::error_at(label, text, error.key, error.what).to_string());
+  }
+  if (lines.empty()) config_ = std::move(*wanted);
+  return lines;
+}
+
+std::vector<std::string> Daemon::reload() {
+  std::string error;
+  const std::string text = read_file(file_, error);
+  if (!error.empty()) return {error};
+  return apply(file_, text);
+}
+
+json Daemon::plan(const json& request) const {
+  std::vector<config::ConfigError> errors;
+  const auto wanted = config::load_config(request.at("file"), request.at("text").get<std::string>(), errors);
+  if (!wanted) return api_error(lines_of(errors));
+  json operations = json::array();
+  for (const config::Operation& op : config::diff_config(config_, *wanted)) operations.push_back(op.text);
+  return api_ok({{"operations", operations}});
+}
+
+json Daemon::apply_request(const json& request) {
+  const std::string verb = request.at("verb");
+  const std::vector<std::string> errors =
+      verb == "reload" ? reload() : apply(request.at("file"), request.at("text").get<std::string>());
+  for (const std::string& line : errors) spdlog::error("{}: {}", verb, line);
+  if (!errors.empty()) return api_error(errors);
+  for (const std::string& line : last_operations_) spdlog::info("{}: {}", verb, line);
+  return api_ok({{"operations", last_operations_}});
+}
+
+json Daemon::change_fdb(const json& request) {
+  const std::string action = request.at("action");
+  const Bridges::Bridge* bridge = nullptr;
+  if (request.contains("bridge")) {
+    bridge = gateway_.bridges().find(request.at("bridge"));
+    if (bridge == nullptr) return api_error({fmt::format("no such bridge: {}", request.at("bridge").get<std::string>())});
+  }
+  const std::string port = request.value("port", "");
+  if (action == "flush") {
+    const auto ends = gateway_.adjacencies_of(port);
+    if (!port.empty() && ends.empty()) return api_error({fmt::format("no such interface: {}", port)});
+    const size_t removed = gateway_.fdb().remove_if([&](const Fdb::Entry& entry) {
+      return !entry.is_static && (bridge == nullptr || entry.bridge == bridge->index) &&
+             (port.empty() || std::ranges::find(ends, entry.exit) != ends.end());
+    });
+    return api_ok({{"removed", removed}});
+  }
+  const auto mac = parse_mac(request.value("mac", ""));
+  if (!mac || mac->is_multicast() || mac->is_zero()) return api_error({"mac: not a station's MAC address"});
+  if (bridge == nullptr) return api_error({"a bridge is needed"});
+  const config::StaticMac entry{*mac, port, request.value("vlan", uint16_t{0})};
+  const std::string& name = gateway_.bridges().name_of(bridge->index);
+  std::string error;
+  if (action == "add") {
+    error = bridge->members.contains(port) ? gateway_.add_static_mac(name, entry)
+                                           : fmt::format("{} is no interface of {}", port, name);
+  } else if (action == "del") {
+    error = gateway_.remove_static_mac(name, entry);
+  } else {
+    error = fmt::format("unknown action: {}", action);
+  }
+  return error.empty() ? api_ok(json::object()) : api_error({error});
+}
+
+json Daemon::handle(const json& request) {
+  const std::string verb = request.at("verb");
+  if (verb == "show") {
+    json shown = show(gateway_, request.at("what"));
+    if (shown.is_null()) return api_error({fmt::format("cannot show: {}", request.at("what").get<std::string>())});
+    return api_ok(std::move(shown));
+  }
+  if (verb == "stats") return api_ok(stats(gateway_, request.value("per_worker", false)));
+  if (verb == "plan") return plan(request);
+  if (verb == "apply" || verb == "reload") return apply_request(request);
+  if (verb == "fdb") return change_fdb(request);
+  return api_error({fmt::format("unknown verb: {}", verb)});
+}
+
+}  // namespace causeway

@@ -1,0 +1,158 @@
+#include "control/fdb.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace causeway {
+namespace {
+
+constexpr uint32_t kFirstSlots = 8192;
+
+bool is_entry(MacVlan key) { return key != kFdbEmpty && key != kFdbDeleted && key != kFdbFreed; }
+
+}  // namespace
+
+Fdb::Fdb(Tables& tables, Publisher& publisher, uint64_t seed)
+    : tables_(tables), publisher_(publisher), seed_(seed), table_(new FdbTable(kFirstSlots, seed)) {
+  tables_.fdb.store(table_, std::memory_order_release);
+}
+
+Fdb::~Fdb() {
+  ++generation_;
+  publisher_.publish<FdbTable>(tables_.fdb, nullptr);
+  publisher_.drain();
+}
+
+void Fdb::set_bridge(BridgeIndex bridge, uint32_t ageing_s, uint32_t max_macs) {
+  BridgeState& state = bridges_[bridge];
+  state.ageing_s = std::min(ageing_s, kMaxAgeing_s);
+  state.max_macs = max_macs;
+}
+
+void Fdb::forget_bridge(BridgeIndex bridge) {
+  remove_if([bridge](const Entry& entry) { return entry.bridge == bridge; });
+  bridges_.erase(bridge);
+}
+
+Fdb::Entry Fdb::entry_at(uint32_t index, uint16_t now_s) const {
+  const FdbSlot& slot = table_->slot(index);
+  const AdjacencyIndex exit = slot.exit.load(std::memory_order_relaxed);
+  const uint16_t seen_s = slot.seen_s.load(std::memory_order_relaxed);
+  // A worker's clock may be a moment ahead of the caller's.
+  const auto age_s = static_cast<int16_t>(static_cast<uint16_t>(now_s - seen_s)) == -1
+                         ? uint16_t{0}
+                         : static_cast<uint16_t>(now_s - seen_s);
+  return {slot.bridge.load(std::memory_order_relaxed), slot.key.load(std::memory_order_relaxed), exit & ~kFdbStatic,
+          (exit & kFdbStatic) != 0, age_s};
+}
+
+void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s) {
+  const auto state = bridges_.find(bridge);
+  if (state == bridges_.end()) return;  // the bridge went while the message was on its way
+  if ((key & kMacMask) == 0) return;    // 00:00:00:00:00:00 is nobody's address
+  // So did the port or tunnel, or it changed bridges.
+  const Adjacency* const adjacency = tables_.adjacency(exit);
+  if (adjacency == nullptr || adjacency->bridge != bridge) return;
+  const uint32_t index = table_->find(bridge, key);
+  if (index != kNoSlot) {
+    FdbSlot& slot = table_->slot(index);
+    const AdjacencyIndex before = slot.exit.load(std::memory_order_relaxed);
+    if ((before & kFdbStatic) != 0 || before == exit) return;
+    slot.exit.store(exit, std::memory_order_relaxed);
+    slot.seen_s.store(now_s, std::memory_order_relaxed);
+    ++state->second.moves;
+    return;
+  }
+  if (state->second.macs >= state->second.max_macs) {
+    ++state->second.refused;
+    return;
+  }
+  insert(bridge, key, exit, now_s);
+}
+
+void Fdb::add_static(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit) {
+  const uint32_t index = table_->find(bridge, key);
+  if (index != kNoSlot) {
+    table_->slot(index).exit.store(exit | kFdbStatic, std::memory_order_relaxed);
+    return;
+  }
+  insert(bridge, key, exit | kFdbStatic, 0);
+}
+
+void Fdb::insert(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s) {
+  if ((used_ + 1) * 2 > table_->capacity()) grow();
+  bool was_empty = false;
+  table_->insert(bridge, key, exit, now_s, was_empty);
+  used_ += was_empty ? 1 : 0;
+  ++entries_;
+  ++bridges_[bridge].macs;
+}
+
+// A larger table, or one of the same size without the slots that were freed. What workers remember of the
+// old one they look up again.
+void Fdb::grow() {
+  auto next = std::make_unique<FdbTable>(std::max(kFirstSlots, std::bit_ceil((entries_ + 1) * 3)), seed_);
+  used_ = 0;
+  for (uint32_t i = 0; i < table_->capacity(); ++i) {
+    const FdbSlot& slot = table_->slot(i);
+    const MacVlan key = slot.key.load(std::memory_order_relaxed);
+    if (!is_entry(key)) continue;
+    bool was_empty = false;
+    next->insert(slot.bridge.load(std::memory_order_relaxed), key, slot.exit.load(std::memory_order_relaxed),
+                 slot.seen_s.load(std::memory_order_relaxed), was_empty);
+    ++used_;
+  }
+  table_ = next.get();
+  ++generation_;
+  publisher_.publish<FdbTable>(tables_.fdb, std::move(next));
+}
+
+void Fdb::free_slots(std::vector<uint32_t> slots) {
+  if (slots.empty()) return;
+  for (const uint32_t index : slots) {
+    const auto state = bridges_.find(table_->slot(index).bridge.load(std::memory_order_relaxed));
+    if (state != bridges_.end()) --state->second.macs;
+    --entries_;
+    table_->free(index);
+  }
+  publisher_.after_grace([this, generation = generation_, slots = std::move(slots)] {
+    if (generation != generation_) return;  // that table is gone
+    for (const uint32_t index : slots) used_ -= table_->reclaim(index);
+  });
+}
+
+bool Fdb::remove(BridgeIndex bridge, MacVlan key) {
+  const uint32_t index = table_->find(bridge, key);
+  if (index == kNoSlot) return false;
+  free_slots({index});
+  return true;
+}
+
+size_t Fdb::remove_if(const std::function<bool(const Entry&)>& matches) {
+  std::vector<uint32_t> slots;
+  for (uint32_t i = 0; i < table_->capacity(); ++i) {
+    if (is_entry(table_->slot(i).key.load(std::memory_order_relaxed)) && matches(entry_at(i, 0))) slots.push_back(i);
+  }
+  const size_t count = slots.size();
+  free_slots(std::move(slots));
+  return count;
+}
+
+void Fdb::age(uint16_t now_s) {
+  std::vector<uint32_t> slots;
+  for (uint32_t i = 0; i < table_->capacity(); ++i) {
+    if (!is_entry(table_->slot(i).key.load(std::memory_order_relaxed))) continue;
+    const Entry entry = entry_at(i, now_s);
+    const uint32_t ageing_s = bridges_.at(entry.bridge).ageing_s;
+    if (!entry.is_static && ageing_s != 0 && entry.age_s >= ageing_s) slots.push_back(i);
+  }
+  free_slots(std::move(slots));
+}
+
+void Fdb::for_each(uint16_t now_s, const std::function<void(const Entry&)>& visit) const {
+  for (uint32_t i = 0; i < table_->capacity(); ++i) {
+    if (is_entry(table_->slot(i).key.load(std::memory_order_relaxed))) visit(entry_at(i, now_s));
+  }
+}
+
+}  // namespace causeway

@@ -1,0 +1,68 @@
+// The control thread's half of the forwarding database: learning, moves, ageing, static entries, limits.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "control/publish.h"
+#include "dataplane/flow/tables.h"
+
+namespace causeway {
+
+class Fdb {
+ public:
+  struct Entry {
+    BridgeIndex bridge;
+    MacVlan key;
+    AdjacencyIndex exit;
+    bool is_static;
+    uint16_t age_s;
+  };
+  struct BridgeState {
+    uint32_t ageing_s = 300;  // 0: never; at most kMaxAgeing_s counts
+    uint32_t max_macs = 65536;
+    uint32_t macs = 0;
+    uint64_t refused = 0;     // learnt no more: the table was full
+    uint64_t moves = 0;
+  };
+  // Ages are counted modulo 65,536 s, so nothing older can be told apart.
+  static constexpr uint32_t kMaxAgeing_s = 60000;
+
+  Fdb(Tables& tables, Publisher& publisher, uint64_t seed);
+  ~Fdb();
+
+  void set_bridge(BridgeIndex bridge, uint32_t ageing_s, uint32_t max_macs);
+  void forget_bridge(BridgeIndex bridge);
+  const BridgeState& bridge(BridgeIndex bridge) const { return bridges_.at(bridge); }
+
+  // A MAC seen at `exit`: new, or moved there. Static entries stay.
+  void learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s);
+  // Replaces a learned entry. Not bound by max_macs.
+  void add_static(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit);
+  bool remove(BridgeIndex bridge, MacVlan key);
+  // Removes learned entries that no frame has come from for the bridge's ageing time.
+  void age(uint16_t now_s);
+  // Removes the entries for which `matches` holds; returns how many.
+  size_t remove_if(const std::function<bool(const Entry&)>& matches);
+  void for_each(uint16_t now_s, const std::function<void(const Entry&)>& visit) const;
+
+ private:
+  void insert(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s);
+  void grow();
+  void free_slots(std::vector<uint32_t> slots);
+  Entry entry_at(uint32_t index, uint16_t now_s) const;
+
+  Tables& tables_;
+  Publisher& publisher_;
+  uint64_t seed_;
+  FdbTable* table_;          // the published one
+  uint64_t generation_ = 0;  // of table_
+  uint32_t used_ = 0;        // slots that are not empty
+  uint32_t entries_ = 0;
+  std::unordered_map<BridgeIndex, BridgeState> bridges_;
+};
+
+}  // namespace causeway

@@ -1,0 +1,247 @@
+#include "control/gateway.h"
+
+#include <rte_cycles.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+namespace causeway {
+namespace {
+
+uint64_t random_seed() {
+  std::random_device device;
+  return static_cast<uint64_t>(device()) << 32 | device();
+}
+
+std::vector<std::unique_ptr<Worker>> make_workers(Tables& tables, const config::System& system, rte_mempool* pool) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (unsigned i = 0; i < system.workers; ++i) {
+    WorkerOptions options;
+    if (i < system.worker_cores.size()) options.core = system.worker_cores[i];
+    options.busy = system.idle == config::Idle::busy;
+    options.cache_entries = system.flow_cache_entries;
+    options.seed = random_seed();
+    options.pool = pool;
+    workers.push_back(std::make_unique<Worker>(tables, static_cast<uint16_t>(i), options));
+  }
+  return workers;
+}
+
+}  // namespace
+
+Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener opener)
+    : pool_(pool),
+      workers_(make_workers(tables_, system, pool)),
+      publisher_(tables_.quiescence),
+      adjacencies_(tables_, publisher_),
+      fdb_(tables_, publisher_, random_seed()),
+      bridges_(tables_, publisher_, fdb_),
+      neighbors_(underlay_, neighbor_hooks()),
+      tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, random_seed()),
+      ports_(tables_, publisher_, adjacencies_, underlay_, workers_, pool, std::move(opener)) {}
+
+Gateway::~Gateway() {
+  for (const auto& worker : workers_) worker->stop();
+}
+
+void Gateway::start_workers() {
+  for (const auto& worker : workers_) worker->start();
+}
+
+Neighbors::Hooks Gateway::neighbor_hooks() {
+  Neighbors::Hooks hooks;
+  hooks.make_frame = [this] { return rte_pktmbuf_alloc(pool_); };
+  hooks.send = [this](PortIndex port, rte_mbuf* frame) { inject({frame, kNoAdjacency, port}); };
+  hooks.resume = [this](const PuntedFrame& frame) { inject(frame); };
+  hooks.drop = [this](rte_mbuf* frame, PortIndex, DropReason reason) { drop(frame, reason); };
+  hooks.changed = [this](const NextHop& hop) { tunnels_.neighbor_changed(hop); };
+  return hooks;
+}
+
+void Gateway::inject(const InjectedFrame& frame) {
+  Worker& worker = *workers_.front();
+  if (!worker.context().injected.push(frame)) drop(frame.frame, DropReason::control_queue_full);
+  worker.wake();
+}
+
+void Gateway::drop(rte_mbuf* frame, DropReason reason) {
+  ++drops_[static_cast<size_t>(reason)];
+  rte_pktmbuf_free(frame);
+}
+
+void Gateway::set_neighbors(PortIndex port, const std::vector<config::StaticNeighbor>& before,
+                            const std::vector<config::StaticNeighbor>& after) {
+  for (const config::StaticNeighbor& neighbor : before) {
+    const bool kept = std::ranges::any_of(after, [&](const auto& other) { return other.to == neighbor.to; });
+    if (!kept) neighbors_.remove_static({port, neighbor.to});
+  }
+  for (const config::StaticNeighbor& neighbor : after) neighbors_.set_static({port, neighbor.to}, neighbor.mac);
+}
+
+std::string Gateway::add_ethernet(const std::string& name, const config::Ethernet& settings) {
+  std::string error = ports_.add(name, settings);
+  if (!error.empty()) return error;
+  set_neighbors(ports_.find(name)->index, {}, settings.neighbors);
+  if (settings.is_underlay()) tunnels_.reroute();
+  return {};
+}
+
+std::string Gateway::change_ethernet(const std::string& name, const config::Ethernet& settings, bool reopen) {
+  const config::Ethernet before = ports_.find(name)->settings;
+  std::string error = reopen ? ports_.reopen(name, settings) : ports_.change(name, settings);
+  if (!error.empty()) return error;
+  set_neighbors(ports_.find(name)->index, before.neighbors, settings.neighbors);
+  if (before.is_underlay() || settings.is_underlay()) tunnels_.reroute();
+  return {};
+}
+
+std::string Gateway::remove_ethernet(const std::string& name) {
+  const Ports::Record& record = *ports_.find(name);
+  const PortIndex index = record.index;
+  const bool was_underlay = record.settings.is_underlay();
+  set_neighbors(index, record.settings.neighbors, {});
+  ports_.remove(name);
+  if (was_underlay) tunnels_.reroute();
+  neighbors_.remove_port(index);
+  return {};
+}
+
+std::string Gateway::add_bridge(const std::string& name, const config::Bridge& settings) {
+  return bridges_.add(name, settings);
+}
+
+std::string Gateway::change_bridge(const std::string& name, const config::Bridge& settings) {
+  bridges_.change(name, settings);
+  return {};
+}
+
+std::string Gateway::remove_bridge(const std::string& name) {
+  const auto members = bridges_.find(name)->members;
+  for (const auto& [interface, adjacencies] : members) remove_member(name, interface);
+  bridges_.remove(name);
+  return {};
+}
+
+std::string Gateway::add_tunnel(const std::string& name, const config::Tunnel& settings) {
+  return tunnels_.add(name, settings);
+}
+
+std::string Gateway::change_tunnel(const std::string& name, const config::Tunnel& settings) {
+  std::string error = tunnels_.change(name, settings);
+  if (!error.empty()) return error;
+  // Who was learnt behind the old remote need not be behind the new one.
+  const auto list = tunnels_.adjacencies(name);
+  const std::set<AdjacencyIndex> ends(list.begin(), list.end());
+  fdb_.remove_if([&](const Fdb::Entry& entry) { return !entry.is_static && ends.contains(entry.exit); });
+  if (const Bridges::Bridge* bridge = bridges_.bridge_of(name)) {
+    tunnels_.set_bridge(name, bridge->index);
+    bridges_.set_members(bridges_.name_of(bridge->index), name, list);
+  }
+  return {};
+}
+
+std::string Gateway::remove_tunnel(const std::string& name) {
+  if (const Bridges::Bridge* bridge = bridges_.bridge_of(name)) remove_member(bridges_.name_of(bridge->index), name);
+  tunnels_.remove(name);
+  return {};
+}
+
+std::vector<AdjacencyIndex> Gateway::adjacencies_of(const std::string& interface) const {
+  if (tunnels_.find(interface) != nullptr) return tunnels_.adjacencies(interface);
+  const Ports::Record* const port = ports_.find(interface);
+  if (port == nullptr || port->adjacency == kNoAdjacency) return {};
+  return {port->adjacency};
+}
+
+std::string Gateway::add_member(const std::string& bridge, const std::string& interface) {
+  std::vector<AdjacencyIndex> adjacencies = adjacencies_of(interface);
+  if (adjacencies.empty()) return "no such interface";
+  const BridgeIndex index = bridges_.find(bridge)->index;
+  if (tunnels_.find(interface) != nullptr) {
+    tunnels_.set_bridge(interface, index);
+  } else {
+    ports_.set_bridge(interface, index);
+  }
+  bridges_.set_members(bridge, interface, std::move(adjacencies));
+  return {};
+}
+
+std::string Gateway::remove_member(const std::string& bridge, const std::string& interface) {
+  bridges_.set_members(bridge, interface, {});
+  if (tunnels_.find(interface) != nullptr) {
+    tunnels_.set_bridge(interface, kNoBridge);
+  } else {
+    ports_.set_bridge(interface, kNoBridge);
+  }
+  const auto list = adjacencies_of(interface);
+  const std::set<AdjacencyIndex> ends(list.begin(), list.end());
+  left_bridge_.insert(ends.begin(), ends.end());
+  return {};
+}
+
+std::string Gateway::add_static_mac(const std::string& bridge, const config::StaticMac& mac) {
+  const auto adjacencies = adjacencies_of(mac.port);
+  if (adjacencies.empty()) return "no such interface";
+  fdb_.add_static(bridges_.find(bridge)->index, mac_vlan(mac.mac, mac.vlan), adjacencies.front());
+  return {};
+}
+
+std::string Gateway::remove_static_mac(const std::string& bridge, const config::StaticMac& mac) {
+  if (!fdb_.remove(bridges_.find(bridge)->index, mac_vlan(mac.mac, mac.vlan))) return "no such entry";
+  return {};
+}
+
+void Gateway::commit() {
+  bridges_.commit();
+  std::vector<AdjacencyIndex> released = adjacencies_.take_released();
+  std::vector<bool> gone(kMaxAdjacencies);
+  for (const AdjacencyIndex index : released) gone[index] = true;
+  for (const AdjacencyIndex index : left_bridge_) gone[index] = true;
+  if (!released.empty() || !left_bridge_.empty()) {
+    // What left one bridge may be in another already: only entries of the bridge it is no longer in go.
+    fdb_.remove_if([&](const Fdb::Entry& entry) {
+      if (!gone[entry.exit]) return false;
+      const Adjacency* const now = adjacencies_.get(entry.exit);
+      return now == nullptr || now->bridge != entry.bridge;
+    });
+  }
+  left_bridge_.clear();
+  adjacencies_.recycle(std::move(released));
+  publisher_.poll();
+}
+
+uint16_t Gateway::now_s() const { return static_cast<uint16_t>(rte_rdtsc() / rte_get_tsc_hz()); }
+
+size_t Gateway::serve_workers() {
+  publisher_.poll();
+  constexpr size_t kAtMost = 50000;  // then others get their turn
+  size_t served = 0;
+  const uint16_t now = now_s();
+  for (const auto& worker : workers_) {
+    WorkerContext& context = worker->context();
+    LearnMessage message;
+    while (served < kAtMost && context.learned.pop(message)) {
+      fdb_.learn(message.bridge, message.key, message.exit, now);
+      ++served;
+    }
+    PuntedFrame frame;
+    while (served < kAtMost && context.punted.pop(frame)) {
+      if (frame.adjacency != kNoAdjacency) {
+        tunnels_.hold(frame);
+      } else {
+        neighbors_.receive(frame.port, frame.frame);
+      }
+      ++served;
+    }
+  }
+  return served;
+}
+
+void Gateway::tick() {
+  fdb_.age(now_s());
+  neighbors_.tick();
+  if (ports_.check_links()) bridges_.commit();
+}
+
+}  // namespace causeway

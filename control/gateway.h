@@ -1,0 +1,95 @@
+// The running state: everything that config_apply changes and `show` shows. One object, one thread.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control/adjacencies.h"
+#include "control/bridges.h"
+#include "control/config.h"
+#include "control/fdb.h"
+#include "control/neighbors.h"
+#include "control/ports.h"
+#include "control/publish.h"
+#include "control/tunnels.h"
+#include "control/underlay.h"
+#include "dataplane/flow/tables.h"
+#include "dataplane/worker.h"
+
+namespace causeway {
+
+class Gateway {
+ public:
+  // `pool` outlives the gateway. Workers are made, not started.
+  Gateway(const config::System& system, rte_mempool* pool, PortOpener opener = open_port);
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  void start_workers();
+
+  // Operations of config_apply: an empty string, or why not (nothing has changed then).
+  std::string add_ethernet(const std::string& name, const config::Ethernet& settings);
+  std::string change_ethernet(const std::string& name, const config::Ethernet& settings, bool reopen);
+  std::string remove_ethernet(const std::string& name);
+  std::string add_bridge(const std::string& name, const config::Bridge& settings);
+  std::string change_bridge(const std::string& name, const config::Bridge& settings);
+  std::string remove_bridge(const std::string& name);
+  std::string add_tunnel(const std::string& name, const config::Tunnel& settings);
+  std::string change_tunnel(const std::string& name, const config::Tunnel& settings);
+  std::string remove_tunnel(const std::string& name);
+  std::string add_member(const std::string& bridge, const std::string& interface);
+  std::string remove_member(const std::string& bridge, const std::string& interface);
+  std::string add_static_mac(const std::string& bridge, const config::StaticMac& mac);
+  std::string remove_static_mac(const std::string& bridge, const config::StaticMac& mac);
+  // Makes visible what the operations left for the end: flood lists, the FDB of what went away.
+  void commit();
+
+  // Called every millisecond or so: takes what the workers have for us. Returns how much it was.
+  size_t serve_workers();
+  // Called a few times a second: ageing, neighbor probes, links.
+  void tick();
+
+  // Adjacencies of a bridge member, first one first; empty: no such interface.
+  std::vector<AdjacencyIndex> adjacencies_of(const std::string& interface) const;
+  uint16_t now_s() const;
+  // Drops counted on the control thread.
+  const std::array<uint64_t, kDropReasons>& drops() const { return drops_; }
+
+  const Ports& ports() const { return ports_; }
+  const Bridges& bridges() const { return bridges_; }
+  const Tunnels& tunnels() const { return tunnels_; }
+  const Neighbors& neighbors() const { return neighbors_; }
+  const Adjacencies& adjacencies() const { return adjacencies_; }
+  Fdb& fdb() { return fdb_; }
+  const Fdb& fdb() const { return fdb_; }
+  const Underlay& underlay() const { return underlay_; }
+  const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+  Tables& tables() { return tables_; }
+
+ private:
+  Neighbors::Hooks neighbor_hooks();
+  void set_neighbors(PortIndex port, const std::vector<config::StaticNeighbor>& before,
+                     const std::vector<config::StaticNeighbor>& after);
+  void inject(const InjectedFrame& frame);
+  void drop(rte_mbuf* frame, DropReason reason);
+
+  // Order matters: what is below uses what is above, and goes first.
+  rte_mempool* pool_;
+  Tables tables_;
+  std::array<uint64_t, kDropReasons> drops_{};
+  std::vector<std::unique_ptr<Worker>> workers_;
+  Publisher publisher_;
+  Adjacencies adjacencies_;
+  Fdb fdb_;
+  Bridges bridges_;
+  Underlay underlay_;
+  Neighbors neighbors_;
+  Tunnels tunnels_;
+  Ports ports_;
+  std::set<AdjacencyIndex> left_bridge_;  // since the last commit
+};
+
+}  // namespace causeway

@@ -1,0 +1,176 @@
+// causewayd: startup and shutdown order.
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "control/api.h"
+#include "control/config_load.h"
+#include "control/daemon.h"
+#include "control/event_loop.h"
+#include "control/gateway.h"
+#include "control/log.h"
+#include "control/socket_path.h"
+#include "pmd/eal.h"
+
+namespace causeway {
+namespace {
+
+using namespace std::chrono_literals;
+
+enum Exit : int { kStopped = 0, kFailed = 1, kBadInput = 2 };
+
+struct Options {
+  std::string file;
+  std::string socket;
+  std::string log_level = "info";
+  bool check = false;
+};
+
+// Frames of up to 1,518 bytes take one buffer, larger ones a chain of them.
+constexpr uint16_t kDataRoomBytes = 2048 + RTE_PKTMBUF_HEADROOM;
+// A quarter of the memory, at 2.5 KiB a buffer; the rest is for tables of devices and DPDK's own.
+uint32_t buffers_for(uint64_t memory_bytes) {
+  return static_cast<uint32_t>(std::clamp<uint64_t>(memory_bytes / 4 / 2560, 8191, 1U << 20));
+}
+
+bool needs_pci(const config::Config& config) {
+  return std::ranges::any_of(config.ethernets, [](const auto& item) {
+    const auto* dpdk = std::get_if<config::DpdkDevice>(&item.second.device);
+    return dpdk != nullptr && dpdk->devargs.find(':') != std::string::npos && dpdk->devargs.find('.') != std::string::npos &&
+           !dpdk->devargs.starts_with("net_");
+  });
+}
+
+EalOptions eal_options(const config::Config& config) {
+  EalOptions options;
+  options.name = config.system.name;
+  options.memory_bytes = config.system.memory_bytes;
+  options.pci = needs_pci(config);
+  switch (config.system.hugepages) {
+    case Toggle::automatic: options.hugepages = EalOptions::Hugepages::automatic; break;
+    case Toggle::on: options.hugepages = EalOptions::Hugepages::on; break;
+    case Toggle::off: options.hugepages = EalOptions::Hugepages::off; break;
+  }
+  return options;
+}
+
+int fail(const std::string& why) {
+  fmt::print(stderr, "causewayd: {}\n", why);
+  return kFailed;
+}
+
+void notify_reloading() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const auto usec = static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
+  sd_notify(0, fmt::format("RELOADING=1\nMONOTONIC_USEC={}", usec).c_str());
+}
+
+void reload(Daemon& daemon) {
+  notify_reloading();
+  const auto errors = daemon.reload();
+  for (const std::string& line : errors) spdlog::error("{}", line);
+  spdlog::info(errors.empty() ? "reloaded" : "not reloaded: as before");
+  sd_notify(0, "READY=1");
+}
+
+// Before any other thread exists (the EAL makes some): they inherit the mask, or a signal ends the process.
+void watch_signals(EventLoop& loop, Daemon*& daemon) {
+  loop.on_signal(SIGTERM, [&loop] { loop.stop(); });
+  loop.on_signal(SIGINT, [&loop] { loop.stop(); });
+  loop.on_signal(SIGHUP, [&daemon] {
+    if (daemon != nullptr) reload(*daemon);
+  });
+}
+
+void start_timers(EventLoop& loop, Gateway& gateway) {
+  loop.every(1ms, [&gateway] { gateway.serve_workers(); });
+  loop.every(250ms, [&gateway] { gateway.tick(); });
+  uint64_t watchdog_usec = 0;
+  if (sd_watchdog_enabled(0, &watchdog_usec) > 0) {
+    loop.every(std::chrono::microseconds(watchdog_usec / 2), [] { sd_notify(0, "WATCHDOG=1"); });
+  }
+}
+
+// From the EAL's start to its end.
+int serve(EventLoop& loop, Daemon*& running, const Options& options, const config::Config& config,
+          const std::string& text, bool hugepages) {
+  rte_mempool* const pool = make_mempool("frames", buffers_for(config.system.memory_bytes), kDataRoomBytes);
+  if (pool == nullptr) return fail("no memory for frame buffers: raise system.memory");
+  const std::unique_ptr<rte_mempool, void (*)(rte_mempool*)> pool_owner(pool, free_mempool);
+
+  Gateway gateway(config.system, pool);
+  Daemon daemon(gateway, config.system, options.file);
+  const auto errors = daemon.apply(options.file, text);
+  for (const std::string& line : errors) fmt::print(stderr, "{}\n", line);
+  if (!errors.empty()) return kBadInput;
+
+  const std::string path = options.socket.empty() ? default_socket_path(config.system.name) : options.socket;
+  ApiServer api(loop, path, [&daemon](const nlohmann::json& request) { return daemon.handle(request); });
+  const std::string error = api.start();
+  if (!error.empty()) return fail(error);
+
+  gateway.start_workers();
+  start_timers(loop, gateway);
+  spdlog::info("{} is running: {} ports, {} tunnels, {} bridges, {} workers, hugepages {}", config.system.name,
+               config.ethernets.size(), config.tunnels.size(), config.bridges.size(), config.system.workers,
+               hugepages ? "on" : "off");
+  sd_notify(0, "READY=1");
+  running = &daemon;
+  loop.run();
+  running = nullptr;
+  sd_notify(0, "STOPPING=1");
+  return kStopped;
+}
+
+int run(const Options& options) {
+  start_log();
+  if (!set_log_level(options.log_level)) return fail(fmt::format("unknown log level: {}", options.log_level));
+  std::string error;
+  const std::string text = read_file(options.file, error);
+  std::vector<config::ConfigError> errors;
+  const auto config = error.empty() ? config::load_config(options.file, text, errors) : std::nullopt;
+  if (!config) {
+    if (!error.empty()) fmt::print(stderr, "{}\n", error);
+    for (const config::ConfigError& bad : errors) fmt::print(stderr, "{}\n", bad.to_string());
+    return kBadInput;
+  }
+  if (options.check) return kStopped;
+
+  EventLoop loop;
+  Daemon* running = nullptr;
+  watch_signals(loop, running);
+  bool hugepages = false;
+  error = start_eal(eal_options(*config), hugepages);
+  if (!error.empty()) return fail(error);
+  const int code = serve(loop, running, options, *config, text, hugepages);
+  stop_eal();
+  return code;
+}
+
+}  // namespace
+}  // namespace causeway
+
+int main(int argc, char** argv) {
+  causeway::Options options;
+  CLI::App app{"An overlay gateway: bridges, GENEVE and VXLAN tunnels on DPDK.", "causewayd"};
+  app.add_option("-c,--config", options.file, "the configuration, YAML")->required();
+  app.add_flag("--check", options.check, "only check the configuration");
+  app.add_option("--socket", options.socket, "the control socket; default: by system.name");
+  app.add_option("--log-level", options.log_level, "trace, debug, info, warning, error, critical or off");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : causeway::kBadInput;
+  }
+  return causeway::run(options);
+}

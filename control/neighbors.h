@@ -1,0 +1,84 @@
+// Neighbors of the underlay: IPv4 next hops resolved by ARP (RFC 826), kept fresh, and never learnt from
+// tunnelled data. Answers ARP and ICMP echo (RFC 792) for our own addresses. Frames for a next hop under
+// resolution wait here, a few each.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "control/config.h"
+#include "control/underlay.h"
+#include "dataplane/context.h"
+
+namespace causeway {
+
+class Neighbors {
+ public:
+  enum class State : uint8_t { incomplete, reachable, probing, failed, permanent };
+  struct Neighbor {
+    State state = State::incomplete;
+    MacAddress mac;
+    unsigned watchers = 0;                                // tunnels that go through it
+    unsigned probes = 0;                                  // sent without an answer
+    std::chrono::steady_clock::time_point confirmed{};    // last answer
+    std::chrono::steady_clock::time_point next_probe{};
+    std::deque<PuntedFrame> waiting;                      // inner frames, not yet encapsulated
+    bool usable() const { return state == State::reachable || state == State::probing || state == State::permanent; }
+  };
+
+  // What the neighbors need of the rest. `send` takes the frame over.
+  struct Hooks {
+    std::function<rte_mbuf*()> make_frame;                        // empty; null when no buffer is left
+    std::function<void(PortIndex, rte_mbuf*)> send;               // a complete frame out of a port
+    std::function<void(const PuntedFrame&)> resume;               // a frame whose next hop is known now
+    std::function<void(rte_mbuf*, PortIndex, DropReason)> drop;   // counts and frees
+    std::function<void(const NextHop&)> changed;                  // MAC known, changed or lost
+  };
+
+  Neighbors(const Underlay& underlay, Hooks hooks) : underlay_(underlay), hooks_(std::move(hooks)) {}
+  ~Neighbors();
+
+  // Somebody's frames go to `hop` from now on: resolve it and keep it fresh until unwatch.
+  void watch(const NextHop& hop);
+  void unwatch(const NextHop& hop);
+  void set_static(const NextHop& hop, const MacAddress& mac);
+  void remove_static(const NextHop& hop);
+  void remove_port(PortIndex port);
+
+  // The MAC if it is known.
+  std::optional<MacAddress> mac_of(const NextHop& hop) const;
+  // Keeps a frame until the next hop answers or fails.
+  void hold(const NextHop& hop, const PuntedFrame& frame);
+  // Counts and frees a frame that has no next hop at all.
+  void refuse(const PuntedFrame& frame) { hooks_.drop(frame.frame, frame.port, DropReason::neighbor_unresolved); }
+  // A frame to this host from an underlay port: ARP or ICMP. Takes it over.
+  void receive(PortIndex port, rte_mbuf* frame);
+  // Probes, retries and gives up. Called a few times a second.
+  void tick();
+
+  const std::map<NextHop, Neighbor>& all() const { return neighbors_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void probe(const NextHop& hop, Neighbor& neighbor);
+  void confirm(const NextHop& hop, Neighbor& neighbor, const MacAddress& mac);
+  void fail(const NextHop& hop, Neighbor& neighbor);
+  void receive_arp(PortIndex port, rte_mbuf* frame);
+  void receive_icmp(PortIndex port, rte_mbuf* frame);
+  void send_arp(PortIndex port, uint16_t operation, const IpAddress& sender, const MacAddress& target_mac,
+                const IpAddress& target);
+
+  const Underlay& underlay_;
+  Hooks hooks_;
+  std::map<NextHop, Neighbor> neighbors_;
+};
+
+const char* to_string(Neighbors::State state);
+
+}  // namespace causeway

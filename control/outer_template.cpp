@@ -1,0 +1,114 @@
+#include "control/outer_template.h"
+
+#include <cstring>
+
+#include "dataplane/wire/checksum.h"
+#include "dataplane/wire/ethernet.h"
+#include "dataplane/wire/geneve.h"
+#include "dataplane/wire/gre.h"
+#include "dataplane/wire/ipv4.h"
+#include "dataplane/wire/ipv6.h"
+#include "dataplane/wire/udp.h"
+#include "dataplane/wire/vxlan.h"
+
+namespace causeway {
+namespace {
+
+// Headers one behind the other, front to back.
+class HeaderWriter {
+ public:
+  template <class Header>
+  void add(const Header& header) {
+    static_assert(alignof(Header) == 1);
+    std::memcpy(&bytes_.at(size_), &header, sizeof(header));
+    size_ += sizeof(header);
+  }
+  uint8_t size() const { return static_cast<uint8_t>(size_); }
+  const uint8_t* data() const { return bytes_.data(); }
+
+ private:
+  std::array<uint8_t, OuterTemplate::kCapacity> bytes_{};
+  size_t size_ = 0;
+};
+
+Ipv4Header ipv4_header(const config::Tunnel& tunnel, const IpAddress& remote, uint8_t protocol) {
+  Ipv4Header ip{};
+  ip.version_ihl = Ipv4Header::kVersionIhl;
+  ip.tos = tunnel.tos.value_or(0);
+  ip.fragment.set(kIpv4DontFragment);
+  ip.ttl = tunnel.ttl;
+  ip.protocol = protocol;
+  std::memcpy(&ip.source, tunnel.local.v4_wire(), 4);
+  std::memcpy(&ip.destination, remote.v4_wire(), 4);
+  return ip;
+}
+
+Ipv6Header ipv6_header(const config::Tunnel& tunnel, const IpAddress& remote, uint8_t protocol) {
+  Ipv6Header ip{};
+  ip.version_class_flow = Ipv6Header::version_class_flow_of(tunnel.tos.value_or(0), 0);
+  ip.next_header = protocol;
+  ip.hop_limit = tunnel.ttl;
+  ip.source = tunnel.local.bytes;
+  ip.destination = remote.bytes;
+  return ip;
+}
+
+void add_gre(HeaderWriter& out, const config::Tunnel& tunnel) {
+  const bool checksum = tunnel.checksum.value_or(false);
+  GreHeader gre{};
+  gre.flags_version.set(
+      static_cast<uint16_t>((checksum ? kGreFlagChecksum : 0) | (tunnel.id ? kGreFlagKey : 0)));
+  gre.protocol.set(kEtherTypeTransparentEthernet);
+  out.add(gre);
+  if (checksum) out.add(be32{});
+  if (tunnel.id) out.add(be32(*tunnel.id));
+}
+
+}  // namespace
+
+AdjacencyKind kind_of(config::TunnelMode mode) {
+  switch (mode) {
+    case config::TunnelMode::geneve: return AdjacencyKind::geneve;
+    case config::TunnelMode::vxlan: return AdjacencyKind::vxlan;
+    case config::TunnelMode::gretap: return AdjacencyKind::gretap;
+  }
+  return AdjacencyKind::geneve;
+}
+
+void build_outer(Adjacency& adjacency, const config::Tunnel& tunnel, const IpAddress& remote, const MacAddress& source,
+                 const MacAddress& destination) {
+  adjacency.kind = kind_of(tunnel.mode);
+  adjacency.ipv6 = remote.is_v6();
+  adjacency.inherit_tos = tunnel.tos_inherit;
+  adjacency.zero_checksum_ok = tunnel.allow_zero_checksum;
+  const bool gre = adjacency.kind == AdjacencyKind::gretap;
+  adjacency.udp_checksum = !gre && tunnel.checksum.value_or(adjacency.ipv6);
+
+  HeaderWriter out;
+  out.add(EthernetHeader{destination, source, be16(adjacency.ipv6 ? kEtherTypeIpv6 : kEtherTypeIpv4)});
+  adjacency.ip_offset = out.size();
+  const uint8_t protocol = gre ? kIpProtocolGre : kIpProtocolUdp;
+  if (adjacency.ipv6) {
+    out.add(ipv6_header(tunnel, remote, protocol));
+    adjacency.ip_sum = 0;
+  } else {
+    const Ipv4Header ip = ipv4_header(tunnel, remote, protocol);
+    out.add(ip);
+    adjacency.ip_sum = sum_header(ip);
+  }
+  adjacency.udp_offset = out.size();
+  if (gre) {
+    add_gre(out, tunnel);
+  } else {
+    out.add(UdpHeader{be16{}, be16(tunnel.port), be16{}, be16{}});
+    if (adjacency.kind == AdjacencyKind::geneve) {
+      out.add(GeneveHeader{0, 0, be16(kEtherTypeTransparentEthernet), be24(tunnel.id.value_or(0)), 0});
+    } else {
+      out.add(VxlanHeader{kVxlanFlagI, be24{}, be24(tunnel.id.value_or(0)), 0});
+    }
+  }
+  adjacency.outer_bytes = out.size();
+  std::memcpy(adjacency.outer.data.data() + OuterTemplate::kCapacity - out.size(), out.data(), out.size());
+}
+
+}  // namespace causeway

@@ -1,0 +1,216 @@
+#include "control/ports.h"
+
+#include <algorithm>
+
+namespace causeway {
+
+std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, PortOptions options, std::string& error) {
+  if (const auto* dpdk = std::get_if<config::DpdkDevice>(&ethernet.device)) {
+    return open_ethdev_port(options, dpdk->devargs, error);
+  }
+  if (std::holds_alternative<config::TapDevice>(ethernet.device)) return open_tap_port(options, error);
+  return open_packet_port(options, error);
+}
+
+Ports::Ports(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, Underlay& underlay,
+             std::vector<std::unique_ptr<Worker>>& workers, rte_mempool* pool, PortOpener opener)
+    : tables_(tables),
+      publisher_(publisher),
+      adjacencies_(adjacencies),
+      underlay_(underlay),
+      workers_(workers),
+      pool_(pool),
+      opener_(std::move(opener)) {}
+
+Ports::~Ports() {
+  while (!ports_.empty()) remove(ports_.begin()->first);
+  for (const auto& worker : workers_) delete worker->set_poll_list(nullptr);
+}
+
+const Ports::Record* Ports::find(const std::string& name) const {
+  const auto found = ports_.find(name);
+  return found == ports_.end() ? nullptr : &found->second;
+}
+
+const Ports::Record* Ports::find(PortIndex index) const {
+  const auto found = names_.find(index);
+  return found == names_.end() ? nullptr : find(found->second);
+}
+
+PortOptions Ports::options_for(const std::string& name, const config::Ethernet& settings) const {
+  PortOptions options;
+  options.name = name;
+  if (const auto* dpdk = std::get_if<config::DpdkDevice>(&settings.device)) options.rx_queues = dpdk->rx_queues;
+  if (const auto* tap = std::get_if<config::TapDevice>(&settings.device)) options.rx_queues = tap->rx_queues;
+  options.tx_queues = static_cast<uint16_t>(std::max<size_t>(workers_.size(), 1));
+  options.mtu = settings.mtu.value_or(0);
+  options.mac = settings.mac.value_or(MacAddress{});
+  options.underlay = settings.is_underlay();
+  options.offloads = settings.offloads;
+  options.pool = pool_;
+  return options;
+}
+
+std::string Ports::add(const std::string& name, const config::Ethernet& settings) {
+  PortIndex index = 0;
+  while (names_.contains(index)) ++index;
+  if (index == kMaxPorts) return "no more than " + std::to_string(kMaxPorts) + " ports";
+  std::string error;
+  std::unique_ptr<Port> port = opener_(settings, options_for(name, settings), error);
+  if (port == nullptr) return error;
+  AdjacencyIndex adjacency = kNoAdjacency;
+  if (!settings.is_underlay()) adjacency = adjacencies_.allocate({name, {}});
+  names_[index] = name;
+  Record& record = ports_[name];
+  record = {std::move(port), settings, index, adjacency, kNoBridge, false};
+  record.link_up = record.port->link_up();
+  set_underlay(name, record);
+  publish_all();
+  deal_queues();
+  return {};
+}
+
+std::string Ports::change(const std::string& name, const config::Ethernet& settings) {
+  Record& record = ports_.at(name);
+  if (settings.is_underlay() != record.settings.is_underlay() || settings.offloads != record.settings.offloads) {
+    return reopen(name, settings);
+  }
+  const uint16_t old_mtu = record.port->mtu();
+  if (settings.mtu && *settings.mtu != old_mtu) {
+    const std::string error = record.port->set_mtu(*settings.mtu);
+    if (!error.empty()) return error;
+  }
+  if (settings.mac && *settings.mac != record.port->mac()) {
+    const std::string error = record.port->set_mac(*settings.mac);
+    if (!error.empty()) {
+      record.port->set_mtu(old_mtu);
+      return error;
+    }
+  }
+  record.settings = settings;
+  set_underlay(name, record);
+  publish_all();
+  return {};
+}
+
+std::string Ports::reopen(const std::string& name, const config::Ethernet& settings) {
+  Record& record = ports_.at(name);
+  const config::Ethernet before = record.settings;
+  close(record);
+  std::string error;
+  record.port = opener_(settings, options_for(name, settings), error);
+  if (record.port != nullptr) {
+    record.settings = settings;
+  } else {
+    std::string ignored;
+    record.port = opener_(before, options_for(name, before), ignored);
+    if (record.port == nullptr) return error + "; and reopening it as it was failed: " + ignored;
+  }
+  if (record.settings.is_underlay() && record.adjacency != kNoAdjacency) {
+    adjacencies_.release(std::exchange(record.adjacency, kNoAdjacency));
+  } else if (!record.settings.is_underlay() && record.adjacency == kNoAdjacency) {
+    record.adjacency = adjacencies_.allocate({name, {}});
+  }
+  record.link_up = record.port->link_up();
+  underlay_.remove(record.index);
+  set_underlay(name, record);
+  publish_all();
+  deal_queues();
+  return error;
+}
+
+void Ports::remove(const std::string& name) {
+  Record& record = ports_.at(name);
+  close(record);
+  underlay_.remove(record.index);
+  if (record.adjacency != kNoAdjacency) adjacencies_.release(record.adjacency);
+  names_.erase(record.index);
+  ports_.erase(name);
+  publish_all();
+}
+
+// Workers let go of the device before it closes.
+void Ports::close(Record& record) {
+  publisher_.publish<PortEntry>(tables_.ports[record.index], nullptr);
+  std::unique_ptr<Port> port = std::move(record.port);
+  deal_queues();
+  publisher_.drain();
+}
+
+void Ports::set_bridge(const std::string& name, BridgeIndex bridge) {
+  Record& record = ports_.at(name);
+  record.bridge = bridge;
+  publish_adjacency(record);
+}
+
+bool Ports::check_links() {
+  bool changed = false;
+  for (auto& [name, record] : ports_) {
+    if (record.port == nullptr) continue;
+    const bool up = record.port->link_up();
+    if (up == record.link_up) continue;
+    record.link_up = up;
+    publish_adjacency(record);
+    changed = true;
+  }
+  return changed;
+}
+
+void Ports::set_underlay(const std::string& name, const Record& record) {
+  if (!record.settings.is_underlay()) return;
+  underlay_.set(record.index, {name, record.port->mac(), record.port->mtu(), record.settings.addresses,
+                               record.settings.routes});
+}
+
+void Ports::publish_all() {
+  for (auto& [name, record] : ports_) {
+    if (record.port != nullptr) publish(record);
+  }
+}
+
+void Ports::publish(Record& record) {
+  auto entry = std::make_unique<PortEntry>();
+  entry->io = record.port.get();
+  entry->index = record.index;
+  entry->underlay = record.settings.is_underlay();
+  entry->adjacency = record.adjacency;
+  entry->capabilities = record.port->capabilities();
+  entry->mac = record.port->mac();
+  if (entry->underlay) entry->addresses = underlay_.addresses();
+  publisher_.publish<PortEntry>(tables_.ports[record.index], std::move(entry));
+  publish_adjacency(record);
+}
+
+void Ports::publish_adjacency(const Record& record) {
+  if (record.adjacency == kNoAdjacency) return;
+  auto adjacency = std::make_unique<Adjacency>();
+  adjacency->kind = AdjacencyKind::port;
+  adjacency->index = record.adjacency;
+  adjacency->port = record.index;
+  adjacency->bridge = record.bridge;
+  adjacency->isolated = record.settings.isolated;
+  adjacency->blocked = record.link_up ? DropReason::none : DropReason::port_down;
+  // Ethernet header and one VLAN tag come on top of the MTU.
+  constexpr int kHeaderBytes = 18;
+  adjacency->max_frame_bytes = static_cast<uint16_t>(std::min(record.port->mtu() + kHeaderBytes, 0xffff));
+  adjacencies_.publish(std::move(adjacency));
+}
+
+void Ports::deal_queues() {
+  std::vector<std::unique_ptr<PollList>> lists;
+  for (size_t i = 0; i < workers_.size(); ++i) lists.push_back(std::make_unique<PollList>());
+  size_t next = 0;
+  for (const auto& [index, name] : names_) {
+    const Record& record = ports_.at(name);
+    if (record.port == nullptr) continue;
+    for (uint16_t queue = 0; queue < record.port->rx_queues(); ++queue) {
+      lists[next++ % lists.size()]->push_back({index, queue});
+    }
+  }
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    const PollList* const old = workers_[i]->set_poll_list(lists[i].release());
+    publisher_.after_grace([old] { delete old; });
+  }
+}
+
+}  // namespace causeway

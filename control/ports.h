@@ -1,0 +1,72 @@
+// The devices: opened, closed, shown to the workers, and their queues dealt out to them.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/adjacencies.h"
+#include "control/config.h"
+#include "control/publish.h"
+#include "control/underlay.h"
+#include "dataplane/worker.h"
+#include "pmd/port.h"
+
+namespace causeway {
+
+// Opens the device of one `ethernets` entry; null and `error` when it can't. Tests put their own in.
+using PortOpener =
+    std::function<std::unique_ptr<Port>(const config::Ethernet& ethernet, PortOptions options, std::string& error)>;
+std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, PortOptions options, std::string& error);
+
+class Ports {
+ public:
+  struct Record {
+    std::unique_ptr<Port> port;
+    config::Ethernet settings;
+    PortIndex index = 0;
+    AdjacencyIndex adjacency = kNoAdjacency;  // as a bridge port; an underlay has none
+    BridgeIndex bridge = kNoBridge;
+    bool link_up = false;
+  };
+
+  Ports(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, Underlay& underlay,
+        std::vector<std::unique_ptr<Worker>>& workers, rte_mempool* pool, PortOpener opener);
+  ~Ports();
+
+  // An empty string, or why not. On failure nothing has changed.
+  std::string add(const std::string& name, const config::Ethernet& settings);
+  std::string change(const std::string& name, const config::Ethernet& settings);  // in place
+  std::string reopen(const std::string& name, const config::Ethernet& settings);  // device closed and opened; keeps its adjacency
+  void remove(const std::string& name);
+  void set_bridge(const std::string& name, BridgeIndex bridge);
+  // Looks at every port's link; returns whether one changed.
+  bool check_links();
+
+  const Record* find(const std::string& name) const;
+  const Record* find(PortIndex index) const;
+  const std::map<std::string, Record>& all() const { return ports_; }
+
+ private:
+  PortOptions options_for(const std::string& name, const config::Ethernet& settings) const;
+  void publish(Record& record);
+  void publish_all();
+  void publish_adjacency(const Record& record);
+  void set_underlay(const std::string& name, const Record& record);
+  void close(Record& record);
+  void deal_queues();
+
+  Tables& tables_;
+  Publisher& publisher_;
+  Adjacencies& adjacencies_;
+  Underlay& underlay_;
+  std::vector<std::unique_ptr<Worker>>& workers_;
+  rte_mempool* pool_;
+  PortOpener opener_;
+  std::map<std::string, Record> ports_;
+  std::map<PortIndex, std::string> names_;
+};
+
+}  // namespace causeway

@@ -1,0 +1,45 @@
+// Hands new state to the workers and frees the old one when nobody can be reading it any more (RCU). All
+// of it belongs to the control thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "dataplane/quiescence.h"
+
+namespace causeway {
+
+class Publisher {
+ public:
+  explicit Publisher(Quiescence& quiescence) : quiescence_(quiescence) {}
+  ~Publisher() { drain(); }
+  Publisher(const Publisher&) = delete;
+  Publisher& operator=(const Publisher&) = delete;
+
+  // Workers see `next` from their next loop on at the latest; null unpublishes.
+  template <class T>
+  void publish(std::atomic<const T*>& place, std::unique_ptr<const T> next) {
+    if (const T* old = place.exchange(next.release(), std::memory_order_acq_rel)) {
+      after_grace([old] { delete old; });
+    }
+  }
+
+  // Runs `action` once every worker has let go of what was unpublished before this call.
+  void after_grace(std::function<void()> action) { waiting_.push_back(std::move(action)); }
+
+  // Runs the actions whose grace period has passed. Never blocks; called on a timer.
+  void poll();
+
+  // Waits until nothing is left: a few turns of the workers' loops.
+  void drain();
+
+ private:
+  Quiescence& quiescence_;
+  std::vector<std::function<void()>> waiting_;  // for the next grace period
+  std::vector<std::function<void()>> active_;   // for the one under way
+  uint64_t token_ = 0;
+};
+
+}  // namespace causeway

@@ -1,0 +1,233 @@
+#include "control/show.h"
+
+#include <map>
+
+#include "control/address_text.h"
+#include "dataplane/drop_reason.h"
+
+namespace causeway {
+namespace {
+
+using nlohmann::json;
+
+struct Traffic {
+  uint64_t rx_packets = 0;
+  uint64_t rx_bytes = 0;
+  uint64_t tx_packets = 0;
+  uint64_t tx_bytes = 0;
+
+  void add(const TrafficCounters& counters) {
+    rx_packets += counters.rx_packets.get();
+    rx_bytes += counters.rx_bytes.get();
+    tx_packets += counters.tx_packets.get();
+    tx_bytes += counters.tx_bytes.get();
+  }
+};
+
+json port_json(const Gateway& gateway, const std::string& name, const Ports::Record& record) {
+  Traffic traffic;
+  const PortDeviceStats device = record.port->device_stats();
+  uint64_t rx_drops = device.rx_missed + device.rx_errors;
+  uint64_t tx_drops = device.tx_errors;
+  for (const auto& worker : gateway.workers()) {
+    const PortCounters& counters = worker->context().counters.ports[record.index];
+    traffic.add(counters.traffic);
+    rx_drops += counters.rx_drops.get();
+    tx_drops += counters.tx_drops.get();
+  }
+  const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(name);
+  json addresses = json::array();
+  for (const IpPrefix& address : record.settings.addresses) addresses.push_back(to_string(address));
+  return {{"name", name},
+          {"kind", record.port->kind()},
+          {"bridge", bridge != nullptr ? json(gateway.bridges().name_of(bridge->index)) : json()},
+          {"state", record.link_up ? "up" : "down"},
+          {"mtu", record.port->mtu()},
+          {"mac", to_string(record.port->mac())},
+          {"addresses", addresses},
+          {"rx_queues", record.port->rx_queues()},
+          {"tx_queues", record.port->tx_queues()},
+          {"rx_packets", traffic.rx_packets},
+          {"rx_bytes", traffic.rx_bytes},
+          {"tx_packets", traffic.tx_packets},
+          {"tx_bytes", traffic.tx_bytes},
+          {"rx_drops", rx_drops},
+          {"tx_drops", tx_drops}};
+}
+
+json show_ports(const Gateway& gateway) {
+  json list = json::array();
+  for (const auto& [name, record] : gateway.ports().all()) {
+    if (record.port != nullptr) list.push_back(port_json(gateway, name, record));
+  }
+  return list;
+}
+
+json show_bridges(const Gateway& gateway) {
+  json list = json::array();
+  for (const auto& [name, bridge] : gateway.bridges().all()) {
+    json interfaces = json::array();
+    for (const auto& [interface, adjacencies] : bridge.members) interfaces.push_back(interface);
+    const Fdb::BridgeState& state = gateway.fdb().bridge(bridge.index);
+    list.push_back({{"name", name},
+                    {"interfaces", interfaces},
+                    {"ageing_time_s", bridge.settings.ageing_time_s},
+                    {"macs", state.macs},
+                    {"max_macs", state.max_macs},
+                    {"macs_refused", state.refused},
+                    {"mac_moves", state.moves}});
+  }
+  return list;
+}
+
+const char* to_string(config::TunnelMode mode) {
+  switch (mode) {
+    case config::TunnelMode::geneve: return "geneve";
+    case config::TunnelMode::vxlan: return "vxlan";
+    case config::TunnelMode::gretap: return "gretap";
+  }
+  return "";
+}
+
+json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels::Tunnel& tunnel) {
+  Traffic traffic;
+  json remotes = json::array();
+  DropReason blocked = DropReason::none;
+  uint16_t mtu = 0xffff;
+  for (const Tunnels::Endpoint& endpoint : tunnel.endpoints) {
+    for (const auto& worker : gateway.workers()) traffic.add(worker->context().counters.tunnels[endpoint.adjacency]);
+    remotes.push_back(to_string(endpoint.remote));
+    const DropReason reason = gateway.tunnels().blocked(endpoint);
+    if (reason != DropReason::none) blocked = reason;
+    // Of the IP packets inside: the largest frame without its Ethernet header.
+    const uint16_t frame = gateway.adjacencies().get(endpoint.adjacency)->max_frame_bytes;
+    mtu = std::min<uint16_t>(mtu, static_cast<uint16_t>(frame > 14 ? frame - 14 : 0));
+  }
+  const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(name);
+  const char* state = "up";
+  if (blocked != DropReason::none) state = kDropReasonText.at(static_cast<size_t>(blocked)).name.data();
+  return {{"name", name},
+          {"mode", to_string(tunnel.settings.mode)},
+          {"id", tunnel.settings.id ? json(*tunnel.settings.id) : json()},
+          {"local", to_string(tunnel.settings.local)},
+          {"remote", remotes.size() == 1 ? remotes.front() : remotes},
+          {"port", tunnel.settings.port},
+          {"bridge", bridge != nullptr ? json(gateway.bridges().name_of(bridge->index)) : json()},
+          {"state", state},
+          {"mtu", mtu},
+          {"rx_packets", traffic.rx_packets},
+          {"rx_bytes", traffic.rx_bytes},
+          {"tx_packets", traffic.tx_packets},
+          {"tx_bytes", traffic.tx_bytes}};
+}
+
+json show_tunnels(const Gateway& gateway) {
+  json list = json::array();
+  for (const auto& [name, tunnel] : gateway.tunnels().all()) list.push_back(tunnel_json(gateway, name, tunnel));
+  return list;
+}
+
+json show_fdb(const Gateway& gateway) {
+  json list = json::array();
+  gateway.fdb().for_each(gateway.now_s(), [&](const Fdb::Entry& entry) {
+    const Adjacencies::Owner& owner = gateway.adjacencies().owner(entry.exit);
+    list.push_back({{"bridge", gateway.bridges().name_of(entry.bridge)},
+                    {"vlan", vlan_of(entry.key)},
+                    {"mac", to_string(mac_of(entry.key))},
+                    {"port", owner.interface},
+                    {"remote", owner.remote ? json(to_string(*owner.remote)) : json()},
+                    {"type", entry.is_static ? "static" : "dynamic"},
+                    {"age_s", entry.is_static ? 0 : entry.age_s}});
+  });
+  return list;
+}
+
+json show_neighbors(const Gateway& gateway) {
+  json list = json::array();
+  for (const auto& [hop, neighbor] : gateway.neighbors().all()) {
+    const Underlay::Port* const port = gateway.underlay().find(hop.port);
+    const auto age = std::chrono::steady_clock::now() - neighbor.confirmed;
+    list.push_back({{"port", port != nullptr ? port->name : ""},
+                    {"address", to_string(hop.address)},
+                    {"mac", neighbor.usable() ? json(to_string(neighbor.mac)) : json()},
+                    {"state", to_string(neighbor.state)},
+                    {"age_s", neighbor.usable() ? std::chrono::duration_cast<std::chrono::seconds>(age).count() : 0},
+                    {"waiting_frames", neighbor.waiting.size()}});
+  }
+  return list;
+}
+
+json show_workers(const Gateway& gateway) {
+  json list = json::array();
+  for (const auto& worker : gateway.workers()) {
+    const WorkerContext& context = worker->context();
+    const WorkerCounters& counters = context.counters;
+    list.push_back({{"id", context.id},
+                    {"core", worker->core() ? json(*worker->core()) : json()},
+                    {"rx_packets", counters.rx_packets.get()},
+                    {"busy_cycles", counters.busy_cycles.get()},
+                    {"idle_cycles", counters.idle_cycles.get()},
+                    {"to_control", counters.to_control.get()},
+                    {"from_control", counters.from_control.get()},
+                    {"flow_cache",
+                     {{"entries", counters.cache_entries.get()},
+                      {"capacity", context.cache.capacity()},
+                      {"hits", counters.cache_hits.get()},
+                      {"misses", counters.cache_misses.get()}}}});
+  }
+  return list;
+}
+
+json show_offloads(const Gateway& gateway) {
+  json list = json::array();
+  for (const auto& [name, record] : gateway.ports().all()) {
+    if (record.port == nullptr) continue;
+    const TxCapabilities caps = record.port->capabilities();
+    const std::pair<const char*, bool> offloads[] = {{"tx-checksum", caps.checksum},
+                                                     {"tx-tcp4-segmentation", caps.tcp4_segment},
+                                                     {"tx-tcp6-segmentation", caps.tcp6_segment},
+                                                     {"tx-udp-segmentation", caps.udp_segment},
+                                                     {"tx-scatter", caps.multi_segment},
+                                                     {"tx-udp_tnl-segmentation", false}};
+    for (const auto& [offload, on] : offloads) {
+      list.push_back({{"port", name},
+                      {"offload", offload},
+                      {"state", on ? "device" : "software"},
+                      {"reason", on ? "the port can" : "the port can't, or it is off"}});
+    }
+  }
+  return list;
+}
+
+}  // namespace
+
+json show(const Gateway& gateway, const std::string& what) {
+  static const std::map<std::string, json (*)(const Gateway&)> kShown = {
+      {"ports", show_ports},     {"bridges", show_bridges},     {"tunnels", show_tunnels},  {"fdb", show_fdb},
+      {"workers", show_workers}, {"neighbors", show_neighbors}, {"offloads", show_offloads}};
+  const auto found = kShown.find(what);
+  return found == kShown.end() ? json() : found->second(gateway);
+}
+
+json stats(const Gateway& gateway, bool per_worker) {
+  json total = json::object();
+  json workers = json::array();
+  for (size_t reason = 0; reason < kDropReasons; ++reason) {
+    total[std::string(kDropReasonText[reason].name)] = gateway.drops()[reason];
+  }
+  for (const auto& worker : gateway.workers()) {
+    json drops = json::object();
+    for (size_t reason = 0; reason < kDropReasons; ++reason) {
+      const std::string name(kDropReasonText[reason].name);
+      const uint64_t count = worker->context().counters.drops[reason].get();
+      drops[name] = count;
+      total[name] = total[name].get<uint64_t>() + count;
+    }
+    workers.push_back({{"id", worker->context().id}, {"drops", drops}});
+  }
+  json result = {{"drops", total}};
+  if (per_worker) result["workers"] = workers;
+  return result;
+}
+
+}  // namespace causeway
