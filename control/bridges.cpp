@@ -9,11 +9,13 @@ Bridges::~Bridges() {
 }
 
 std::string Bridges::add(const std::string& name, const config::Bridge& settings) {
+  constexpr BridgeIndex kLast = std::numeric_limits<BridgeIndex>::max();
+  if (names_.size() == kLast) return "no more than 65535 bridges";
   BridgeIndex index = 1;
-  for (const auto& [used, owner] : names_) {
-    if (used != index) break;
-    if (index == std::numeric_limits<BridgeIndex>::max()) return "no more than 65535 bridges";
-    ++index;
+  if (!names_.empty() && names_.rbegin()->first != kLast) {
+    index = static_cast<BridgeIndex>(names_.rbegin()->first + 1);
+  } else {
+    while (names_.contains(index)) ++index;
   }
   Bridge& bridge = bridges_[name];
   bridge.index = index;

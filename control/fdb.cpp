@@ -7,6 +7,7 @@ namespace causeway {
 namespace {
 
 constexpr uint32_t kFirstSlots = 8192;
+constexpr uint32_t kAgeSlices = 8;  // age() looks at so much of a large table at a time
 
 bool is_entry(MacVlan key) { return key != kFdbEmpty && key != kFdbDeleted && key != kFdbFreed; }
 
@@ -140,7 +141,9 @@ size_t Fdb::remove_if(const std::function<bool(const Entry&)>& matches) {
 
 void Fdb::age(uint16_t now_s) {
   std::vector<uint32_t> slots;
-  for (uint32_t i = 0; i < table_->capacity(); ++i) {
+  const uint32_t count = std::max(kFirstSlots, table_->capacity() / kAgeSlices);
+  for (uint32_t n = 0; n < count; ++n, ++age_cursor_) {
+    const uint32_t i = age_cursor_ & (table_->capacity() - 1);
     if (!is_entry(table_->slot(i).key.load(std::memory_order_relaxed))) continue;
     const Entry entry = entry_at(i, now_s);
     const uint32_t ageing_s = bridges_.at(entry.bridge).ageing_s;

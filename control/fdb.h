@@ -43,7 +43,8 @@ class Fdb {
   // Replaces a learned entry. Not bound by max_macs.
   void add_static(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit);
   bool remove(BridgeIndex bridge, MacVlan key);
-  // Removes learned entries that no frame has come from for the bridge's ageing time.
+  // Removes learned entries that no frame has come from for the bridge's ageing time. Looks at all of a small
+  // table, at an eighth of a large one: call it a few times a second.
   void age(uint16_t now_s);
   // Removes the entries for which `matches` holds; returns how many.
   size_t remove_if(const std::function<bool(const Entry&)>& matches);
@@ -62,6 +63,7 @@ class Fdb {
   uint64_t generation_ = 0;  // of table_
   uint32_t used_ = 0;        // slots that are not empty
   uint32_t entries_ = 0;
+  uint32_t age_cursor_ = 0;
   std::unordered_map<BridgeIndex, BridgeState> bridges_;
 };
 

@@ -58,6 +58,8 @@ void flood(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
     for (const AdjacencyIndex member : bridge->members) {
       const Adjacency* const to = w.tables.adjacency(member);
       if (to == nullptr || to->index == in.index || (to->isolated && in.isolated)) continue;
+      // A way that is down is no target; one whose next hop is being resolved is.
+      if (to->blocked != DropReason::none && to->blocked != DropReason::neighbor_unresolved) continue;
       if (last != nullptr) {
         rte_mbuf* const copy = replicate(w, frame);
         if (copy != nullptr) {
