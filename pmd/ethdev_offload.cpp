@@ -24,8 +24,10 @@ std::string missing(const char* toggle, uint64_t wanted, uint64_t offered) {
          rte_eth_dev_tx_offload_name(absent & -absent);
 }
 
+std::string_view driver_of(const rte_eth_dev_info& info) { return info.driver_name; }
+
 bool is_virtio(const rte_eth_dev_info& info) {
-  const std::string_view driver = info.driver_name;
+  const std::string_view driver = driver_of(info);
   return driver.find("virtio") != driver.npos || driver.find("vhost") != driver.npos;
 }
 
@@ -110,7 +112,7 @@ EthdevOffloads choose_offloads(const rte_eth_dev_info& info, const OffloadSettin
   if (multi_segment) result.tx |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
   result.capabilities = {.checksum = checksum,
                          .tcp4_segment = tso,
-                         .tcp6_segment = tso,
+                         .tcp6_segment = tso && driver_of(info) != "net_tap",  // rte_gso: IPv4 only
                          .udp_segment = false,  // UDP_TSO means fragments to some drivers, segments to others
                          .multi_segment = multi_segment};
 

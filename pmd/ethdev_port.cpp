@@ -51,6 +51,13 @@ uint16_t attach(const std::string& devargs, std::string& error) {
   return RTE_MAX_ETHPORTS;
 }
 
+// Drivers state an MTU, a frame length, or both.
+uint32_t largest_mtu(const rte_eth_dev_info& info) {
+  if (info.max_mtu != UINT16_MAX) return info.max_mtu;
+  static constexpr uint32_t kOverhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+  return std::min<uint32_t>(UINT16_MAX, info.max_rx_pktlen - kOverhead);
+}
+
 struct alignas(64) EthdevTxQueue {
   PortCounter errors;
 };
@@ -171,8 +178,8 @@ std::string EthdevPort::configure(const PortOptions& options) {
   uint16_t device_mtu = 0;
   rte_eth_dev_get_mtu(port_, &device_mtu);
   const uint16_t mtu = options.mtu != 0 ? options.mtu : device_mtu != 0 ? device_mtu : uint16_t{RTE_ETHER_MTU};
-  if (mtu > info.max_mtu) {
-    return "mtu " + std::to_string(mtu) + " is more than the device's " + std::to_string(info.max_mtu);
+  if (mtu > largest_mtu(info)) {
+    return "mtu " + std::to_string(mtu) + " is more than the device's " + std::to_string(largest_mtu(info));
   }
   if (mtu + kL2Bytes + RTE_PKTMBUF_HEADROOM > rte_pktmbuf_data_room_size(pool_)) {
     rx_offloads_ |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;

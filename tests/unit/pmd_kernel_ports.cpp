@@ -45,6 +45,51 @@ std::unique_ptr<Port> tap_port(const Namespace& ns, const PortOptions& options) 
   return open_in(ns, [&](std::string& error) { return open_tap_port(options, error); });
 }
 
+// A wire on which every frame carries a VLAN tag: put in on the way out, checked and taken out on the way in.
+class TaggedWire final : public PortIo {
+ public:
+  explicit TaggedWire(PortIo& port) : port_(port) {}
+
+  uint16_t tx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
+    for (uint16_t i = 0; i < count; ++i) {
+      char* start = rte_pktmbuf_prepend(frames[i], 4);
+      std::memmove(start, start + 4, 12);
+      std::memcpy(start + 12, "\x81\x00\x60\x64", 4);  // priority 3, VLAN 100
+      shift(frames[i], 4);
+    }
+    const uint16_t sent = port_.tx_burst(queue, frames, count);
+    for (uint16_t i = sent; i < count; ++i) strip(frames[i]);  // tried again later
+    return sent;
+  }
+  uint16_t rx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
+    const uint16_t received = port_.rx_burst(queue, frames, count);
+    for (uint16_t i = 0; i < received; ++i) {
+      if (std::memcmp(rte_pktmbuf_mtod_offset(frames[i], char*, 12), "\x81\x00\x60\x64", 4) != 0) ++untagged;
+      if (has_intent(frames[i])) ++with_intent;
+      strip(frames[i]);
+    }
+    return received;
+  }
+
+  std::atomic<unsigned> untagged = 0;
+  std::atomic<unsigned> with_intent = 0;
+
+ private:
+  static void shift(rte_mbuf* frame, int bytes) {
+    if (!has_intent(frame)) return;
+    Intent intent = intent_of(frame);
+    intent.csum_start = static_cast<uint16_t>(intent.csum_start + bytes);
+    set_intent(frame, intent, frame->ol_flags & kIntentFlags);
+  }
+  static void strip(rte_mbuf* frame) {
+    char* start = rte_pktmbuf_mtod(frame, char*);
+    std::memmove(start + 4, start, 12);
+    rte_pktmbuf_adj(frame, 4);
+    shift(frame, -4);
+  }
+  PortIo& port_;
+};
+
 void check_supers(const Relay& relay, GsoType type, uint16_t csum_start) {
   REQUIRE(!relay.supers().empty());
   uint32_t largest = 0;
@@ -100,6 +145,33 @@ TEST_CASE("super-packets cross two packet ports whole") {
   CHECK(stats.tx_errors == 0);
   CHECK(stats.rx_errors == 0);
   CHECK(port_a->device_stats().rx_missed == 0);
+}
+
+TEST_CASE("a VLAN tag that the kernel strips is back in the frame") {
+  pool();
+  const Namespace ports;
+  const VethHost a(ports, "va", 1);
+  const VethHost b(ports, "vb", 2);
+  ports.run("ip link add vw0 type veth peer name vw1");
+  ports.run("sysctl -qw net.ipv6.conf.vw0.disable_ipv6=1 net.ipv6.conf.vw1.disable_ipv6=1");
+  const auto port_a = packet_port(ports, port_options("va"));
+  const auto port_b = packet_port(ports, port_options("vb"));
+  const auto wire_0 = packet_port(ports, port_options("vw0"));
+  const auto wire_1 = packet_port(ports, port_options("vw1"));
+  TaggedWire near(*wire_0);
+  TaggedWire far(*wire_1);
+  {
+    Relay relay_a(*port_a, near);
+    Relay relay_b(far, *port_b);
+    CHECK(tcp_transfer(a.ns, b.ns, "10.9.0.2", kTransferBytes));
+    CHECK(tcp_transfer(a.ns, b.ns, "fd09::2", kTransferBytes));
+    relay_b.stop();
+    REQUIRE(!relay_b.supers().empty());  // crossed the tagged wire whole
+    CHECK(relay_b.supers().front().intent.csum_start == 14 + 20);
+  }
+  CHECK(far.with_intent > 0);
+  CHECK(far.untagged == 0);
+  CHECK(near.untagged == 0);
 }
 
 TEST_CASE("super-packets cross a TAP and a packet port") {

@@ -4,11 +4,13 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <rte_lcore.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstring>
 
 namespace causeway::test {
@@ -16,6 +18,22 @@ namespace {
 
 constexpr uint16_t kTestPort = 5001;
 constexpr int kTimeoutMs = 10000;
+
+// net_tap has the kernel signal the process for each frame, which would interrupt the tests' own calls.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 struct Address {
   sockaddr_storage storage{};
@@ -67,7 +85,7 @@ std::vector<uint8_t> receive_all(int listener) {
 
 }  // namespace
 
-void Relay::move(Port& from, Port& to, bool record) {
+void Relay::move(PortIo& from, PortIo& to, bool record) {
   std::array<rte_mbuf*, 32> frames{};
   const uint16_t received = from.rx_burst(0, frames.data(), frames.size());
   for (uint16_t i = 0; record && i < received; ++i) {
@@ -88,7 +106,7 @@ void Relay::move(Port& from, Port& to, bool record) {
   rte_pktmbuf_free_bulk(frames.data() + sent, static_cast<unsigned>(received - sent));
 }
 
-void Relay::loop(Port& a, Port& b) {
+void Relay::loop(PortIo& a, PortIo& b) {
   rte_thread_register();
   while (!stop_) {
     move(a, b, true);
@@ -98,6 +116,7 @@ void Relay::loop(Port& a, Port& b) {
 }
 
 bool tcp_transfer(const Namespace& client, const Namespace& server, const std::string& server_address, size_t bytes) {
+  const SignalsBlocked quiet;  // inherited by the reader
   Address address = parse_address(server_address);
   std::vector<uint8_t> data(bytes);
   for (size_t i = 0; i < bytes; ++i) data[i] = static_cast<uint8_t>(i * 131 + (i >> 8));

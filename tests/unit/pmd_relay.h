@@ -26,7 +26,7 @@ struct SeenFrame {
 
 class Relay {
  public:
-  Relay(Port& a, Port& b) : thread_([this, &a, &b] { loop(a, b); }) {}
+  Relay(PortIo& a, PortIo& b) : thread_([this, &a, &b] { loop(a, b); }) {}
   ~Relay() { stop(); }
 
   void stop() {
@@ -38,8 +38,8 @@ class Relay {
   uint64_t refused() const { return refused_; }
 
  private:
-  void loop(Port& a, Port& b);
-  void move(Port& from, Port& to, bool record);
+  void loop(PortIo& a, PortIo& b);
+  void move(PortIo& from, PortIo& to, bool record);
 
   std::atomic<bool> stop_{false};
   std::vector<SeenFrame> supers_;
