@@ -34,7 +34,7 @@ def frames(file, filter=None, fields=(), options=(), timeout=60):
     return rows
 
 
-def broken_frames(file, timeout=60):
+def broken_frames(file, timeout=120):
     """Frames that are malformed or carry a wrong checksum, at any depth, as tshark's one-line summaries."""
     return tshark(file, *CHECKSUMS_ON, "-Y", BROKEN, timeout=timeout).splitlines()
 
@@ -72,13 +72,18 @@ class Capture:
     def count(self, filter=None, timeout=60):
         return len(self.frames(filter, timeout=timeout))
 
-    def broken(self, timeout=60):
+    def count_bpf(self, filter):
+        """Frames that match a capture filter: does without tshark, which takes a second for 5,000 frames at best."""
+        said = run(["tcpdump", "-n", "-r", self.file, "--count", filter]).stdout
+        return int(said.split()[0])
+
+    def broken(self, timeout=120):
         return broken_frames(self.file, timeout)
 
-    def decode(self, number=None, filter=None, protocols=None, timeout=60):
+    def decode(self, number=None, filter=None, protocols=None, options=(), timeout=60):
         """tshark's detail of one frame, or of all that match: `protocols` ("geneve,ip") leaves the others folded."""
         arguments = ["-O", protocols] if protocols else ["-V"]
         wanted = f"frame.number == {number}" if number else filter
         if wanted:
             arguments += ["-Y", wanted]
-        return tshark(self.file, *arguments, timeout=timeout)
+        return tshark(self.file, *options, *arguments, timeout=timeout)

@@ -25,6 +25,7 @@ IPERF_SECONDS = 4
 IPERF_FRAMES = 20_000  # captured of the iperf3 runs; ping and HTTP are captured whole
 TOOLS = {"ip": "iproute2", "ping": "iputils-ping", "curl": "curl", "iperf3": "iperf3", "tcpdump": "tcpdump",
          "tshark": "tshark"}
+UDP_PORT = {"geneve": 6081, "vxlan": 4789}
 COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "cyan": "36"}
 
 PICTURE = """\
@@ -140,10 +141,11 @@ class Demo:
 
     def on_the_wire(self, capture):
         heading("The first echo request between the hosts, as tshark reads it")
-        echoes = capture.frames(f"{self.mode} && icmp.type == 8", ["ip.src"])
+        echoes = capture.frames(f"{self.mode} && icmp.type == 8", options=["-c", "100"])
         if not echoes:
             raise LabError(f"no {self.mode} frame with an echo request was seen between the hosts")
-        indented(capture.decode(number=echoes[0]["frame.number"][0], protocols=self.mode))
+        number = echoes[0]["frame.number"][0]
+        indented(capture.decode(number=number, protocols=self.mode, options=["-c", number]))
 
     def state(self):
         heading("What the gateways know")
@@ -160,7 +162,7 @@ class Demo:
         heading("Every captured frame, checked by tshark: headers, lengths, checksums inside and outside")
         for name, capture in captures:
             step = Step(name)
-            tunnelled, broken = capture.count(self.mode), capture.broken()
+            tunnelled, broken = capture.count_bpf(f"udp port {UDP_PORT[self.mode]}"), capture.broken()
             if not tunnelled:
                 raise LabError(f"no {self.mode} frame in the capture")
             if broken:
