@@ -181,7 +181,7 @@ CommandLine::CommandLine() {
 
   auto* show_verb = app.add_subcommand("show", "state; without a subject ports, bridges and tunnels");
   const auto subjects = show_subjects();
-  show_verb->add_option("subject", options.subject)
+  show_verb->add_option("subject", options.subject, "what to show")
       ->check(CLI::IsMember(std::vector<std::string>(subjects.begin(), subjects.end())));
   show_verb->callback([this] { exit_code = show(options); });
 
@@ -204,7 +204,7 @@ CommandLine::CommandLine() {
 void CommandLine::add_file_verb(const std::string& verb, const std::string& help,
                                 int (*run)(const Options&, const std::string&)) {
   auto* command = app.add_subcommand(verb, help);
-  command->add_option("file", options.file)->required();
+  command->add_option("file", options.file, "YAML")->required();
   command->callback([this, run, verb] { exit_code = run(options, verb); });
 }
 
@@ -220,14 +220,14 @@ void CommandLine::add_fdb_verbs() {
   auto* add = fdb->add_subcommand("add", "a MAC address that is not learned and does not age");
   add->add_option("bridge", options.bridge)->required();
   add->add_option("mac", options.mac)->required();
-  add->add_option("port", options.port)->required();
+  add->add_option("port", options.port, "an interface or a tunnel of the bridge")->required();
 
   auto* del = fdb->add_subcommand("del", "forget one MAC address");
   del->add_option("bridge", options.bridge)->required();
   del->add_option("mac", options.mac)->required();
 
   for (auto* verb : {flush, add, del}) {
-    verb->add_option("--vlan", options.vlan)->check(CLI::Range(0, 4094));
+    verb->add_option("--vlan", options.vlan, "0, the default: untagged")->check(CLI::Range(0, 4094));
     verb->callback([this, verb] { exit_code = change_fdb(options, verb->get_name()); });
   }
 }
