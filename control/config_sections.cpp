@@ -16,20 +16,23 @@ constexpr size_t kLongestName = 63;
 constexpr unsigned kMaxWorkers = 64;
 constexpr unsigned kMaxCore = 1023;  // CPU_SETSIZE - 1
 
-// As dev_valid_name() of the kernel's net/core/dev.c has it for interfaces. Reports what is wrong.
-bool is_valid_name(std::string_view name, const Value& value, size_t longest) {
+// What is wrong with a name, or "". As dev_valid_name() of the kernel's net/core/dev.c has it for interfaces.
+std::string name_error(std::string_view name, size_t longest) {
+  if (name.empty()) return "the name is empty";
   if (name.size() > longest) {
-    value.key_error(fmt::format("the name is too long ({} bytes, at most {})", name.size(), longest));
-    return false;
+    return fmt::format("the name is too long ({} bytes, at most {})", name.size(), longest);
   }
   const bool bad = std::any_of(name.begin(), name.end(), [](char c) {
     return static_cast<unsigned char>(c) <= ' ' || c == '/' || c == ':' || c == 0x7f;
   });
-  if (bad || name == "." || name == "..") {
-    value.key_error("a name may not contain spaces, '/' or ':', nor be '.' or '..'");
-    return false;
-  }
-  return true;
+  if (bad || name == "." || name == "..") return "a name may not contain spaces, '/' or ':', nor be '.' or '..'";
+  return "";
+}
+
+bool has_valid_name(const Value& value, std::string_view name, size_t longest) {
+  const std::string error = name_error(name, longest);
+  if (!error.empty()) value.key_error(error);
+  return error.empty();
 }
 
 bool is_link_local(const IpAddress& ip) { return ip.is_v6() && ip.bytes[0] == 0xfe && (ip.bytes[1] & 0xc0) == 0x80; }
@@ -67,7 +70,9 @@ void Sections::read(const Value& root) {
     if (number && *number != 1) version->error(fmt::format("version {} is not supported, only 1", *number));
   }
   if (const auto system = fields.find("system")) read_system(*system);
+  const size_t errors = diagnostics_.count();
   if (const auto ethernets = fields.find("ethernets")) read_ethernets(*ethernets);
+  own_addresses_complete_ = diagnostics_.count() == errors;
   if (const auto vlans = fields.find("vlans")) vlans->key_error("not supported yet");
   if (const auto tunnels = fields.find("tunnels")) read_tunnels(*tunnels);
   if (const auto bridges = fields.find("bridges")) read_bridges(*bridges);
@@ -79,9 +84,10 @@ void Sections::read_system(const Value& value) {
   const Fields fields(value, kKeys);
   System& system = config_.system;
   if (const auto name = fields.find("name")) {
-    const auto text = name->text("a name");
-    if (text && text->empty()) name->error("the name is empty");
-    if (text && !text->empty() && is_valid_name(*text, *name, kLongestName)) system.name = *text;
+    if (const auto text = name->text("a name")) {
+      if (const std::string error = name_error(*text, kLongestName); !error.empty()) name->error(error);
+      system.name = *text;
+    }
   }
   if (const auto workers = fields.find("workers")) read_workers(*workers);
   fields.number("control-core", system.control_core, 0, kMaxCore);
@@ -128,7 +134,7 @@ bool Sections::add_interface(const char* section, std::string_view name, const V
   const YamlNode& key = value.key_place();
   const auto [entry, is_new] = interfaces_.try_emplace(name, Interface{section, &key});
   const Interface& first = entry->second;
-  if (is_new) return is_valid_name(name, value, longest_name);
+  if (is_new) return has_valid_name(value, name, longest_name);
   if (std::string_view(first.section) == section) {
     value.key_error(fmt::format("duplicate key, first on line {}", first.key->line));
   } else if (first.key->line < key.line) {
@@ -157,11 +163,7 @@ void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet
   read_device(name, fields, ethernet);
   fields.number("mtu", ethernet.mtu, 68, 65535);
   fields.mac("macaddress", ethernet.mac);
-  if (const auto addresses = fields.find("addresses")) {
-    const size_t errors = diagnostics_.count();
-    read_addresses(name, *addresses, ethernet);
-    if (diagnostics_.count() != errors) own_addresses_complete_ = false;
-  }
+  if (const auto addresses = fields.find("addresses")) read_addresses(name, *addresses, ethernet);
   const bool has_v6 = std::any_of(ethernet.addresses.begin(), ethernet.addresses.end(),
                                   [](const IpPrefix& own) { return own.address.is_v6(); });
   if (has_v6 && ethernet.mtu.value_or(1500) < 1280) {
@@ -284,7 +286,7 @@ void Sections::read_bridges(const Value& section) {
   section.for_each_entry([&](std::string_view name, const Value& value) {
     const auto [first, is_new] = lines.try_emplace(name, value.key_place().line);
     if (!is_new) return value.key_error(fmt::format("duplicate key, first on line {}", first->second));
-    if (!is_valid_name(name, value, kLongestName)) return;
+    if (!has_valid_name(value, name, kLongestName)) return;
     Bridge bridge;
     read_bridge(name, value, bridge);
     config_.bridges.emplace(name, std::move(bridge));
@@ -294,9 +296,11 @@ void Sections::read_bridges(const Value& section) {
 void Sections::read_bridge(std::string_view name, const Value& value, Bridge& bridge) {
   static constexpr std::string_view kKeys[] = {"interfaces", "parameters", "static-macs"};
   const Fields fields(value, kKeys);
+  const size_t errors = diagnostics_.count();
   if (const auto interfaces = fields.find("interfaces")) {
     interfaces->for_each_item([&](const Value& item) { read_member(name, item, bridge); });
   }
+  const bool members_complete = diagnostics_.count() == errors;
   if (const auto parameters = fields.find("parameters")) {
     static constexpr std::string_view kParameterKeys[] = {"ageing-time", "max-macs"};
     const Fields parameter_fields(*parameters, kParameterKeys);
@@ -304,7 +308,7 @@ void Sections::read_bridge(std::string_view name, const Value& value, Bridge& br
     parameter_fields.number("max-macs", bridge.max_macs, 1, 16777216);
   }
   if (const auto macs = fields.find("static-macs")) {
-    read_static_macs(name, *macs, bridge);
+    read_static_macs(name, *macs, members_complete, bridge);
     if (bridge.static_macs.size() > bridge.max_macs) {
       macs->key_error(fmt::format("{} entries, but max-macs is {}", bridge.static_macs.size(), bridge.max_macs));
     }
@@ -335,7 +339,8 @@ void Sections::read_member(std::string_view bridge_name, const Value& item, Brid
   bridge.interfaces.emplace_back(*name);
 }
 
-void Sections::read_static_macs(std::string_view bridge_name, const Value& list, Bridge& bridge) {
+void Sections::read_static_macs(std::string_view bridge_name, const Value& list, bool members_complete,
+                                Bridge& bridge) {
   static constexpr std::string_view kKeys[] = {"mac", "port", "vlan"};
   std::unordered_map<uint64_t, int> lines;
   list.for_each_item([&](const Value& item) {
@@ -348,7 +353,7 @@ void Sections::read_static_macs(std::string_view bridge_name, const Value& list,
     if (const auto port = fields.find("port")) {
       if (const auto name = port->text("the name of an interface")) {
         const auto found = interfaces_.find(*name);
-        if (found == interfaces_.end() || found->second.bridge != bridge_name) {
+        if (members_complete && (found == interfaces_.end() || found->second.bridge != bridge_name)) {
           port->error(fmt::format("{} is not among the bridge's interfaces", quote(*name)));
         }
         entry.port = *name;

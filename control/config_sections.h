@@ -57,7 +57,7 @@ class Sections {
   void read_bridges(const Value& section);
   void read_bridge(std::string_view name, const Value& value, Bridge& bridge);
   void read_member(std::string_view bridge_name, const Value& item, Bridge& bridge);
-  void read_static_macs(std::string_view bridge_name, const Value& list, Bridge& bridge);
+  void read_static_macs(std::string_view bridge_name, const Value& list, bool members_complete, Bridge& bridge);
 
   // False, and reported, if the name is bad or taken.
   bool add_interface(const char* section, std::string_view name, const Value& value, size_t longest_name);
@@ -67,7 +67,7 @@ class Sections {
   std::unordered_map<std::string_view, Interface> interfaces_;
   std::unordered_map<std::string_view, Owner> devices_;  // PCI address or vdev name -> ethernet
   std::unordered_map<IpAddress, Owner> own_addresses_;
-  bool own_addresses_complete_ = true;  // none was refused: a `local` not among them is wrong
+  bool own_addresses_complete_ = true;  // no error among the ethernets: a `local` not in the table is wrong
   std::map<TunnelKey, Owner> tunnel_keys_;
   std::map<uint16_t, std::pair<TunnelMode, Owner>> udp_ports_;
 };

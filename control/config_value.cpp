@@ -106,7 +106,7 @@ std::string quote(std::string_view text) {
 void Suggestion::consider(std::string_view name) {
   static constexpr size_t kLongest = 64;
   if (wrong_.size() > kLongest || name.size() > kLongest) return;
-  const size_t limit = 1 + wrong_.size() / 3;
+  const size_t limit = std::clamp<size_t>(wrong_.size() / 2, 1, 3);
   size_t distance = limit + 1;
   if (!wrong_.empty() && name.starts_with(wrong_)) {
     distance = 1;  // "mac" for "macaddress"
@@ -246,8 +246,9 @@ Fields::Fields(const Value& mapping, std::span<const std::string_view> known) : 
     if (found == known_.end()) {
       Suggestion suggestion(name);
       for (std::string_view candidate : known_) suggestion.consider(candidate);
-      value.key_error("unknown key" + suggestion.text());
-      return;
+      const auto meant = std::find(known_.begin(), known_.end(), suggestion.nearest());
+      if (meant != known_.end()) misspelled_ |= 1U << (meant - known_.begin());
+      return value.key_error("unknown key" + suggestion.text());
     }
     auto& slot = found_[static_cast<size_t>(found - known_.begin())];
     if (slot) return value.key_error(fmt::format("duplicate key, first on line {}", slot->key_place().line));
@@ -261,8 +262,12 @@ std::optional<Value> Fields::find(std::string_view key) const {
 }
 
 void Fields::require(std::initializer_list<std::string_view> keys) const {
+  if (!mapping_.is_map() && !mapping_.is_null()) return;  // reported already
   for (std::string_view key : keys) {
-    if (!find(key)) mapping_.key_error(fmt::format("{} is missing", quote(key)));
+    const auto position = static_cast<size_t>(std::find(known_.begin(), known_.end(), key) - known_.begin());
+    // One mistake, one error: not missing too.
+    if (found_[position] || (misspelled_ >> position & 1) != 0) continue;
+    mapping_.key_error(fmt::format("{} is missing", quote(key)));
   }
 }
 

@@ -54,6 +54,7 @@ class Suggestion {
  public:
   explicit Suggestion(std::string_view wrong) : wrong_(wrong) {}
   void consider(std::string_view name);
+  std::string_view nearest() const noexcept { return nearest_; }  // empty: none
   std::string text() const;
 
  private:
@@ -106,6 +107,7 @@ class Value {
   }
 
   bool is_null() const noexcept { return node_->kind == YamlKind::null; }
+  bool is_map() const noexcept { return node_->kind == YamlKind::map; }
   bool is_list() const noexcept { return node_->kind == YamlKind::list; }
   bool is_text() const noexcept { return node_->kind == YamlKind::text; }
   const Path& path() const noexcept { return path_; }
@@ -172,6 +174,7 @@ class Fields {
   const Value mapping_;
   const std::span<const std::string_view> known_;
   std::array<std::optional<Value>, kMaxKeys> found_;  // by position in known_
+  uint32_t misspelled_ = 0;                           // bit by position: an unknown key was taken for it
 };
 
 }  // namespace causeway::config
