@@ -82,6 +82,8 @@ tunnels:
   gnv0: {mode: geneve, id: 16777215, local: "fd00:31::1", remote: ["fd00:31::2", "fd00:31::3"], ttl: 5, tos: inherit,
          checksum: false, udp6-zero-checksum-rx: true, isolated: false}
   vx0: {mode: vxlan, key: 0, local: 172.31.0.1, remote: 172.31.0.2, port: 8472, tos: 0xb8}
+  gre0: {mode: gretap, key: 0xffffffff, local: 172.31.0.1, remote: 172.31.0.3}
+  gre1: {mode: gretap, local: 172.31.0.1, remote: 172.31.0.3}
 )");
   Config expected;
   expected.system = {.name = "gw1",
@@ -127,6 +129,13 @@ tunnels:
   vx0.remotes = {ip("172.31.0.2")};
   vx0.port = 8472;
   vx0.tos = 0xb8;
+  Tunnel& gre0 = expected.tunnels["gre0"];
+  gre0.mode = TunnelMode::gretap;
+  gre0.id = 0xffffffff;
+  gre0.local = ip("172.31.0.1");
+  gre0.remotes = {ip("172.31.0.3")};
+  expected.tunnels["gre1"] = gre0;
+  expected.tunnels["gre1"].id = std::nullopt;
 
   CHECK(config.system == expected.system);
   for (const auto& [name, ethernet] : expected.ethernets) {
