@@ -1,10 +1,13 @@
 #include "pmd/linux_interface.h"
 
+#include <fcntl.h>
 #include <linux/ethtool.h>
+#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 namespace causeway {
@@ -36,12 +40,17 @@ FileDescriptor::~FileDescriptor() {
 
 std::string system_error(const std::string& what) { return what + ": " + std::strerror(errno); }
 
+LinuxInterface::LinuxInterface(std::string name)
+    : name_(std::move(name)),
+      socket_(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)),
+      netlink_(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)) {}
+
 std::optional<LinuxInterface> LinuxInterface::find(const std::string& name, std::string& error) {
   if (name.empty() || name.size() >= IFNAMSIZ) {
     error = "an interface's name has 1 to " + std::to_string(IFNAMSIZ - 1) + " characters";
     return std::nullopt;
   }
-  LinuxInterface interface(name, FileDescriptor(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
+  LinuxInterface interface(name);
   ifreq request = request_for(name);
   if (!interface.socket_.valid() || ioctl(interface.socket_.get(), SIOCGIFINDEX, &request) != 0) {
     error = errno == ENODEV ? "no such interface" : system_error("SIOCGIFINDEX");
@@ -49,6 +58,26 @@ std::optional<LinuxInterface> LinuxInterface::find(const std::string& name, std:
   }
   interface.index_ = request.ifr_ifindex;
   return interface;
+}
+
+// A socket belongs to the namespace its thread was in when it was made: this thread goes there and comes back.
+std::optional<LinuxInterface> LinuxInterface::of_tap(int tap_fd, std::string& error) {
+  ifreq request{};
+  const FileDescriptor here(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  const FileDescriptor there(ioctl(tap_fd, TUNGETDEVNETNS, nullptr));
+  if (!here.valid() || !there.valid() || ioctl(tap_fd, TUNGETIFF, &request) != 0 ||
+      setns(there.get(), CLONE_NEWNET) != 0) {
+    error = system_error("the TAP's network namespace");
+    return std::nullopt;
+  }
+  auto interface = find(request.ifr_name, error);
+  if (setns(here.get(), CLONE_NEWNET) != 0) std::abort();  // in the wrong namespace nothing can go on
+  return interface;
+}
+
+bool LinuxInterface::gone() const noexcept {
+  ifreq request = request_for(name_);
+  return ioctl(socket_.get(), SIOCGIFINDEX, &request) != 0 || request.ifr_ifindex != index_;
 }
 
 // IFF_RUNNING follows the carrier up to a second later; ETHTOOL_GLINK is the carrier itself.
@@ -106,10 +135,9 @@ uint64_t LinuxInterface::tx_dropped() const noexcept {
   request.header = {sizeof(request), RTM_GETSTATS, NLM_F_REQUEST, 0, 0};
   request.body.ifindex = static_cast<uint32_t>(index_);
   request.body.filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
-  const FileDescriptor netlink(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   alignas(nlmsghdr) std::array<char, 1024> answer{};
-  if (send(netlink.get(), &request, sizeof(request), 0) < 0) return 0;
-  const ssize_t bytes = recv(netlink.get(), answer.data(), answer.size(), 0);
+  if (send(netlink_.get(), &request, sizeof(request), 0) < 0) return 0;
+  const ssize_t bytes = recv(netlink_.get(), answer.data(), answer.size(), 0);
   const auto* header = reinterpret_cast<const nlmsghdr*>(answer.data());
   if (bytes < 0 || !NLMSG_OK(header, static_cast<uint32_t>(bytes)) || header->nlmsg_type != RTM_NEWSTATS) return 0;
   const char* attribute_at = answer.data() + NLMSG_SPACE(sizeof(if_stats_msg));

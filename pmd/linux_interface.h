@@ -34,7 +34,12 @@ class LinuxInterface {
   // Finds the interface in the network namespace of the calling thread; later calls stay in that one.
   static std::optional<LinuxInterface> find(const std::string& name, std::string& error);
 
+  // The interface of a TAP's descriptor, wherever it is by now: it may have moved to another network
+  // namespace (a container's) and have another name there.
+  static std::optional<LinuxInterface> of_tap(int tap_fd, std::string& error);
+
   int index() const noexcept { return index_; }
+  bool gone() const noexcept;     // removed, renamed or moved to another namespace
   bool link_up() const noexcept;  // set up, and with a carrier
   uint16_t mtu() const noexcept;  // 0: the interface is gone
   MacAddress mac() const noexcept;
@@ -46,10 +51,12 @@ class LinuxInterface {
   std::string set_mac(const MacAddress& mac);
 
  private:
-  LinuxInterface(std::string name, FileDescriptor socket) : name_(std::move(name)), socket_(std::move(socket)) {}
+  // The descriptors stay in the namespace of the thread that constructs it.
+  explicit LinuxInterface(std::string name);
 
   std::string name_;
   FileDescriptor socket_;
+  FileDescriptor netlink_;
   int index_ = 0;
 };
 

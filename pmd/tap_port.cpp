@@ -100,32 +100,41 @@ class TapPort final : public Port {
 
   const std::string& name() const noexcept override { return name_; }
   const char* kind() const noexcept override { return "tap"; }
-  MacAddress mac() const noexcept override { return underlay_ ? own_mac_ : interface_.mac(); }
-  uint16_t mtu() const noexcept override { return interface_.mtu(); }
+  MacAddress mac() const noexcept override { return underlay_ ? own_mac_ : interface().mac(); }
+  uint16_t mtu() const noexcept override { return interface().mtu(); }
   uint16_t rx_queues() const noexcept override { return static_cast<uint16_t>(rx_.size()); }
   uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
-  bool link_up() const noexcept override { return interface_.link_up(); }
+  bool link_up() const noexcept override { return interface().link_up(); }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
-  std::string set_mtu(uint16_t mtu) override { return interface_.set_mtu(mtu); }
+  std::string set_mtu(uint16_t mtu) override { return interface().set_mtu(mtu); }
   std::string set_mac(const MacAddress& mac) override {
-    if (!underlay_) return interface_.set_mac(mac);
+    if (!underlay_) return interface().set_mac(mac);
     own_mac_ = mac;
     return {};
   }
 
   PortDeviceStats device_stats() const noexcept override {
     PortDeviceStats stats;
-    stats.rx_missed = interface_.tx_dropped();  // sent by Linux while our queue was full
+    stats.rx_missed = interface().tx_dropped();  // sent by Linux while our queue was full
     for (const KernelRxQueue& queue : rx_) stats.rx_errors += queue.errors.get();
     for (const KernelTxQueue& queue : tx_) stats.tx_errors += queue.errors.get();
     return stats;
   }
 
  private:
+  // It may be moved into a container's network namespace while we run; there we go on seeing it.
+  LinuxInterface& interface() const noexcept {
+    std::string ignored;
+    if (interface_.gone()) {
+      if (auto found = LinuxInterface::of_tap(fds_.front().get(), ignored)) interface_ = std::move(*found);
+    }
+    return interface_;
+  }
+
   std::string name_;
   bool underlay_;
-  MacAddress own_mac_;  // an underlay's
-  LinuxInterface interface_;
+  MacAddress own_mac_;                // an underlay's
+  mutable LinuxInterface interface_;  // as last seen, see interface()
   TxCapabilities capabilities_;
   std::vector<FileDescriptor> fds_;
   std::deque<KernelRxQueue> rx_;

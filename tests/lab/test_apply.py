@@ -110,7 +110,7 @@ def test_apply_under_traffic_loses_nothing(two_tunnels):
     network = two_tunnels
     with Watched(network, 4) as control:  # what this machine loses by itself, most often nothing
         time.sleep(3)
-    with Watched(network, 12) as watched:
+    with Watched(network, 8) as watched:
         for step in ("add", "change", "remove"):
             for me, daemon in enumerate(network.daemons, 1):
                 config = {"add": network.with_third(me),
@@ -203,7 +203,7 @@ tunnels:
 """
 # what is replaced in it by what, and what the error must say
 BAD = {
-    "id out of range": ("id: 123", "id: 16777216", ":8:27: error: tunnels.tun0.id: 16777216 is out of range (0 to 16777215)"),
+    "id out of range": ("id: 123", "id: 16777216", ":8:28: error: tunnels.tun0.id: 16777216 is out of range (0 to 16777215)"),
     "unknown mode": ("mode: geneve", "mode: genve", ":8:16: error: tunnels.tun0.mode: "),
     "unknown key": ("id: 123", "vni: 123", ":8:"),
     "no such interface": ("[lan9, tun0]", "[lan9, tun0, lan8]", ":6:"),
