@@ -1,0 +1,128 @@
+"""From runs to medians, ratios, JSON and Markdown."""
+
+import datetime
+import json
+import os
+import statistics
+
+from bench import machine
+from bench.switch_ovs import VSWITCHD
+from tests.support.process import run
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def versions():
+    def first_line(*command):
+        done = run(command, check=False)
+        return done.stdout.splitlines()[0] if done.returncode == 0 and done.stdout else "unknown"
+
+    packages = {}
+    for package in ("dpdk-dev", "libdpdk-dev", "openvswitch-switch-dpdk"):
+        packages[package] = first_line("dpkg-query", "-W", "-f", "${Version}", package)
+    return {"causeway": first_line("git", "-C", TOP, "describe", "--always", "--dirty"),
+            "ovs": first_line(VSWITCHD, "--version").rsplit(" ", 1)[-1], "packages": packages}
+
+
+def median(runs, field):
+    values = [one[field] for one in runs if field in one and "wrong" not in one]
+    return statistics.median(values) if values else None
+
+
+def ratios(results):
+    """Open vSwitch's cycles over Causeway's, round by round."""
+    pairs = zip(results.get("causeway", []), results.get("ovs", []))
+    return [theirs["cycles"] / ours["cycles"] for ours, theirs in pairs if "wrong" not in ours and "wrong" not in theirs]
+
+
+def collect(results, rows, arguments):
+    table = []
+    for row in rows:
+        runs = results[row.name]
+        if not runs:
+            continue
+        entry = {"name": row.name, "way": row.way, "mode": row.mode if row.way != "l2" else None, "flows": row.flows,
+                 "size": row.size, "underlay": row.underlay, "checksum": row.checksum, "runs": runs}
+        ceiling = median(runs.get("io", []), "cycles")
+        for subject in runs:
+            cycles = median(runs[subject], "cycles")
+            entry[subject] = {"mpps": median(runs[subject], "mpps"), "cycles": cycles,
+                              "above_ceiling": round(cycles - ceiling, 2) if cycles and ceiling else None}
+        each = ratios(runs)
+        if each:
+            entry["ratio"] = {"median": round(statistics.median(each), 2), "min": round(min(each), 2),
+                              "max": round(max(each), 2), "rounds": len(each)}
+        table.append(entry)
+    return {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+            "machine": machine.describe(), "versions": versions(), "seconds": arguments.seconds,
+            "rounds": arguments.rounds, "cores": {"forwarding": arguments.core, "control": arguments.control_core},
+            "least_share": least_share(results), "rows": table}
+
+
+def all_runs(results):
+    return ((subject, one) for row in results.values() for subject, runs in row.items() for one in runs)
+
+
+def least_share(results):
+    return min((one["share"] for _, one in all_runs(results) if "share" in one), default=None)
+
+
+def failures(results):
+    return [f"{entry['name']}, {subject}: {one['wrong']}" for entry in results["rows"]
+            for subject, runs in entry["runs"].items() for one in runs if "wrong" in one]
+
+
+def number(value, digits):
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def cells(entry):
+    def of(subject, field, digits):
+        return number(entry.get(subject, {}).get(field), digits)
+
+    ratio = entry.get("ratio")
+    return [entry["name"], of("io", "cycles", 0), of("macswap", "cycles", 0),
+            of("causeway", "mpps", 2), of("causeway", "cycles", 0), of("causeway", "above_ceiling", 0),
+            of("ovs", "mpps", 2), of("ovs", "cycles", 0), of("ovs", "above_ceiling", 0),
+            f"{ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})" if ratio else "-"]
+
+
+HEADINGS = ["row", "io", "macswap", "Causeway Mpps", "cycles", "above io", "OVS Mpps", "cycles", "above io",
+            "ratio (min-max)"]
+
+
+def table(results):
+    lines = [HEADINGS, *(cells(entry) for entry in results["rows"])]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+    wide = [[cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(zip(line, widths))]
+            for line in lines]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in [wide[0], rule, *wide[1:]])
+    failed = failures(results)
+    return text + "".join(f"\nFAILED: {one}" for one in failed)
+
+
+def markdown(results):
+    of, version = results["machine"], results["versions"]
+    packages = ", ".join(f"{name} {number}" for name, number in version["packages"].items())
+    return f"""# Results of `./run bench pipeline`
+
+Written by the bench, not by hand. README.md says how the figures come about and what the columns mean.
+
+- {results['date']}, Causeway {version['causeway']}, Open vSwitch {version['ovs']} ({packages})
+- {of['cpu']} (family/model {of['family']}), {of['cores']} cores{', virtual' if of['virtual'] else ''}, TSC {of['tsc_mhz']} MHz, \
+{of['distribution']}, kernel {of['kernel']}
+- {results['rounds']} rounds of {results['seconds']:g} s; the forwarding thread had its core for at least {results['least_share']:.0%} \
+of each measurement
+
+{table(results)}
+"""
+
+
+def write(results, arguments):
+    with open(arguments.json, "w") as file:
+        json.dump(results, file, indent=1)
+        file.write("\n")
+    if arguments.markdown:
+        with open(arguments.markdown, "w") as file:
+            file.write(markdown(results))

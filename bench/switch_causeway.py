@@ -1,0 +1,108 @@
+"""causewayd, as anybody would run it: a YAML file, one worker."""
+
+import os
+
+from bench import frames
+from bench.json_socket import JsonSocket
+from bench.subject import Subject, spawn
+from tests.support.causeway import program
+from tests.support.process import LabError, wait_until
+
+READY_S = 30
+# The counters are read while the worker runs on: they may be some bursts apart.
+SKEW = 1e-4
+
+
+def port(name, devargs, underlay, row):
+    lines = [f'  {name}:', f'    dpdk: {{devargs: "{devargs}"}}']
+    if name == "out":
+        lines.append("    mtu: 2000")
+    if underlay:
+        version = row.underlay
+        lines += [f"    macaddress: {frames.LOCAL_MAC}",
+                  f'    addresses: ["{frames.LOCAL[version]}/{frames.PREFIX[version]}"]',
+                  f'    neighbors: [{{to: "{frames.REMOTE[version]}", macaddress: "{frames.REMOTE_MAC}"}}]']
+    return lines
+
+
+def config(row, place):
+    memory = "512M"
+    lines = ["version: 1", "system:", f"  workers: [{place.core}]", f"  control-core: {place.control_core}", "  idle: busy",
+             "  hugepages: on", f"  memory: {memory}", "ethernets:",
+             *port("src", f"net_pcap0,rx_pcap={place.pcap},infinite_rx=1", row.way == "decap", row),
+             *port("out", "net_null0,no-rx=1", row.way == "encap", row)]
+    ends = {"encap": ("src", "tun"), "decap": ("tun", "out"), "l2": ("src", "out")}[row.way]
+    if row.way != "l2":
+        lines += ["tunnels:", f"  tun: {{mode: {row.mode}, id: {frames.VNI}, local: \"{frames.LOCAL[row.underlay]}\", "
+                  f"remote: \"{frames.REMOTE[row.underlay]}\"{', checksum: true' if row.checksum else ''}}}"]
+    lines += ["bridges:", "  br-int:", f"    interfaces: [{', '.join(ends)}]", "    static-macs:"]
+    lines += [f'    - {{mac: "{frames.destination_mac(flow)}", port: {ends[1]}}}' for flow in range(row.flows)]
+    return "\n".join(lines) + "\n"
+
+
+class CausewaySwitch(Subject):
+    name = "causeway"
+
+    def setup(self):
+        file = os.path.join(self.place.directory, "bench.yaml")
+        socket = os.path.join(self.place.directory, "causeway.sock")
+        with open(file, "w") as output:
+            output.write(config(self.row, self.place))
+        self.process = spawn(self.place, [program("causewayd"), "-c", file, "--socket", socket], "causewayd")
+        self.pid = self.process.pid
+
+        def ready():
+            if self.process.poll() is not None:
+                raise LabError(f"causewayd exited with {self.process.poll()}\n{self.process.tail()}")
+            return os.path.exists(socket)
+        wait_until(ready, READY_S, lambda: f"causewayd is ready\n{self.process.tail()}")
+        self.control = JsonSocket(socket)
+
+    def close(self):
+        if hasattr(self, "control"):
+            self.control.close()
+        if hasattr(self, "process"):
+            self.process.stop()
+
+    def _ask(self, *verbs):
+        questions = [{"verb": "stats"} if verb == "stats" else {"verb": "show", "what": verb} for verb in verbs]
+        answers = self.control.ask(*questions)
+        wrong = [answer for answer in answers if not answer["ok"]]
+        if wrong:
+            raise LabError(f"causewayd said {wrong[0]['errors']}")
+        return [answer["result"] for answer in answers]
+
+    def learned(self):
+        return sum(bridge["macs"] for bridge in self._ask("bridges")[0])
+
+    def read(self):
+        ports, stats, workers = self._ask("ports", "stats", "workers")
+        ports = {port["name"]: port for port in ports}
+        cache = workers[0]["flow_cache"]
+        extra = {"rx": sum(port["rx_packets"] for port in ports.values()), "drops": stats["drops"],
+                 "device_drops": sum(port["rx_drops"] + port["tx_drops"] for port in ports.values()),
+                 "to_control": sum(worker["to_control"] for worker in workers),
+                 "from_control": sum(worker["from_control"] for worker in workers),
+                 "hits": cache["hits"], "misses": cache["misses"]}
+        return ports["out"]["tx_packets"], ports["out"]["tx_bytes"], extra
+
+    def check(self, first, last):
+        """Nothing vanishes: what came in went out, was dropped for a counted reason, or is the control thread's. And
+        what went out is of the right size."""
+        came = last.extra["rx"] - first.extra["rx"] + last.extra["from_control"] - first.extra["from_control"]
+        drops = {reason: count - first.extra["drops"][reason] for reason, count in last.extra["drops"].items()}
+        went = (last.packets - first.packets + sum(drops.values())
+                + last.extra["to_control"] - first.extra["to_control"])
+        if abs(came - went) > came * SKEW:
+            return f"{came} frames came in, {went} went out or were dropped"
+        dropped = {reason: count for reason, count in drops.items() if count}
+        if dropped:
+            return f"drops: {dropped}"
+        mean = (last.bytes - first.bytes) / (last.packets - first.packets)
+        if abs(mean - self.row.sent_bytes) > self.row.sent_bytes * 1e-3:
+            return f"sent frames of {mean:.1f} bytes, not {self.row.sent_bytes:.1f}"
+        return ""
+
+    def details(self, first, last):
+        lookups = last.extra["hits"] + last.extra["misses"] - first.extra["hits"] - first.extra["misses"]
+        return {"cache_misses": round((last.extra["misses"] - first.extra["misses"]) / max(lookups, 1), 5)}
