@@ -181,7 +181,8 @@ def test_plan_tells_and_does_nothing(two_tunnels):
 def test_ports_and_a_whole_bridge_leave_and_come_back(two_tunnels):
     """All that carries traffic is removed and added again, ten times: no handle, queue or buffer is lost."""
     network = two_tunnels
-    nothing = {"version": 1, "ethernets": {"up0": {"addresses": ["172.31.0.1/24"]}}}
+    nothing = {key: network.configs[0][key] for key in ("version", "system")}
+    nothing["ethernets"] = {"up0": {"addresses": ["172.31.0.1/24"]}}
     before = network.state()
     for _ in range(10):
         network.daemons[0].apply(nothing)
