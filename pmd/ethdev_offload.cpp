@@ -31,6 +31,11 @@ bool is_virtio(const rte_eth_dev_info& info) {
   return driver.find("virtio") != driver.npos || driver.find("vhost") != driver.npos;
 }
 
+// Drivers that walk a chain of mbufs on transmit without offering MULTI_SEGS.
+bool takes_chains_anyway(const rte_eth_dev_info& info) {
+  return driver_of(info) == "net_null" || driver_of(info) == "net_pcap";
+}
+
 // Headers as DPDK describes them: l2_len, l3_len, and flags for the IP version. No flags: they are not
 // plain IP and TCP or UDP, or don't end at the Intent's csum_start.
 struct TxHeaders {
@@ -114,7 +119,7 @@ EthdevOffloads choose_offloads(const rte_eth_dev_info& info, const OffloadSettin
                          .tcp4_segment = tso,
                          .tcp6_segment = tso && driver_of(info) != "net_tap",  // rte_gso: IPv4 only
                          .udp_segment = false,  // UDP_TSO means fragments to some drivers, segments to others
-                         .multi_segment = multi_segment};
+                         .multi_segment = multi_segment || takes_chains_anyway(info)};
 
   // virtio would hand over frames with unfinished checksums that only L4_CKSUM_NONE tells of; without the
   // offload, the other side finishes them.

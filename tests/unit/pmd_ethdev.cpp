@@ -141,13 +141,17 @@ TEST_CASE("three workers share the one tx queue of a pcap file") {
   std::array<rte_mbuf*, 30> frames{};
   REQUIRE(port->rx_burst(0, frames.data(), 30) == 30);
   CHECK(std::memcmp(rte_pktmbuf_mtod(frames[29], const void*), from_hex(kFrameHex).data(), 64) == 0);
+  // The last one goes out as a chain of two.
+  rte_mbuf* tail = make_frame(std::vector<uint8_t>(1000, 7));
+  CHECK(port->capabilities().multi_segment);
+  REQUIRE(rte_pktmbuf_chain(frames[29], tail) == 0);
   std::vector<std::thread> workers;
   for (uint16_t queue = 0; queue < 3; ++queue) {
     workers.emplace_back([&, queue] { CHECK(port->tx_burst(queue, &frames[queue * 10U], 10) == 10); });
   }
   for (std::thread& worker : workers) worker.join();
   port.reset();
-  CHECK(std::filesystem::file_size(out.path) == 24 + 30 * (16 + 64));
+  CHECK(std::filesystem::file_size(out.path) == 24 + 30 * (16 + 64) + 1000);
 }
 
 TEST_CASE("a device that sums and segments does so for the kernel's super-packets") {
