@@ -4,12 +4,14 @@
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "control/api.h"
 #include "control/config_load.h"
@@ -32,6 +34,7 @@ struct Options {
   std::string socket;
   std::string log_level = "info";
   bool check = false;
+  bool no_hugepages = false;
 };
 
 // Frames of up to 1,518 bytes take one buffer, larger ones a chain of them.
@@ -49,7 +52,7 @@ bool needs_pci(const config::Config& config) {
   });
 }
 
-EalOptions eal_options(const config::Config& config) {
+EalOptions eal_options(const config::Config& config, bool no_hugepages) {
   EalOptions options;
   options.name = config.system.name;
   options.memory_bytes = config.system.memory_bytes;
@@ -59,6 +62,7 @@ EalOptions eal_options(const config::Config& config) {
     case Toggle::on: options.hugepages = EalOptions::Hugepages::on; break;
     case Toggle::off: options.hugepages = EalOptions::Hugepages::off; break;
   }
+  if (no_hugepages) options.hugepages = EalOptions::Hugepages::off;
   return options;
 }
 
@@ -131,7 +135,17 @@ int serve(EventLoop& loop, Daemon*& running, const Options& options, const confi
   return kStopped;
 }
 
-int run(const Options& options) {
+// The EAL starts once a process. Where others took the hugepages between our look and our start, a new one
+// begins without.
+void begin_again_without_hugepages(char** argv) {
+  std::vector<char*> arguments;
+  for (; *argv != nullptr; ++argv) arguments.push_back(*argv);
+  static char flag[] = "--no-hugepages";
+  arguments.insert(arguments.end(), {flag, nullptr});
+  execv("/proc/self/exe", arguments.data());
+}
+
+int run(const Options& options, char** argv) {
   start_log();
   if (!set_log_level(options.log_level)) return fail(fmt::format("unknown log level: {}", options.log_level));
   std::string error;
@@ -149,7 +163,11 @@ int run(const Options& options) {
   Daemon* running = nullptr;
   watch_signals(loop, running);
   bool hugepages = false;
-  error = start_eal(eal_options(*config), hugepages);
+  error = start_eal(eal_options(*config, options.no_hugepages), hugepages);
+  if (!error.empty() && hugepages && config->system.hugepages == Toggle::automatic) {
+    spdlog::warn("{}; trying without hugepages", error);
+    begin_again_without_hugepages(argv);
+  }
   if (!error.empty()) return fail(error);
   const int code = serve(loop, running, options, *config, text, hugepages);
   stop_eal();
@@ -165,6 +183,7 @@ int main(int argc, char** argv) {
   app.add_option("-c,--config", options.file, "the configuration, YAML")->required();
   app.add_flag("--check", options.check, "only check the configuration");
   app.add_option("--socket", options.socket, "the control socket; default: by system.name");
+  app.add_flag("--no-hugepages", options.no_hugepages, "run without hugepages, whatever the file says");
   app.add_option("--log-level", options.log_level, "trace, debug, info, warning, error, critical or off");
   try {
     app.parse(argc, argv);
@@ -172,5 +191,5 @@ int main(int argc, char** argv) {
     const int code = app.exit(error);
     return code == 0 ? 0 : causeway::kBadInput;
   }
-  return causeway::run(options);
+  return causeway::run(options, argv);
 }
