@@ -91,7 +91,7 @@ struct Tunnel {
   std::vector<IpAddress> remotes;           // one; several: head-end replication
   uint16_t port = 0;                        // UDP destination port; 0 for GRE
   uint8_t ttl = 64;
-  std::optional<uint8_t> tos;               // fixed DSCP and ECN byte; none: `inherit` is false and 0 is sent
+  std::optional<uint8_t> tos;               // fixed DSCP, its ECN bits are not sent; none and no `inherit`: 0 is sent
   bool tos_inherit = false;                 // DSCP from the inner IP header
   std::optional<bool> checksum;             // UDP checksum on transmit; none: off over IPv4, on over IPv6
   bool allow_zero_checksum = false;         // accept GENEVE over IPv6 without one (`udp6-zero-checksum-rx`)

@@ -42,14 +42,7 @@ void move_intent(rte_mbuf* m, uint16_t stripped) noexcept {
 // RFC 6040 section 4.2, figure 4: the inner ECN field becomes the combination of both, or the frame dies.
 // Called only if the outer field is ECT(1) or CE: the others change nothing.
 DropReason combine_ecn(rte_mbuf* m, uint8_t outer) noexcept {
-  uint16_t ethertype = rte_pktmbuf_mtod(m, const EthernetHeader*)->ethertype.get();
-  uint32_t offset = kEthernetBytes;
-  if (is_vlan_ethertype(ethertype)) {
-    const auto* tag = header_at<VlanHeader>(m, offset);
-    if (tag == nullptr) return DropReason::none;
-    ethertype = tag->ethertype.get();
-    offset += static_cast<uint32_t>(sizeof(VlanHeader));
-  }
+  const auto [ethertype, offset] = behind_tags(m);
   auto* ip4 = ethertype == kEtherTypeIpv4 ? writable_header_at<Ipv4Header>(m, offset) : nullptr;
   auto* ip6 = ethertype == kEtherTypeIpv6 ? writable_header_at<Ipv6Header>(m, offset) : nullptr;
   if (ip4 == nullptr && ip6 == nullptr) {

@@ -1,5 +1,7 @@
 #include "dataplane/encap.h"
 
+#include <utility>
+
 #include "dataplane/intent.h"
 #include "dataplane/parse.h"
 #include "dataplane/wire/checksum.h"
@@ -36,6 +38,12 @@ rte_mbuf* make_room(WorkerContext& w, rte_mbuf* frame, uint16_t bytes) noexcept 
   head->tx_offload = frame->tx_offload;
   if (inner == frame->pkt_len) {
     rte_pktmbuf_free(frame);
+    return head;
+  }
+  if (inner == frame->data_len) {  // no empty segment: there are devices that hang on one
+    head->next = std::exchange(frame->next, nullptr);
+    head->nb_segs = std::exchange(frame->nb_segs, uint16_t{1});
+    rte_pktmbuf_free_seg(frame);
     return head;
   }
   frame->data_off = static_cast<uint16_t>(frame->data_off + inner);

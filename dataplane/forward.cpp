@@ -39,13 +39,15 @@ rte_mbuf* replicate(WorkerContext& w, rte_mbuf* frame) noexcept {
   copy->ol_flags = frame->ol_flags & kIntentFlags;
   copy->tx_offload = frame->tx_offload;
   if (bytes == frame->pkt_len) return copy;
-  rte_mbuf* const rest = rte_pktmbuf_clone(frame, w.pool);
+  // No empty segment: there are devices that hang on one.
+  const uint16_t skip = bytes == frame->data_len ? uint16_t{0} : bytes;
+  rte_mbuf* const rest = rte_pktmbuf_clone(skip != 0 ? frame : frame->next, w.pool);
   if (rest == nullptr) {
     rte_pktmbuf_free(copy);
     return nullptr;
   }
-  rest->data_off = static_cast<uint16_t>(rest->data_off + bytes);
-  rest->data_len = static_cast<uint16_t>(rest->data_len - bytes);
+  rest->data_off = static_cast<uint16_t>(rest->data_off + skip);
+  rest->data_len = static_cast<uint16_t>(rest->data_len - skip);
   copy->next = rest;
   copy->nb_segs = static_cast<uint16_t>(rest->nb_segs + 1);
   return copy;

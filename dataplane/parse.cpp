@@ -219,15 +219,7 @@ uint64_t word_at(const void* bytes) noexcept {
 }  // namespace
 
 InnerFlow inner_flow(const rte_mbuf* m) noexcept {
-  const auto* ethernet = rte_pktmbuf_mtod(m, const EthernetHeader*);
-  uint16_t ethertype = ethernet->ethertype.get();
-  uint32_t offset = kEthernetBytes;
-  for (int tags = 0; tags < 2 && is_vlan_ethertype(ethertype); ++tags) {
-    const auto* tag = header_at<VlanHeader>(m, offset);
-    if (tag == nullptr) break;
-    ethertype = tag->ethertype.get();
-    offset += static_cast<uint32_t>(sizeof(VlanHeader));
-  }
+  const auto [ethertype, offset] = behind_tags(m);
   if (ethertype == kEtherTypeIpv4) [[likely]] {
     if (const auto* ip = header_at<Ipv4Header>(m, offset)) {
       // All fragments of a datagram go the same way, so none of them counts its ports.
@@ -244,7 +236,7 @@ InnerFlow inner_flow(const rte_mbuf* m) noexcept {
       return {static_cast<uint32_t>(hash >> 32), ip->traffic_class()};
     }
   }
-  const auto* bytes = reinterpret_cast<const uint8_t*>(ethernet);
+  const auto* bytes = rte_pktmbuf_mtod(m, const uint8_t*);
   const uint64_t hash = hash_words(word_at(bytes) & kMacMask, word_at(bytes + 6) & kMacMask, 0);
   return {static_cast<uint32_t>(hash >> 32), 0};
 }

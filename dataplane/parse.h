@@ -26,6 +26,21 @@ inline uint16_t outer_vlan(const rte_mbuf* m, uint32_t ethernet_offset) noexcept
   return tag != nullptr ? tag->id() : 0;
 }
 
+// What stands behind the Ethernet header and up to two VLAN tags (IEEE 802.1ad); the same terms.
+struct EthernetPayload {
+  uint16_t ethertype;
+  uint32_t offset;
+};
+inline EthernetPayload behind_tags(const rte_mbuf* m) noexcept {
+  EthernetPayload payload{rte_pktmbuf_mtod(m, const EthernetHeader*)->ethertype.get(), kEthernetBytes};
+  for (int tags = 0; tags < 2 && is_vlan_ethertype(payload.ethertype); ++tags) {
+    const auto* tag = header_at<VlanHeader>(m, payload.offset);
+    if (tag == nullptr) break;
+    payload = {tag->ethertype.get(), payload.offset + static_cast<uint32_t>(sizeof(VlanHeader))};
+  }
+  return payload;
+}
+
 // Bridge port: fills key and in; too short frames die.
 void parse_bridge_port(WorkerContext& w, const Adjacency& in, Batch& batch) noexcept;
 

@@ -1,0 +1,21 @@
+#!/usr/bin/python3
+"""Every frame the pipeline tests send and expect, built by scapy. Usage: frames.py OUTPUT."""
+
+import sys
+
+from bridge_frames import write_bridge
+from decap_frames import write_decap
+from encap_frames import write_encap
+from overlay_frames import Output
+
+
+def main():
+    with open(sys.argv[1], "w", encoding="ascii") as file:
+        out = Output(file)
+        write_decap(out)
+        write_encap(out)
+        write_bridge(out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+// A port made of two queues: the test fills the one and looks into the other. One thread.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dataplane/intent.h"
+#include "pmd/port.h"
+#include "tests/support/mbufs.h"
+
+namespace causeway::test {
+
+// A frame that was transmitted.
+struct Sent {
+  Bytes bytes;
+  uint16_t segments = 1;
+  uint16_t shortest_segment = 0;  // bytes
+  uint64_t intent_flags = 0;
+  Intent intent{};  // where a flag is set
+};
+
+class MemoryPort : public Port {
+ public:
+  MemoryPort(const PortOptions& options, TxCapabilities capabilities, const MacAddress& own_mac)
+      : name_(options.name),
+        mac_(options.mac.is_zero() ? own_mac : options.mac),
+        mtu_(options.mtu != 0 ? options.mtu : uint16_t{1500}),
+        rx_queues_(options.rx_queues),
+        tx_queues_(options.tx_queues),
+        capabilities_(capabilities) {}
+  ~MemoryPort() override {
+    for (rte_mbuf* m : waiting_) rte_pktmbuf_free(m);
+  }
+
+  void deliver(rte_mbuf* m) { waiting_.push_back(m); }
+  std::vector<Sent> take_sent() { return std::exchange(sent_, {}); }
+  void set_link(bool up) { link_up_ = up; }
+  // So many frames it still takes; then its transmit queue is full.
+  void set_room(size_t frames) { room_ = frames; }
+
+  uint16_t rx_burst(uint16_t, rte_mbuf** frames, uint16_t count) noexcept override {
+    uint16_t got = 0;
+    for (; got < count && !waiting_.empty(); ++got) {
+      frames[got] = waiting_.front();
+      waiting_.pop_front();
+    }
+    return got;
+  }
+  uint16_t tx_burst(uint16_t, rte_mbuf** frames, uint16_t count) noexcept override {
+    uint16_t taken = 0;
+    for (; taken < count && room_ != 0; ++taken, --room_) {
+      rte_mbuf* const m = frames[taken];
+      uint16_t shortest = m->data_len;
+      for (const rte_mbuf* s = m; s != nullptr; s = s->next) shortest = std::min(shortest, s->data_len);
+      sent_.push_back(
+          {to_bytes(m), m->nb_segs, shortest, m->ol_flags & kIntentFlags, has_intent(m) ? intent_of(m) : Intent{}});
+      rte_pktmbuf_free(m);
+    }
+    return taken;
+  }
+
+  const std::string& name() const noexcept override { return name_; }
+  const char* kind() const noexcept override { return "memory"; }
+  MacAddress mac() const noexcept override { return mac_; }
+  uint16_t mtu() const noexcept override { return mtu_; }
+  uint16_t rx_queues() const noexcept override { return rx_queues_; }
+  uint16_t tx_queues() const noexcept override { return tx_queues_; }
+  bool link_up() const noexcept override { return link_up_; }
+  TxCapabilities capabilities() const noexcept override { return capabilities_; }
+  PortDeviceStats device_stats() const noexcept override { return {}; }
+  std::string set_mtu(uint16_t mtu) override {
+    mtu_ = mtu;
+    return {};
+  }
+  std::string set_mac(const MacAddress& mac) override {
+    mac_ = mac;
+    return {};
+  }
+
+ private:
+  std::string name_;
+  MacAddress mac_;
+  uint16_t mtu_;
+  uint16_t rx_queues_;
+  uint16_t tx_queues_;
+  TxCapabilities capabilities_;
+  bool link_up_ = true;
+  size_t room_ = SIZE_MAX;
+  std::deque<rte_mbuf*> waiting_;
+  std::vector<Sent> sent_;
+};
+
+}  // namespace causeway::test
