@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import lab_ovs, pipeline
+from bench import lab_ovs, pipeline, profile
 
-MEASUREMENTS = {"pipeline": pipeline.main, "lab": lab_ovs.main}
+MEASUREMENTS = {"pipeline": pipeline.main, "lab": lab_ovs.main, "profile": profile.main}
 
 
 def main():

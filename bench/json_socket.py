@@ -11,10 +11,18 @@ ANSWER_S = 60
 
 class JsonSocket:
     def __init__(self, path):
+        self.received = ""
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(ANSWER_S)
         self.socket.connect(path)
-        self.received = ""
+
+    @classmethod
+    def listening(cls, path):
+        """None while nobody listens there."""
+        try:
+            return cls(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
 
     def ask(self, *questions):
         """Sends all of them at once, so that they are answered one right after the other; a list of the answers."""

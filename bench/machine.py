@@ -35,23 +35,25 @@ def describe():
 
 
 @contextlib.contextmanager
-def hugepages(megabytes):
-    """At least that much free in 2 MB pages for as long as it lasts; afterwards the number is what it was."""
-    free = int(read(f"{HUGEPAGES}/free_hugepages"))
+def hugepages():
+    """Gives a function that sees to so many free megabytes of 2 MB pages, whoever else takes some; at the end their
+    number is what it was."""
     before = int(read(f"{HUGEPAGES}/nr_hugepages"))
-    wanted = megabytes // 2
-    if free >= wanted:
-        yield
-        return
+
+    def provide(megabytes):
+        lacking = megabytes // 2 - int(read(f"{HUGEPAGES}/free_hugepages"))
+        if lacking > 0:
+            set_hugepages(int(read(f"{HUGEPAGES}/nr_hugepages")) + lacking)
+        free = int(read(f"{HUGEPAGES}/free_hugepages")) * 2
+        if free < megabytes:
+            raise LabError(f"the kernel finds {free} MB of hugepages, the bench needs {megabytes} MB: memory is short or "
+                           "in pieces")
+
     try:
-        set_hugepages(before + wanted - free)
-        free = int(read(f"{HUGEPAGES}/free_hugepages"))
-        if free < wanted:
-            raise LabError(f"the kernel finds {free * 2} MB of hugepages, the bench needs {megabytes} MB: "
-                           "memory is short or in pieces")
-        yield
+        yield provide
     finally:
-        set_hugepages(before)
+        if int(read(f"{HUGEPAGES}/nr_hugepages")) != before:
+            set_hugepages(before)
 
 
 def set_hugepages(count):

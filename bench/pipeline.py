@@ -23,6 +23,7 @@ from tests.support.process import LabError
 
 SWITCHES = (CausewaySwitch, OvsSwitch)
 CEILINGS = (IoCeiling, MacswapCeiling)
+HUGEPAGES_MB = MEMORY_MB + 256  # more than the hungriest takes: others may help themselves, too
 ALL_SUBJECTS = ",".join(subject.name for subject in (*CEILINGS, *SWITCHES))
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 
@@ -38,7 +39,8 @@ class Pipeline:
         self.ceilings = {}  # of this round: (stream, subject) -> run
         self.count = 0
 
-    def run(self):
+    def run(self, provide_hugepages):
+        self.provide_hugepages = provide_hugepages
         for number in range(1, self.arguments.rounds + 1):
             self.ceilings = {}
             for row in self.rows:
@@ -69,6 +71,7 @@ class Pipeline:
         place = Place(os.path.join(self.directory, f"{self.count}-{subject.name}"), pcap, self.arguments.core,
                       self.arguments.control_core)
         try:
+            self.provide_hugepages(HUGEPAGES_MB)
             with subject(row, place) as running:
                 return running.measure(self.arguments.seconds)
         except LabError as error:
@@ -130,8 +133,8 @@ def main():
     pipeline = Pipeline(rows, arguments, directory)
     unfinished = False
     try:
-        with machine.hugepages(MEMORY_MB + 64):
-            pipeline.run()
+        with machine.hugepages() as provide:
+            pipeline.run(provide)
     except KeyboardInterrupt:
         unfinished = True
         if arguments.whole:  # the last whole figures stay

@@ -54,9 +54,8 @@ class CausewaySwitch(Subject):
         def ready():
             if self.process.poll() is not None:
                 raise LabError(f"causewayd exited with {self.process.poll()}\n{self.process.tail()}")
-            return os.path.exists(socket)
-        wait_until(ready, READY_S, lambda: f"causewayd is ready\n{self.process.tail()}")
-        self.control = JsonSocket(socket)
+            return JsonSocket.listening(socket)
+        self.control = wait_until(ready, READY_S, lambda: f"causewayd is ready\n{self.process.tail()}")
 
     def close(self):
         if hasattr(self, "control"):

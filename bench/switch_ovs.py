@@ -25,17 +25,17 @@ class OvsSwitch(Subject):
         database, socket = self._file("conf.db"), self._file("db.sock")
         self.database = f"--db=unix:{socket}"
         run(["ovsdb-tool", "create", database, SCHEMA])
-        self._spawn(["ovsdb-server", database, f"--remote=punix:{socket}", f"--unixctl={self._file('ovsdb.ctl')}",
-                     f"--pidfile={self._file('ovsdb.pid')}"], "ovsdb-server", socket)
+        _, unused = self._spawn(["ovsdb-server", database, f"--remote=punix:{socket}",
+                                 f"--unixctl={self._file('ovsdb.ctl')}", f"--pidfile={self._file('ovsdb.pid')}"],
+                                "ovsdb-server", socket)
+        unused.close()
         self._vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true",
                     "other_config:dpdk-extra=\"--no-pci --in-memory\"", f"other_config:dpdk-socket-mem={MEMORY_MB}",
                     f"other_config:dpdk-lcore-mask={1 << self.place.control_core:#x}",
                     f"other_config:pmd-cpu-mask={1 << self.place.core:#x}")
         control = self._file("vswitchd.ctl")
-        switch = self._spawn(["unshare", "--net", VSWITCHD, f"unix:{socket}", f"--unixctl={control}",
-                              f"--pidfile={self._file('vswitchd.pid')}"], "ovs-vswitchd", control)
-        self.pid = switch.pid
-        self.control = JsonSocket(control)
+        self.pid, self.control = self._spawn(["unshare", "--net", VSWITCHD, f"unix:{socket}", f"--unixctl={control}",
+                                              f"--pidfile={self._file('vswitchd.pid')}"], "ovs-vswitchd", control)
         self._configure()
         self._check_devices()
 
@@ -49,6 +49,7 @@ class OvsSwitch(Subject):
         return os.path.join(self.place.directory, name)
 
     def _spawn(self, command, name, until):
+        """Its pid, and a connection to the socket that it opens when it is ready."""
         environment = dict(os.environ, OVS_RUNDIR=self.place.directory, OVS_LOGDIR=self.place.directory,
                            OVS_DBDIR=self.place.directory)
         process = spawn(self.place, command, name, env=environment)
@@ -57,9 +58,8 @@ class OvsSwitch(Subject):
         def up():
             if process.poll() is not None:
                 raise LabError(f"{name} exited with {process.poll()}\n{process.tail()}")
-            return os.path.exists(until)
-        wait_until(up, START_S, lambda: f"{name} makes {until}\n{process.tail()}")
-        return process
+            return JsonSocket.listening(until)
+        return process.pid, wait_until(up, START_S, lambda: f"{name} listens at {until}\n{process.tail()}")
 
     def _vsctl(self, *arguments):
         try:
