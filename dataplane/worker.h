@@ -59,7 +59,7 @@ class Worker {
   uint32_t poll(const PollList& list) noexcept;
   uint32_t send_injected() noexcept;
   void process(const PortEntry& port, Batch& batch) noexcept;
-  void back_off(uint32_t idle_turns) noexcept;
+  void back_off(uint64_t idle_cycles) noexcept;
   void sleep(const PollList& list) noexcept;
 
   WorkerOptions options_;
@@ -68,6 +68,7 @@ class Worker {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> asleep_{false};
   uint64_t second_cycles_;
+  uint64_t spin_cycles_;
   int wake_fd_;
   std::thread thread_;
 };

@@ -291,9 +291,12 @@ class Lab:
                     process.child.wait(max(0.05, patience_ends - time.monotonic()))
                 except subprocess.TimeoutExpired:
                     process.kill()
+            findings = [process.tail(60) for process in self.processes if process.sanitizer_findings()]
             take_down(self.prefix)
         finally:
             _restore_signals(before)
+        if findings:
+            raise LabError("\n".join(findings))
 
 
 def take_down(prefix):

@@ -1,6 +1,7 @@
 """Running commands inside a namespace: with a deadline, a log file, and an error that shows what went wrong."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -45,6 +46,10 @@ def wait_until(condition, timeout, what, interval=0.02):
         time.sleep(interval)
 
 
+# How AddressSanitizer, LeakSanitizer, ThreadSanitizer and UndefinedBehaviorSanitizer begin what they have to say.
+_SANITIZER = re.compile(r"(ERROR|WARNING): \w+Sanitizer|: runtime error: ")
+
+
 class Process:
     """A child in its own session (a Ctrl-C at the terminal reaches only the runner), its output in `log`."""
 
@@ -69,6 +74,10 @@ class Process:
 
     def tail(self, lines=25):
         return f"last lines of {self.title}:\n{tail(self.output(), lines)}"
+
+    def sanitizer_findings(self):
+        """Whether a build with sanitizers found fault with itself; it may have gone on, or exited unseen."""
+        return _SANITIZER.search(self.output()) is not None
 
     def wait_for(self, text, timeout=10):
         """Until the output contains `text`."""
