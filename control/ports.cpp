@@ -72,7 +72,10 @@ std::string Ports::add(const std::string& name, const config::Ethernet& settings
 
 std::string Ports::change(const std::string& name, const config::Ethernet& settings) {
   Record& record = ports_.at(name);
-  if (settings.is_underlay() != record.settings.is_underlay() || settings.offloads != record.settings.offloads) {
+  // Only a device just opened knows what MTU and MAC it has of its own.
+  const bool own_again = (record.settings.mtu && !settings.mtu) || (record.settings.mac && !settings.mac);
+  if (record.port == nullptr || own_again || settings.is_underlay() != record.settings.is_underlay() ||
+      settings.offloads != record.settings.offloads) {
     return reopen(name, settings);
   }
   const uint16_t old_mtu = record.port->mtu();

@@ -74,10 +74,18 @@ std::string Tunnels::add(const std::string& name, const config::Tunnel& settings
 
 std::string Tunnels::change(const std::string& name, const config::Tunnel& settings) {
   Tunnel& tunnel = tunnels_.at(name);
+  // Let go of at the end, so that a next hop that stays is not forgotten and resolved anew.
+  std::vector<NextHop> before;
   for (Endpoint& endpoint : tunnel.endpoints) {
     erase_key(key_of(tunnel.settings, endpoint.remote));
+    if (!endpoint.next_hop) continue;
+    before.push_back(*endpoint.next_hop);
+    neighbors_.watch(*endpoint.next_hop);
     unroute(endpoint);
   }
+  const auto let_go = [&] {
+    for (const NextHop& hop : before) neighbors_.unwatch(hop);
+  };
   listen(tunnel.settings, -1);
   listen(settings, +1);
   tunnel.settings = settings;
@@ -89,7 +97,10 @@ std::string Tunnels::change(const std::string& name, const config::Tunnel& setti
   for (size_t i = 0; i < settings.remotes.size(); ++i) {
     if (i == tunnel.endpoints.size()) {
       const AdjacencyIndex index = adjacencies_.allocate({name, settings.remotes[i]});
-      if (index == kNoAdjacency) return "no more than " + std::to_string(kMaxAdjacencies - 1) + " ports and tunnel ends";
+      if (index == kNoAdjacency) {
+        let_go();
+        return "no more than " + std::to_string(kMaxAdjacencies - 1) + " ports and tunnel ends";
+      }
       tunnel_of_[index] = name;
       tunnel.endpoints.push_back({index, {}, {}});
     }
@@ -100,6 +111,7 @@ std::string Tunnels::change(const std::string& name, const config::Tunnel& setti
     publish(tunnel, endpoint);
     insert_key(key_of(settings, endpoint.remote), endpoint.adjacency);
   }
+  let_go();
   return {};
 }
 
@@ -213,7 +225,7 @@ void Tunnels::insert_key(const TunnelKey& key, AdjacencyIndex adjacency) {
   table_->insert(key, adjacency);
   ++used_;
   ++keys_;
-  if (++ids_[{key.kind, {key.udp_port, key.id}}] == 1) {
+  if (++ids_[{key.kind, key.keyless, key.udp_port, key.id}] == 1) {
     table_->insert(key.any_remote(), adjacency);
     ++used_;
     ++keys_;
@@ -222,7 +234,7 @@ void Tunnels::insert_key(const TunnelKey& key, AdjacencyIndex adjacency) {
 
 void Tunnels::erase_key(const TunnelKey& key) {
   if (table_->erase(key)) --keys_;
-  const auto id = ids_.find({key.kind, {key.udp_port, key.id}});
+  const auto id = ids_.find({key.kind, key.keyless, key.udp_port, key.id});
   if (id == ids_.end() || --id->second != 0) return;
   ids_.erase(id);
   if (table_->erase(key.any_remote())) --keys_;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "control/adjacencies.h"
@@ -74,7 +75,8 @@ class Tunnels {
   std::map<std::string, Tunnel> tunnels_;
   std::map<AdjacencyIndex, std::string> tunnel_of_;
   std::map<NextHop, std::set<AdjacencyIndex>> users_;
-  std::map<std::pair<AdjacencyKind, std::pair<uint16_t, uint32_t>>, unsigned> ids_;  // kind, UDP port, VNI -> endpoints
+  // Kind, keyless, UDP port, VNI -> endpoints.
+  std::map<std::tuple<AdjacencyKind, uint8_t, uint16_t, uint32_t>, unsigned> ids_;
   std::map<std::pair<uint16_t, AdjacencyKind>, unsigned> listeners_;
 };
 

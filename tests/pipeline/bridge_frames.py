@@ -47,3 +47,11 @@ def write_bridge(out):
     super_packet = raw(Ether(src=host_mac(1), dst=host_mac(2)) / IP(src="10.3.0.1", dst="10.3.0.2")
                        / TCP(sport=1, dport=2, flags="A") / Raw(some_bytes(9000)))
     out.write("jumbo", super_packet)
+    # Which tunnel a frame belongs to, for the tests of changes. The underlay's MAC is another one there.
+    inner = frame(5, "all")
+    for number in (1, 2):
+        swap = encapsulated("geneve", number, inner)
+        out.write(f"swap.{number}", bytes.fromhex("020000000011") + swap[6:])
+    for remote in (2, 3):
+        out.write(f"key.none.{remote}", encapsulated("gretap", None, inner, remote=remote))
+        out.write(f"key.zero.{remote}", encapsulated("gretap", 0, inner, remote=remote))

@@ -6,6 +6,8 @@ import sys
 from bridge_frames import write_bridge
 from decap_frames import write_decap
 from encap_frames import write_encap
+from host_frames import write_host
+from offload_frames import write_offload
 from overlay_frames import Output
 
 
@@ -15,6 +17,8 @@ def main():
         write_decap(out)
         write_encap(out)
         write_bridge(out)
+        write_host(out)
+        write_offload(out)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,233 @@
+// Changes of a running configuration: the end is as if it had started there, a failure as if nothing had been tried.
+#include <nlohmann/json.hpp>
+
+#include "control/show.h"
+#include "tests/pipeline/bed.h"
+#include "tests/pipeline/outer_compare.h"
+
+namespace causeway::test {
+namespace {
+
+using nlohmann::json;
+
+// What can be asked of a gateway, without what only time and traffic change.
+json state_of(Bed& bed) {
+  json state;
+  for (const char* what : {"ports", "bridges", "tunnels", "fdb", "neighbors", "offloads"}) {
+    json list = show(bed.gateway(), what);
+    for (json& item : list) {
+      for (const char* key : {"rx_packets", "rx_bytes", "tx_packets", "tx_bytes", "rx_drops", "tx_drops", "age_s",
+                              "mac_moves", "macs_refused", "waiting_frames"}) {
+        item.erase(key);
+      }
+    }
+    std::sort(list.begin(), list.end());
+    state[what] = list;
+  }
+  return state;
+}
+
+// Steps of one gateway's life; `UP` stands for an underlay port's entry.
+std::string yaml(const std::string& ethernets, const std::string& tunnels, const std::string& bridges) {
+  return "version: 1\nethernets: {" + ethernets + "}\ntunnels: {" + tunnels + "}\nbridges: {" + bridges + "}\n";
+}
+
+const char* const kUp =
+    "up0: {macaddress: 02:00:00:00:00:01, addresses: [172.31.0.1/24], neighbors: [{to: 172.31.0.2, macaddress: "
+    "02:00:00:00:00:02}]}";
+const char* const kUpOther =
+    "up0: {macaddress: 02:00:00:00:00:11, mtu: 9000, addresses: [172.31.0.1/24, 10.9.0.1/16], routes: [{to: default, "
+    "via: "
+    "172.31.0.9}], neighbors: [{to: 172.31.0.2, macaddress: 02:00:00:00:00:22}, {to: 172.31.0.3, macaddress: "
+    "02:00:00:00:00:33}]}";
+
+std::string gn(const std::string& name, int id, const std::string& remote = "172.31.0.2",
+               const std::string& more = "") {
+  return name + ": {mode: geneve, id: " + std::to_string(id) + ", local: 172.31.0.1, remote: " + remote + more + "}";
+}
+
+const std::vector<std::string>& steps() {
+  static const std::vector<std::string> all{
+      "version: 1\n",
+      yaml("p1: {}", "", "br0: {interfaces: [p1]}"),
+      yaml("p1: {}, p2: {}", "", "br0: {interfaces: [p1, p2], static-macs: [{mac: 02:00:00:00:01:02, port: p2}]}"),
+      yaml("p1: {}, p2: {}, " + std::string(kUp), gn("g1", 1), "br0: {interfaces: [p1, p2, g1]}"),
+      yaml("p1: {}, p2: {}, " + std::string(kUp), gn("g1", 1) + ", " + gn("g2", 2),
+           "br0: {interfaces: [p1, g1], static-macs: [{mac: 02:00:00:00:01:05, port: g1}]}, br1: {interfaces: [p2, "
+           "g2]}"),
+      // Everything changes places: ids, bridges, remotes, the underlay's addresses.
+      yaml("p1: {mtu: 3000}, p2: {isolated: true}, " + std::string(kUpOther),
+           gn("g1", 2, "172.31.0.3", ", ttl: 9") + ", " + gn("g2", 1, "[172.31.0.2, 172.31.0.3, 192.0.2.7]"),
+           "br0: {interfaces: [p2, g1]}, br1: {interfaces: [p1, g2], parameters: {max-macs: 5, ageing-time: 7}}"),
+      yaml("p1: {mtu: 3000, macaddress: 02:00:00:00:00:99}, p2: {}, " + std::string(kUpOther),
+           gn("g2", 1, "[172.31.0.3]", ", isolated: false, tos: inherit"), "br1: {interfaces: [p1, p2, g2]}"),
+      // A name goes from tunnel to port, a port becomes an underlay, an underlay a port.
+      yaml("g2: {}, up0: {}, p1: {addresses: [172.31.0.1/24]}", gn("p2", 1, "172.31.0.4"),
+           "br1: {interfaces: [g2, up0, p2]}"),
+      yaml(kUp,
+           "gr: {mode: gretap, local: 172.31.0.1, remote: 172.31.0.2}, gk: {mode: gretap, key: 0, local: 172.31.0.1, "
+           "remote: 172.31.0.2}, vx: {mode: vxlan, id: 3, local: 172.31.0.1, remote: 172.31.0.2, checksum: true}",
+           "br0: {interfaces: [gr, gk, vx]}"),
+  };
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("apply: every change ends as a fresh start would") {
+  std::vector<json> fresh;
+  for (const std::string& step : steps()) {
+    Bed bed(step);
+    bed.run();
+    fresh.push_back(state_of(bed));
+  }
+  for (size_t from = 0; from < steps().size(); ++from) {
+    for (size_t to = 0; to < steps().size(); ++to) {
+      CAPTURE(from, to);
+      Bed bed(steps()[from]);
+      bed.run();
+      const auto errors = bed.apply(steps()[to]);
+      CHECK(errors.empty());
+      bed.run();
+      CHECK(state_of(bed) == fresh[to]);
+      CHECK(bed.apply(steps()[from]).empty());
+      bed.run();
+      CHECK(state_of(bed) == fresh[from]);
+    }
+  }
+}
+
+TEST_CASE("apply: a long life with traffic loses no buffer") {
+  Bed bed(steps()[1]);
+  for (int round = 0; round < 5; ++round) {
+    for (size_t i = 1; i < steps().size(); ++i) {
+      CHECK(bed.apply(steps()[i]).empty());
+      for (const auto& [name, record] : bed.gateway().ports().all()) {
+        for (const char* inner : {"eth.1-all", "eth.2-1", "eth.1-2", "eth.3-all.v10", "in.gn1.5.1-2"}) {
+          bed.deliver(name, pipeline_frames()[inner]);
+        }
+      }
+      bed.run();
+      bed.nothing_sent();
+      bed.gateway().tick();
+    }
+  }
+  CHECK(bed.worker().counters.rx_packets.get() > 300);
+}
+
+TEST_CASE("apply: a device that can't be opened undoes the whole change") {
+  for (size_t from = 0; from < steps().size(); ++from) {
+    CAPTURE(from);
+    Bed bed(steps()[from]);
+    bed.run();
+    const json before = state_of(bed);
+    for (size_t to = 0; to < steps().size(); ++to) {
+      CAPTURE(to);
+      // The opening of a port that comes last; every other change is done by then, or comes after.
+      std::string wanted = steps()[to];
+      if (wanted.find("ethernets") == std::string::npos) continue;
+      wanted.insert(wanted.find("ethernets: {") + 12, "zz: {}, ");
+      bed.fail_opening("zz", "no such device");
+      const auto errors = bed.apply(wanted);
+      REQUIRE(errors.size() == 1);
+      CHECK(errors.front().key == "ethernets.zz");
+      CHECK(errors.front().what == "no such device");
+      bed.run();
+      CHECK(state_of(bed) == before);
+    }
+  }
+}
+
+TEST_CASE("apply: a reopening that fails goes back to the device as it was") {
+  const std::string before = yaml("p1: {}, p2: {}", "", "br0: {interfaces: [p1, p2]}");
+  const std::string after = yaml("p1: {tap: {}}, p2: {}", "", "br0: {interfaces: [p1, p2]}");
+  Bed bed(before);
+  const json state = state_of(bed);
+  bed.fail_opening("p1", "busy");
+  const auto errors = bed.apply(after);
+  REQUIRE(errors.size() == 1);
+  CHECK(errors.front().what == "busy");
+  CHECK(state_of(bed) == state);
+  bed.send("p1", pipeline_frames()["eth.1-2"]);
+  CHECK(bed.take_bytes("p2").size() == 1);
+
+  SECTION("and where even that fails, a later change brings it back") {
+    bed.fail_opening("p1", "gone", 2);
+    REQUIRE(!bed.apply(after).empty());
+    bed.send("p2", pipeline_frames()["eth.2-1"]);
+    bed.run();
+    const std::string changed = yaml("p1: {mtu: 2000}, p2: {}", "", "br0: {interfaces: [p1, p2]}");
+    CHECK(bed.apply(changed).empty());
+    bed.send("p2", pipeline_frames()["eth.2-1"]);
+    CHECK(bed.take_bytes("p1").size() == 1);
+  }
+}
+
+TEST_CASE("apply: what was learned outlives changes it has nothing to do with") {
+  const std::string ports = "p1: {}, p2: {}, " + std::string(kUp);
+  Bed bed(yaml(ports, gn("g1", 12), "br0: {interfaces: [p1, p2, g1]}"));
+  bed.send("p2", pipeline_frames()["eth.2-all"]);
+  bed.nothing_sent();
+  CHECK(
+      bed.apply(yaml(ports + ", p3: {}", gn("g1", 12) + ", " + gn("g2", 13), "br0: {interfaces: [p1, p2, p3, g1, g2]}"))
+          .empty());
+  bed.send("p1", pipeline_frames()["eth.1-2"]);
+  CHECK(bed.take_bytes("p2").size() == 1);
+  CHECK(bed.nothing_sent());
+  // The port leaves: what was behind it is unknown again.
+  CHECK(bed.apply(yaml(ports + ", p3: {}", gn("g1", 12), "br0: {interfaces: [p1, p3, g1]}")).empty());
+  bed.send("p1", pipeline_frames()["eth.1-2"]);
+  CHECK(bed.take_bytes("p3").size() == 1);
+  CHECK(bed.take_bytes("up0").size() == 1);
+  CHECK(bed.nothing_sent());
+}
+
+TEST_CASE("apply: two tunnels swap their ids, and frames go by the new ones") {
+  const std::string ports = "p1: {}, p2: {}, " + std::string(kUpOther);
+  const std::string bridges = "br0: {interfaces: [p1, a]}, br1: {interfaces: [p2, b]}";
+  Bed bed(yaml(ports, gn("a", 1) + ", " + gn("b", 2), bridges));
+  const auto received_at = [&](const std::string& id) {
+    bed.send("up0", pipeline_frames()["swap." + id]);
+    const size_t p1 = bed.take("p1").size();
+    return p1 * 10 + bed.take("p2").size();
+  };
+  CHECK(received_at("1") == 10);
+  CHECK(received_at("2") == 1);
+  for (int round = 0; round < 50; ++round) {
+    CHECK(bed.apply(yaml(ports, gn("a", 2) + ", " + gn("b", 1), bridges)).empty());
+    CHECK(received_at("1") == 1);
+    CHECK(received_at("2") == 10);
+    CHECK(bed.apply(yaml(ports, gn("a", 1) + ", " + gn("b", 2), bridges)).empty());
+    CHECK(received_at("1") == 10);
+    CHECK(received_at("2") == 1);
+  }
+  CHECK(bed.apply(yaml(ports, gn("a", 1), "br0: {interfaces: [p1, a]}")).empty());
+  const Counts before = bed.counts();
+  bed.send("up0", pipeline_frames()["swap.2"]);
+  CHECK(to_text(bed.counts() - before) == "unknown_vni 1");
+}
+
+TEST_CASE("apply: a GRE tunnel without a key is not the one with key 0") {
+  const std::string ports = "p1: {}, " + std::string(kUp);
+  const std::string keyless = "k: {mode: gretap, local: 172.31.0.1, remote: 172.31.0.2}";
+  const std::string zero = "z: {mode: gretap, key: 0, local: 172.31.0.1, remote: 172.31.0.3}";
+  Bed bed(yaml(ports, keyless + ", " + zero, "br0: {interfaces: [p1, k, z]}"));
+  const auto dies_of = [&](const std::string& name) {
+    const Counts before = bed.counts();
+    bed.send("up0", pipeline_frames()["key." + name]);
+    bed.nothing_sent();
+    return to_text(bed.counts() - before);
+  };
+  CHECK(dies_of("none.2").empty());
+  CHECK(dies_of("zero.3").empty());
+  CHECK(dies_of("none.3") == "unknown_remote 1");
+  CHECK(dies_of("zero.2") == "unknown_remote 1");
+  CHECK(bed.apply(yaml(ports, zero, "br0: {interfaces: [p1, z]}")).empty());
+  CHECK(dies_of("none.2") == "unknown_vni 1");
+  CHECK(dies_of("zero.2") == "unknown_remote 1");
+  CHECK(bed.apply(yaml(ports, "", "br0: {interfaces: [p1]}")).empty());
+  CHECK(dies_of("zero.3") == "unknown_vni 1");
+  CHECK(dies_of("none.3") == "unknown_vni 1");
+}
+
+}  // namespace causeway::test

@@ -1,0 +1,147 @@
+// Super-packets and unfinished checksums on their way through bridge and tunnels.
+#include "tests/pipeline/bed.h"
+#include "tests/pipeline/outer_compare.h"
+
+namespace causeway::test {
+namespace {
+
+Intent written_intent(const std::string& name) {
+  const auto number = [&name](const char* key) { return pipeline_frames().number(name, key); };
+  Intent intent;
+  intent.csum_start = static_cast<uint16_t>(number("csum_start"));
+  intent.csum_offset = static_cast<uint8_t>(number("csum_offset"));
+  intent.gso_size = static_cast<uint16_t>(number("gso_size"));
+  intent.gso_type = static_cast<GsoType>(number("gso_type"));
+  return intent;
+}
+
+void deliver_unfinished(Bed& bed, const std::string& port, const std::string& name,
+                        const std::vector<uint16_t>& chain = {}) {
+  rte_mbuf* const m = to_mbuf(bed.pool(), pipeline_frames()[name], chain);
+  const Intent intent = written_intent(name);
+  set_intent(m, intent, intent.gso_size != 0 ? kNeedsChecksum | kNeedsSegment : kNeedsChecksum);
+  bed.deliver(port, m);
+}
+
+void check_intent(const Sent& sent, const std::string& name) {
+  const Intent wanted = written_intent(name);
+  CHECK(sent.intent_flags == (wanted.gso_size != 0 ? kNeedsChecksum | kNeedsSegment : kNeedsChecksum));
+  CHECK(sent.intent.csum_start == wanted.csum_start);
+  CHECK(sent.intent.csum_offset == wanted.csum_offset);
+  CHECK(sent.intent.gso_size == wanted.gso_size);
+  CHECK(sent.intent.gso_type == wanted.gso_type);
+  CHECK(sent.intent.tunnel_bytes == 0);
+  CHECK(to_hex(sent.bytes) == to_hex(pipeline_frames()[name]));
+}
+
+TxCapabilities every_capability() {
+  TxCapabilities all;
+  all.checksum = all.tcp4_segment = all.tcp6_segment = all.udp_segment = all.multi_segment = true;
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("offload: super-packets leave every tunnel as scapy's segments") {
+  for (const bool can : {false, true}) {  // what a port can do is of no use behind a tunnel
+    TxCapabilities chains;
+    chains.multi_segment = true;
+    Bed bed(every_tunnel(), can ? every_capability() : chains);
+    const unsigned buffers = bed.buffers();
+    for (const std::string& name : pipeline_frames().names("big.")) {
+      INFO(name);
+      const Counts before = bed.counts();
+      deliver_unfinished(bed, "lan0", name);
+      if (name.find("-30000") == std::string::npos) deliver_unfinished(bed, "lan0", name, {200, 1500});
+      bed.run();
+      CHECK(to_text(bed.counts() - before).empty());
+      const std::vector<Bytes> got = bed.take_bytes("up0");
+      std::vector<Bytes> expected = pipeline_frames().sequence("cut." + name.substr(4));
+      const size_t times = got.size() / expected.size();
+      REQUIRE(got.size() == expected.size() * (name.find("-30000") == std::string::npos ? 2 : 1));
+      REQUIRE(times >= 1);
+      const Entropy entropy = entropy_of(got.front());
+      for (size_t i = 0; i < got.size(); ++i) {
+        CAPTURE(i);
+        CHECK(check_outer(got[i], expected[i % expected.size()]) == entropy);
+      }
+      CHECK(bed.buffers() == buffers);
+    }
+  }
+}
+
+TEST_CASE("offload: a port without chains gets segments in one buffer each") {
+  Bed bed(every_tunnel(), TxCapabilities{});
+  deliver_unfinished(bed, "lan0", "big.vx6.tcp4-5500");
+  bed.run();
+  const std::vector<Sent> sent = bed.take("up0");
+  const std::vector<Bytes> expected = pipeline_frames().sequence("cut.vx6.tcp4-5500");
+  REQUIRE(sent.size() == expected.size());
+  for (size_t i = 0; i < sent.size(); ++i) {
+    CHECK(sent[i].segments == 1);
+    check_outer(sent[i].bytes, expected[i]);
+  }
+}
+
+TEST_CASE("offload: what a kernel left to do stays to be done behind the tunnel") {
+  Bed bed(every_tunnel(), every_capability());
+  for (const char* name : {"rx.big4", "rx.big6", "rx.small4", "rx.small6"}) {
+    INFO(name);
+    for (const auto& chain : std::vector<std::vector<uint16_t>>{{}, {180, 999}}) {
+      deliver_unfinished(bed, "up0", name, chain);
+      bed.run();
+      const std::vector<Sent> sent = bed.take("lan0");
+      REQUIRE(sent.size() == 1);
+      check_intent(sent.front(), std::string(name) + "-inner");
+    }
+  }
+  CHECK(bed.counts().all_drops() == 0);
+}
+
+TEST_CASE("offload: a bridge port that can do nothing gets it done") {
+  Bed bed(every_tunnel());
+  for (const char* name : {"rx.big4", "rx.big6"}) {
+    deliver_unfinished(bed, "up0", name);
+    bed.run();
+    CHECK((bed.take_bytes("lan0") == pipeline_frames().sequence(std::string(name) + "-cut")));
+  }
+  for (const char* name : {"rx.small4", "rx.small6"}) {
+    deliver_unfinished(bed, "up0", name);
+    bed.run();
+    CHECK((bed.take_bytes("lan0") == pipeline_frames().sequence(std::string(name) + "-whole")));
+  }
+}
+
+TEST_CASE("offload: a checksum that was to be filled in the outer headers dies with them") {
+  Bed bed(every_tunnel(), every_capability());
+  deliver_unfinished(bed, "up0", "rx.outer-sum");
+  bed.run();
+  const std::vector<Sent> sent = bed.take("lan0");
+  REQUIRE(sent.size() == 1);
+  CHECK(sent.front().intent_flags == 0);
+  CHECK(sent.front().bytes == pipeline_frames()["rx.outer-sum-inner"]);
+}
+
+TEST_CASE("offload: headers that contradict the intent are dropped, and counted") {
+  Bed bed(every_tunnel());
+  const unsigned buffers = bed.buffers();
+  const std::string name = "big.vx4.tcp4-5500";
+  for (const uint16_t start :
+       {uint16_t{0}, uint16_t{20}, uint16_t{33}, uint16_t{38}, uint16_t{5000}, uint16_t{65535}}) {
+    CAPTURE(start);
+    rte_mbuf* const m = to_mbuf(bed.pool(), pipeline_frames()[name]);
+    Intent intent = written_intent(name);
+    intent.csum_start = start;
+    set_intent(m, intent, kNeedsChecksum | kNeedsSegment);
+    const Counts before = bed.counts();
+    bed.deliver("lan0", m);
+    bed.run();
+    const Counts rise = bed.counts() - before;
+    CHECK(rise.all_drops() == 1);
+    CHECK(rise.of(DropReason::segment_failed) + rise.of(DropReason::too_big) == 1);
+    CHECK(bed.nothing_sent());
+  }
+  CHECK(bed.buffers() == buffers);
+}
+
+}  // namespace causeway::test
