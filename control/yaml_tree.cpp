@@ -191,7 +191,9 @@ std::optional<YamlTree> YamlTree::parse(std::string_view text, YamlError& error)
     while (parser.HandleNextDocument(builder)) continue;
     return tree;
   } catch (const YAML::Exception& e) {
-    error = {e.mark.line + 1, e.mark.column + 1, e.msg};
+    // yaml-cpp 0.8 names the anchor behind the text, 0.7 does not: the column says which it is.
+    const bool no_anchor = e.msg.starts_with("the referenced anchor is not defined");
+    error = {e.mark.line + 1, e.mark.column + 1, no_anchor ? "the referenced anchor is not defined" : e.msg};
     if (is_indented_with_tab(text, error.line)) error.what += " (indent with spaces, not tabs)";
   } catch (const std::exception& e) {
     error = {0, 0, std::string("cannot be read: ") + e.what()};

@@ -16,7 +16,6 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CATCH_SUITES = {"unit", "pipeline"}  # meson suites written with Catch2; the others count by their exit code
 ASAN_LAB = "tests/lab/test_overlay.py"  # what runs under the address sanitizer besides unit and pipeline
 SANITIZED = {
     "ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1",
@@ -44,7 +43,13 @@ def summary(passed, failed, skipped):
     return f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
 
 
-# --- Catch2 and plain executables ---------------------------------------------------------------------------
+# --- Catch2 and plain programs --------------------------------------------------------------------------------
+
+
+def is_catch(test):
+    """Our executables are Catch2's, except the fuzzers. Scripts and fuzzers count by their exit code."""
+    suites = {suite.split(":")[-1] for suite in test["suite"]}
+    return "fuzz" not in suites and not test["cmd"][0].startswith("/usr/")
 
 
 def catch_details(root):
@@ -77,7 +82,7 @@ def read_catch_report(path, outcome):
 
 def run_executable(test, arguments, slowness, catch_filter):
     outcome = Outcome(test["name"].split(":")[-1].strip())
-    catch = CATCH_SUITES & {suite.split(":")[-1] for suite in test["suite"]}
+    catch = is_catch(test)
     with tempfile.TemporaryDirectory(prefix="causeway-test-") as folder:
         report = os.path.join(folder, "report.xml")
         command = list(test["cmd"])
@@ -120,7 +125,7 @@ def run_executables(build, arguments, slowness=1, tag=None):
     tests = meson_tests(build)
     catch_filter = [f"{tag or ''}*{arguments.k}*" if arguments.k else tag] if arguments.k or tag else []
     if tag:
-        tests = [test for test in tests if CATCH_SUITES & {suite.split(":")[-1] for suite in test["suite"]}]
+        tests = list(filter(is_catch, tests))
     together = [test for test in tests if test["is_parallel"]]
     alone = [test for test in tests if not test["is_parallel"]]
 
