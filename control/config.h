@@ -25,7 +25,7 @@ struct System {
   Toggle hugepages = Toggle::automatic;
   uint64_t memory_bytes = 512ULL << 20;
   std::optional<std::string> metrics;       // "address:port"
-  unsigned flow_cache_entries = 65536;      // a worker, rounded up to a power of two (`flow-cache`)
+  unsigned flow_cache_entries = 262144;      // a worker, rounded up to a power of two (`flow-cache`)
   auto operator<=>(const System&) const = default;
 };
 

@@ -12,7 +12,7 @@
 #include "dataplane/flow/tables.h"
 #include "dataplane/segment.h"
 #include "dataplane/spsc_ring.h"
-#include "dataplane/tx.h"
+#include "dataplane/tx_buffers.h"
 
 namespace causeway {
 

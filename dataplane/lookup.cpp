@@ -4,13 +4,15 @@ namespace causeway {
 
 uint16_t lookup(WorkerContext& w, Batch& batch) noexcept {
   const uint16_t count = batch.count;
-  const FdbTable& fdb = *w.fdb;
+  // Copies, so that the compiler knows that no store below changes them.
+  const FdbTable::View fdb = w.fdb->view();
+  const FlowCache::View cache = w.cache.view();
   std::array<const FlowBucket*, kBatch> bucket;
   std::array<uint32_t, kBatch> source;
   std::array<uint32_t, kBatch> destination;
 
   for (uint16_t i = 0; i < count; ++i) {
-    bucket[i] = w.cache.bucket(batch.key[i]);
+    bucket[i] = cache.bucket(batch.key[i]);
     __builtin_prefetch(bucket[i]);
   }
   for (uint16_t i = 0; i < count; ++i) {

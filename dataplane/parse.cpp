@@ -186,7 +186,9 @@ Verdict parse_outer(const WorkerContext& w, const PortEntry& port, const rte_mbu
 
 void parse_bridge_port(WorkerContext& w, const Adjacency& in, Batch& batch) noexcept {
   uint16_t kept = 0;
-  for (uint16_t i = 0; i < batch.count; ++i) {
+  const uint16_t count = batch.count;
+  const AdjacencyIndex ingress = in.index;
+  for (uint16_t i = 0; i < count; ++i) {
     rte_mbuf* const m = batch.frame[i];
     if (rte_pktmbuf_data_len(m) < kEthernetBytes) [[unlikely]] {
       drop(w, m, DropReason::frame_too_short);
@@ -194,7 +196,7 @@ void parse_bridge_port(WorkerContext& w, const Adjacency& in, Batch& batch) noex
     }
     batch.frame[kept] = m;
     batch.in[kept] = &in;
-    batch.key[kept] = FlowKey::read(rte_pktmbuf_mtod(m, const void*), outer_vlan(m, 0), in.index);
+    batch.key[kept] = FlowKey::read(rte_pktmbuf_mtod(m, const void*), outer_vlan(m, 0), ingress);
     ++kept;
   }
   batch.count = kept;
@@ -218,14 +220,13 @@ uint64_t word_at(const void* bytes) noexcept {
 
 }  // namespace
 
-InnerFlow inner_flow(const rte_mbuf* m) noexcept {
+InnerFlow inner_flow_of_any(const rte_mbuf* m) noexcept {
   const auto [ethertype, offset] = behind_tags(m);
   if (ethertype == kEtherTypeIpv4) [[likely]] {
     if (const auto* ip = header_at<Ipv4Header>(m, offset)) {
       // All fragments of a datagram go the same way, so none of them counts its ports.
       const uint32_t ports = ip->is_fragment() ? 0 : l4_ports(m, offset + ip->header_bytes(), ip->protocol);
-      const uint64_t hash = hash_words(word_at(&ip->source), uint64_t{ports} << 8 | ip->protocol, 0);
-      return {static_cast<uint32_t>(hash >> 32), ip->tos};
+      return {entropy_of_ipv4(*ip, ports), ip->tos};
     }
   } else if (ethertype == kEtherTypeIpv6) {
     if (const auto* ip = header_at<Ipv6Header>(m, offset)) {
@@ -233,12 +234,12 @@ InnerFlow inner_flow(const rte_mbuf* m) noexcept {
       const uint64_t source = hash_words(word_at(&ip->source[0]), word_at(&ip->source[8]), 0);
       const uint64_t destination = hash_words(word_at(&ip->destination[0]), word_at(&ip->destination[8]), 0);
       const uint64_t hash = hash_words(source + destination * 3, uint64_t{ports} << 8 | ip->next_header, 0);
-      return {static_cast<uint32_t>(hash >> 32), ip->traffic_class()};
+      return {static_cast<uint32_t>(hash), ip->traffic_class()};
     }
   }
   const auto* bytes = rte_pktmbuf_mtod(m, const uint8_t*);
   const uint64_t hash = hash_words(word_at(bytes) & kMacMask, word_at(bytes + 6) & kMacMask, 0);
-  return {static_cast<uint32_t>(hash >> 32), 0};
+  return {static_cast<uint32_t>(hash), 0};
 }
 
 }  // namespace causeway

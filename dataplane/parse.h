@@ -10,6 +10,7 @@
 #include "dataplane/context.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/header_at.h"
+#include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/vlan.h"
 
 namespace causeway {
@@ -66,6 +67,29 @@ struct InnerFlow {
   uint32_t entropy = 0;
   uint8_t tos = 0;
 };
-InnerFlow inner_flow(const rte_mbuf* m) noexcept;
+// Any frame with an Ethernet header in its first segment.
+InnerFlow inner_flow_of_any(const rte_mbuf* m) noexcept;
+
+inline uint32_t entropy_of_ipv4(const Ipv4Header& ip, uint32_t ports) noexcept {
+  uint64_t addresses = 0;
+  std::memcpy(&addresses, &ip.source, sizeof(addresses));
+  return static_cast<uint32_t>(hash_words(addresses, uint64_t{ports} << 8 | ip.protocol, 0));
+}
+
+inline InnerFlow inner_flow(const rte_mbuf* m) noexcept {
+  struct UntaggedIpv4 {
+    EthernetHeader ethernet;
+    Ipv4Header ip;
+    be32 ports;
+  };
+  const auto* frame = header_at<UntaggedIpv4>(m, 0);
+  const bool usual = frame != nullptr && frame->ethernet.ethertype == be16(kEtherTypeIpv4) &&
+                     frame->ip.version_ihl == Ipv4Header::kVersionIhl && !frame->ip.is_fragment() &&
+                     (frame->ip.protocol == kIpProtocolTcp || frame->ip.protocol == kIpProtocolUdp);
+  if (!usual) [[unlikely]] {
+    return inner_flow_of_any(m);
+  }
+  return {entropy_of_ipv4(frame->ip, frame->ports.raw()), frame->ip.tos};
+}
 
 }  // namespace causeway

@@ -1,7 +1,5 @@
 #include "dataplane/tx.h"
 
-#include "dataplane/context.h"
-
 namespace causeway {
 namespace {
 
@@ -38,46 +36,33 @@ void flush(WorkerContext& w, PortIndex index) noexcept {
   }
 }
 
-void push(WorkerContext& w, PortIndex port, rte_mbuf* frame) noexcept {
-  TxBuffer& buffer = w.tx.port[port];
-  if (buffer.count == 0) w.tx.pending[w.tx.pending_count++] = port;
-  buffer.frame[buffer.count++] = frame;
-  if (buffer.count == TxBuffer::kCapacity) [[unlikely]] {
-    flush(w, port);
-    // Its place among the pending ports is kept by name only: find it from the end, where it usually is.
-    for (uint16_t i = w.tx.pending_count; i-- > 0;) {
-      if (w.tx.pending[i] != port) continue;
-      w.tx.pending[i] = w.tx.pending[--w.tx.pending_count];
-      break;
-    }
+}  // namespace
+
+void tx_flush_full(WorkerContext& w, PortIndex port) noexcept {
+  flush(w, port);
+  // Its place among the pending ports is known by name only: look from the end, where it usually is.
+  for (uint16_t i = w.tx.pending_count; i-- > 0;) {
+    if (w.tx.pending[i] != port) continue;
+    w.tx.pending[i] = w.tx.pending[--w.tx.pending_count];
+    return;
   }
 }
 
-void finish_and_push(WorkerContext& w, PortIndex port, rte_mbuf* frame) noexcept {
+void tx_finish_and_push(WorkerContext& w, PortIndex port, rte_mbuf* frame) noexcept {
   const PortEntry* const entry = w.tables.port(port);
   if (entry == nullptr || port_takes(frame, entry->capabilities)) {
-    push(w, port, frame);  // flush drops it if the port has gone
+    tx_push(w, port, frame);  // flush drops it if the port has gone
     return;
   }
   DropReason reason = w.segmenter.begin(frame, entry->capabilities, {w.pool, w.pool});
   while (w.segmenter.pending()) {
     std::array<rte_mbuf*, 32> out;
     const uint16_t count = w.segmenter.next(out.data(), out.size(), reason);
-    for (uint16_t i = 0; i < count; ++i) push(w, port, out[i]);
+    for (uint16_t i = 0; i < count; ++i) tx_push(w, port, out[i]);
   }
   if (reason != DropReason::none) {
     count_drop(w, reason);
     w.counters.ports[port].tx_drops.add(1);
-  }
-}
-
-}  // namespace
-
-void tx_enqueue(WorkerContext& w, PortIndex port, rte_mbuf* frame) noexcept {
-  if (has_intent(frame) || frame->nb_segs > 1) [[unlikely]] {
-    finish_and_push(w, port, frame);
-  } else {
-    push(w, port, frame);
   }
 }
 

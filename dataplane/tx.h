@@ -4,33 +4,35 @@
 
 #include <rte_mbuf.h>
 
-#include <array>
-#include <cstdint>
-
-#include "dataplane/counters.h"
-#include "dataplane/flow/adjacency.h"
+#include "dataplane/context.h"
 #include "dataplane/intent.h"
 
 namespace causeway {
 
-struct WorkerContext;
-
-struct TxBuffer {
-  static constexpr uint16_t kCapacity = 64;
-  uint16_t count = 0;
-  std::array<rte_mbuf*, kCapacity> frame;
-};
-
-struct TxBuffers {
-  LazyArray<TxBuffer> port{kMaxPorts};
-  std::array<PortIndex, kMaxPorts> pending{};  // ports with frames, in order of first use
-  uint16_t pending_count = 0;
-};
-
-// Queues a frame; takes it over.
-void tx_enqueue(WorkerContext& w, PortIndex port, rte_mbuf* frame) noexcept;
-
-// Sends everything. Frames a device refuses are dropped as tx_full.
+// Sends one port's frames and takes it off the pending ones. A device's refusal drops them as tx_full.
+void tx_flush_full(WorkerContext& w, PortIndex port) noexcept;
 void tx_flush_all(WorkerContext& w) noexcept;
+
+// Queues a complete frame; takes it over.
+inline void tx_push(WorkerContext& w, PortIndex port, rte_mbuf* frame) noexcept {
+  TxBuffer& buffer = w.tx.port[port];
+  if (buffer.count == 0) w.tx.pending[w.tx.pending_count++] = port;
+  buffer.frame[buffer.count++] = frame;
+  if (buffer.count == TxBuffer::kCapacity) [[unlikely]] {
+    tx_flush_full(w, port);
+  }
+}
+
+// The same for a frame with an intent or in several segments: through the segment stage if need be.
+void tx_finish_and_push(WorkerContext& w, PortIndex port, rte_mbuf* frame) noexcept;
+
+// Queues any frame; takes it over.
+inline void tx_enqueue(WorkerContext& w, PortIndex port, rte_mbuf* frame) noexcept {
+  if (has_intent(frame) || frame->nb_segs > 1) [[unlikely]] {
+    tx_finish_and_push(w, port, frame);
+  } else {
+    tx_push(w, port, frame);
+  }
+}
 
 }  // namespace causeway

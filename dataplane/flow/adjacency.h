@@ -36,10 +36,11 @@ struct alignas(64) Adjacency {
   uint8_t outer_bytes = 0;        // 0 for a port
   uint8_t ip_offset = 0;          // of the outer IP header from the outer frame's start
   uint8_t udp_offset = 0;         // of the outer UDP or GRE header
+  uint8_t tos = 0;                // of the outer IP header, before what is copied from the inner one
   PortIndex port = 0;             // the way out
   BridgeIndex bridge = kNoBridge;
   uint16_t max_frame_bytes = 0;   // largest frame (Ethernet header included, before encap) that fits the MTU
-  uint32_t ip_sum = 0;            // IPv4: sum of the template's header words as loaded, not folded, not inverted
+  uint16_t ip_sum = 0;            // IPv4: folded sum of the template's header, not inverted
   AdjacencyIndex index = kNoAdjacency;  // its own
   OuterTemplate outer;
 };

@@ -32,9 +32,17 @@ class FlowCache {
         seed_(seed),
         buckets_(new FlowBucket[mask_ + 1]()) {}
 
-  FlowBucket* bucket(const FlowKey& key) const noexcept {
-    return &buckets_[static_cast<uint32_t>(hash_words(key.lo, key.hi, seed_) >> 32) & mask_];
-  }
+  // Where keys live; valid as long as the cache.
+  struct View {
+    FlowBucket* buckets;
+    uint64_t seed;
+    uint32_t mask;
+
+    FlowBucket* bucket(const FlowKey& key) const noexcept {
+      return &buckets[static_cast<uint32_t>(hash_words(key.lo, key.hi, seed)) & mask];
+    }
+  };
+  View view() const noexcept { return {buckets_.get(), seed_, mask_}; }
 
   static const FlowEntry* find(const FlowBucket* bucket, const FlowKey& key) noexcept {
     if (bucket->way[0].key == key) return &bucket->way[0];
@@ -44,7 +52,7 @@ class FlowCache {
 
   void insert(const FlowKey& key, uint32_t source_slot, uint32_t destination_slot) noexcept {
     static constexpr FlowKey kUnused{0, 0};
-    FlowBucket* const b = bucket(key);
+    FlowBucket* const b = view().bucket(key);
     size_t way = 0;
     if (b->way[0].key == key || b->way[0].key == kUnused) {
       way = 0;

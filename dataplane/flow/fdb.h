@@ -36,6 +36,13 @@ class FdbTable {
   FdbTable(uint32_t slots, uint64_t seed) : mask_(slots - 1), seed_(seed), slots_(new FdbSlot[slots]()) {}
 
   uint32_t capacity() const noexcept { return mask_ + 1; }
+  // Slots by index, any index; valid as long as the table.
+  struct View {
+    FdbSlot* slots;
+    uint32_t mask;
+    FdbSlot& slot(uint32_t index) const noexcept { return slots[index & mask]; }
+  };
+  View view() const noexcept { return {slots_.get(), mask_}; }
   FdbSlot& slot(uint32_t index) const noexcept { return slots_[index & mask_]; }
 
   // Slot index of the entry, or kNoSlot. Any thread.

@@ -63,12 +63,12 @@ struct FlowKey {
 };
 static_assert(sizeof(FlowKey) == 16);
 
-// Multiplicative mix of two words; every bit of the result depends on every bit given. The seed is
+// Mix of two words by one wide multiplication: every bit of the result depends on every bit given. The seed is
 // random per process, so that nobody outside can aim at one bucket.
 inline uint64_t hash_words(uint64_t a, uint64_t b, uint64_t seed) noexcept {
-  uint64_t h = ((a ^ seed) * 0x9e3779b97f4a7c15ULL) ^ __builtin_bswap64((b ^ ~seed) * 0xc2b2ae3d27d4eb4fULL);
-  h ^= h >> 29;
-  return h * 0xff51afd7ed558ccdULL;
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = static_cast<Wide>(a ^ seed ^ 0x9e3779b97f4a7c15ULL) * (b ^ 0xc2b2ae3d27d4eb4fULL);
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
 }  // namespace causeway

@@ -14,9 +14,19 @@ struct MacAddress {
   std::array<uint8_t, 6> bytes{};
 
   auto operator<=>(const MacAddress&) const = default;
+  // Compared as a number: the default goes byte by byte, which the hot path notices.
+  bool operator==(const MacAddress& other) const noexcept { return to_raw() == other.to_raw(); }
   bool is_multicast() const noexcept { return (bytes[0] & 1) != 0; }
   bool is_zero() const noexcept { return *this == MacAddress{}; }
 
+  // The wire bytes as they lie in memory, lowest address first; the upper 16 bits are 0.
+  uint64_t to_raw() const noexcept {
+    uint32_t low = 0;
+    uint16_t high = 0;
+    std::memcpy(&low, bytes.data(), sizeof(low));
+    std::memcpy(&high, &bytes[4], sizeof(high));
+    return low | static_cast<uint64_t>(high) << 32;
+  }
   // The address as a number, first byte most significant; the upper 16 bits are 0.
   uint64_t to_u64() const noexcept {
     uint64_t value = 0;
@@ -37,6 +47,13 @@ struct IpAddress {
   std::array<uint8_t, 16> bytes{};
 
   auto operator<=>(const IpAddress&) const = default;
+  bool operator==(const IpAddress& other) const noexcept {
+    std::array<uint64_t, 2> a{};
+    std::array<uint64_t, 2> b{};
+    std::memcpy(a.data(), bytes.data(), sizeof(a));
+    std::memcpy(b.data(), other.bytes.data(), sizeof(b));
+    return ((a[0] ^ b[0]) | (a[1] ^ b[1])) == 0;
+  }
 
   // `wire`: 4 bytes in network order.
   static IpAddress v4(const void* wire) noexcept {

@@ -32,7 +32,8 @@ class BigEndian {
     return value;
   }
 
-  constexpr bool operator==(const BigEndian&) const noexcept = default;
+  // As one word: the default goes byte by byte.
+  constexpr bool operator==(const BigEndian& other) const noexcept { return raw() == other.raw(); }
 
  private:
   using Bytes = std::array<uint8_t, sizeof(T)>;
