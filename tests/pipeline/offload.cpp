@@ -1,4 +1,6 @@
 // Super-packets and unfinished checksums on their way through bridge and tunnels.
+#include <algorithm>
+
 #include "tests/pipeline/bed.h"
 #include "tests/pipeline/outer_compare.h"
 
@@ -120,6 +122,32 @@ TEST_CASE("offload: a checksum that was to be filled in the outer headers dies w
   REQUIRE(sent.size() == 1);
   CHECK(sent.front().intent_flags == 0);
   CHECK(sent.front().bytes == pipeline_frames()["rx.outer-sum-inner"]);
+}
+
+TEST_CASE("offload: a flooded super-packet is cut for every tunnel") {
+  Bed bed(every_tunnel());
+  const unsigned buffers = bed.buffers();
+  const std::vector<Bytes> segments = pipeline_frames().sequence("rx.big4-cut");
+  size_t tunnels = 0;
+  const Tables& tables = bed.gateway().tables();
+  for (const AdjacencyIndex member : tables.bridge(1)->members) {
+    tunnels += tables.adjacency(member)->kind != AdjacencyKind::port ? 1 : 0;
+  }
+  REQUIRE(tunnels == 17);
+  for (const auto& chain : std::vector<std::vector<uint16_t>>{{}, {54, 1000}, {300, 700}}) {
+    deliver_unfinished(bed, "lan0", "rx.big4-inner", chain);
+    bed.run();
+    std::vector<size_t> copies(segments.size());
+    for (const Bytes& got : bed.take_bytes("up0")) {
+      for (size_t i = 0; i < segments.size(); ++i) {
+        const Bytes& inner = segments[i];
+        copies[i] += got.size() > inner.size() && std::equal(inner.rbegin(), inner.rend(), got.rbegin()) ? 1 : 0;
+      }
+    }
+    CHECK((copies == std::vector<size_t>(segments.size(), tunnels)));
+    CHECK(bed.counts().all_drops() == 0);
+    CHECK(bed.buffers() == buffers);
+  }
 }
 
 TEST_CASE("offload: headers that contradict the intent are dropped, and counted") {
