@@ -16,8 +16,10 @@ class Quiescence {
   // Worker `id`: joins (or comes back from sleep), and says it holds nothing. Costs a load and, when the
   // control thread has published something since, a store.
   void online(size_t id) noexcept {
-    seen_[id].epoch.store(epoch_.load(std::memory_order_seq_cst), std::memory_order_seq_cst);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    // Held first, then a read-modify-write of the epoch: in its order with start()'s, one of the two threads sees what
+    // the other did before. Not a fence, which the thread sanitizer does not know.
+    seen_[id].epoch.store(kHeld, std::memory_order_relaxed);
+    seen_[id].epoch.store(epoch_.fetch_add(0, std::memory_order_acq_rel), std::memory_order_release);
   }
   void quiescent(size_t id) noexcept {
     const uint64_t now = epoch_.load(std::memory_order_acquire);
@@ -38,6 +40,7 @@ class Quiescence {
 
  private:
   static constexpr uint64_t kOffline = ~0ULL;
+  static constexpr uint64_t kHeld = 0;  // before every grace period
   struct alignas(64) Seen {
     std::atomic<uint64_t> epoch{kOffline};
   };
