@@ -32,12 +32,12 @@ class HeaderWriter {
 };
 
 // The ECN field is the inner frame's, whatever `tos` says (RFC 6040 section 4.1).
-uint8_t dscp(const config::Tunnel& tunnel) { return tunnel.tos.value_or(0) & static_cast<uint8_t>(~kEcnMask); }
+uint8_t fixed_tos(const config::Tunnel& tunnel) { return tunnel.tos.value_or(0) & static_cast<uint8_t>(~kEcnMask); }
 
 Ipv4Header ipv4_header(const config::Tunnel& tunnel, const IpAddress& remote, uint8_t protocol) {
   Ipv4Header ip{};
   ip.version_ihl = Ipv4Header::kVersionIhl;
-  ip.tos = dscp(tunnel);
+  ip.tos = fixed_tos(tunnel);
   ip.fragment.set(kIpv4DontFragment);
   ip.ttl = tunnel.ttl;
   ip.protocol = protocol;
@@ -48,7 +48,7 @@ Ipv4Header ipv4_header(const config::Tunnel& tunnel, const IpAddress& remote, ui
 
 Ipv6Header ipv6_header(const config::Tunnel& tunnel, const IpAddress& remote, uint8_t protocol) {
   Ipv6Header ip{};
-  ip.version_class_flow = Ipv6Header::version_class_flow_of(dscp(tunnel), 0);
+  ip.version_class_flow = Ipv6Header::version_class_flow_of(fixed_tos(tunnel), 0);
   ip.next_header = protocol;
   ip.hop_limit = tunnel.ttl;
   ip.source = tunnel.local.bytes;
