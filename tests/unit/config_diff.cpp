@@ -188,7 +188,7 @@ TEST_CASE("system keys need a restart and say so") {
         Texts{"! system.name: gw -> x needs a restart", "! system.workers: 2 -> [1, 2] needs a restart",
               "! system.control-core: 0 -> default needs a restart", "! system.idle: adaptive -> busy needs a restart",
               "! system.hugepages: auto -> off needs a restart", "! system.memory: 1024M -> 512M needs a restart",
-              "! system.flow-cache: 65536 -> 1024 needs a restart"});
+              "! system.flow-cache: 262144 -> 1024 needs a restart"});
   const Config one = loaded("version: 1\nsystem: {workers: 1}");
   const Config two = loaded("version: 1\nsystem: {workers: 2}");
   const auto operations = diff_config(one, two);
