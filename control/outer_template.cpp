@@ -82,7 +82,7 @@ void build_outer(Adjacency& adjacency, const config::Tunnel& tunnel, const IpAdd
                  const MacAddress& destination) {
   adjacency.kind = kind_of(tunnel.mode);
   adjacency.ipv6 = remote.is_v6();
-  adjacency.tos = dscp(tunnel);
+  adjacency.tos = fixed_tos(tunnel);
   adjacency.inherit_tos = tunnel.tos_inherit;
   adjacency.zero_checksum_ok = tunnel.allow_zero_checksum;
   const bool gre = adjacency.kind == AdjacencyKind::gretap;
