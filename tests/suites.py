@@ -125,7 +125,7 @@ def run_executables(build, arguments, slowness=1, tag=None):
     tests = meson_tests(build)
     catch_filter = [f"{tag or ''}*{arguments.k}*" if arguments.k else tag] if arguments.k or tag else []
     if tag:
-        tests = list(filter(is_catch, tests))
+        tests = [test for test in tests if is_catch(test) and os.path.exists(test["cmd"][0])]
     together = [test for test in tests if test["is_parallel"]]
     alone = [test for test in tests if not test["is_parallel"]]
 
