@@ -31,9 +31,8 @@ void Adjacencies::release(AdjacencyIndex index) {
 
 void Adjacencies::recycle(std::vector<AdjacencyIndex> forgotten) {
   if (forgotten.empty()) return;
-  publisher_.after_grace([this, forgotten = std::move(forgotten)] {
-    free_.insert(free_.end(), forgotten.begin(), forgotten.end());
-  });
+  publisher_.after_grace(
+      [this, forgotten = std::move(forgotten)] { free_.insert(free_.end(), forgotten.begin(), forgotten.end()); });
 }
 
 }  // namespace causeway

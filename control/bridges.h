@@ -16,7 +16,7 @@ class Bridges {
  public:
   struct Bridge {
     BridgeIndex index = kNoBridge;
-    config::Bridge settings;                                      // ageing time and limits; members stand below
+    config::Bridge settings;                                     // ageing time and limits; members stand below
     std::map<std::string, std::vector<AdjacencyIndex>> members;  // a tunnel with several remotes has several
   };
 

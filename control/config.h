@@ -17,20 +17,20 @@ namespace causeway::config {
 enum class Idle : uint8_t { adaptive, busy };
 
 struct System {
-  std::string name;                         // default: the file's name without its ending
-  std::vector<unsigned> worker_cores;       // cores to pin to; empty: `workers` floating ones
-  unsigned workers = 1;                     // worker_cores.size() where cores are given
-  std::optional<unsigned> control_core;     // pinned only if given
+  std::string name;                      // default: the file's name without its ending
+  std::vector<unsigned> worker_cores;    // cores to pin to; empty: `workers` floating ones
+  unsigned workers = 1;                  // worker_cores.size() where cores are given
+  std::optional<unsigned> control_core;  // pinned only if given
   Idle idle = Idle::adaptive;
   Toggle hugepages = Toggle::automatic;
   uint64_t memory_bytes = 512ULL << 20;
-  std::optional<std::string> metrics;       // "address:port"
-  unsigned flow_cache_entries = 262144;      // a worker, rounded up to a power of two (`flow-cache`)
+  std::optional<std::string> metrics;    // "address:port"
+  unsigned flow_cache_entries = 262144;  // a worker, rounded up to a power of two (`flow-cache`)
   auto operator<=>(const System&) const = default;
 };
 
 struct Route {
-  IpPrefix to;                              // length 0: default
+  IpPrefix to;  // length 0: default
   IpAddress via;
   auto operator<=>(const Route&) const = default;
 };
@@ -41,14 +41,14 @@ struct StaticNeighbor {
   auto operator<=>(const StaticNeighbor&) const = default;
 };
 
-struct PacketDevice {                       // an existing Linux interface of that name
+struct PacketDevice {  // an existing Linux interface of that name
   auto operator<=>(const PacketDevice&) const = default;
 };
-struct TapDevice {                          // a TAP created by us
+struct TapDevice {  // a TAP created by us
   uint16_t rx_queues = 1;
   auto operator<=>(const TapDevice&) const = default;
 };
-struct DpdkDevice {                         // any PCI device or vdev string
+struct DpdkDevice {  // any PCI device or vdev string
   std::string devargs;
   uint16_t rx_queues = 1;
   auto operator<=>(const DpdkDevice&) const = default;
@@ -56,9 +56,9 @@ struct DpdkDevice {                         // any PCI device or vdev string
 
 struct Ethernet {
   std::variant<PacketDevice, TapDevice, DpdkDevice> device;
-  std::optional<uint16_t> mtu;              // bytes of IP packet
+  std::optional<uint16_t> mtu;  // bytes of IP packet
   std::optional<MacAddress> mac;
-  std::vector<IpPrefix> addresses;          // any: the port is an underlay
+  std::vector<IpPrefix> addresses;  // any: the port is an underlay
   std::vector<Route> routes;
   std::vector<StaticNeighbor> neighbors;
   OffloadSettings offloads;
@@ -69,14 +69,14 @@ struct Ethernet {
 
 struct StaticMac {
   MacAddress mac;
-  std::string port;                         // an interface of the bridge
+  std::string port;  // an interface of the bridge
   uint16_t vlan = 0;
   auto operator<=>(const StaticMac&) const = default;
 };
 
 struct Bridge {
-  std::vector<std::string> interfaces;      // ethernets and tunnels, in the file's order
-  uint32_t ageing_time_s = 300;             // 0: learned entries never age
+  std::vector<std::string> interfaces;  // ethernets and tunnels, in the file's order
+  uint32_t ageing_time_s = 300;         // 0: learned entries never age
   uint32_t max_macs = 65536;
   std::vector<StaticMac> static_macs;
   auto operator<=>(const Bridge&) const = default;
@@ -86,15 +86,15 @@ enum class TunnelMode : uint8_t { geneve, vxlan, gretap };
 
 struct Tunnel {
   TunnelMode mode = TunnelMode::geneve;
-  std::optional<uint32_t> id;               // VNI (24 bits); GRE key (32 bits), none: keyless
+  std::optional<uint32_t> id;  // VNI (24 bits); GRE key (32 bits), none: keyless
   IpAddress local;
-  std::vector<IpAddress> remotes;           // one; several: head-end replication
-  uint16_t port = 0;                        // UDP destination port; 0 for GRE
+  std::vector<IpAddress> remotes;  // one; several: head-end replication
+  uint16_t port = 0;               // UDP destination port; 0 for GRE
   uint8_t ttl = 64;
-  std::optional<uint8_t> tos;               // fixed DSCP, its ECN bits are not sent; none and no `inherit`: 0 is sent
-  bool tos_inherit = false;                 // DSCP from the inner IP header
-  std::optional<bool> checksum;             // UDP checksum on transmit; none: off over IPv4, on over IPv6
-  bool allow_zero_checksum = false;         // accept GENEVE over IPv6 without one (`udp6-zero-checksum-rx`)
+  std::optional<uint8_t> tos;        // fixed DSCP, its ECN bits are not sent; none and no `inherit`: 0 is sent
+  bool tos_inherit = false;          // DSCP from the inner IP header
+  std::optional<bool> checksum;      // UDP checksum on transmit; none: off over IPv4, on over IPv6
+  bool allow_zero_checksum = false;  // accept GENEVE over IPv6 without one (`udp6-zero-checksum-rx`)
   bool isolated = true;
   auto operator<=>(const Tunnel&) const = default;
 };

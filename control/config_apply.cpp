@@ -10,38 +10,64 @@ using config::OperationKind;
 
 std::string run(Gateway& gateway, OperationKind kind, const Operation& op) {
   switch (kind) {
-    case OperationKind::restart_needed: return "needs a restart of causewayd";
-    case OperationKind::static_mac_remove: return gateway.remove_static_mac(op.bridge, *op.static_mac.before);
-    case OperationKind::member_remove: return gateway.remove_member(op.bridge, op.name);
-    case OperationKind::tunnel_remove: return gateway.remove_tunnel(op.name);
-    case OperationKind::bridge_remove: return gateway.remove_bridge(op.name);
-    case OperationKind::ethernet_remove: return gateway.remove_ethernet(op.name);
-    case OperationKind::ethernet_reopen: return gateway.change_ethernet(op.name, *op.ethernet.after, true);
-    case OperationKind::ethernet_change: return gateway.change_ethernet(op.name, *op.ethernet.after, false);
-    case OperationKind::ethernet_add: return gateway.add_ethernet(op.name, *op.ethernet.after);
-    case OperationKind::bridge_add: return gateway.add_bridge(op.name, *op.bridge_parameters.after);
-    case OperationKind::bridge_change: return gateway.change_bridge(op.name, *op.bridge_parameters.after);
-    case OperationKind::tunnel_change: return gateway.change_tunnel(op.name, *op.tunnel.after);
-    case OperationKind::tunnel_add: return gateway.add_tunnel(op.name, *op.tunnel.after);
-    case OperationKind::member_add: return gateway.add_member(op.bridge, op.name);
-    case OperationKind::static_mac_add: return gateway.add_static_mac(op.bridge, *op.static_mac.after);
+    case OperationKind::restart_needed:
+      return "needs a restart of causewayd";
+    case OperationKind::static_mac_remove:
+      return gateway.remove_static_mac(op.bridge, *op.static_mac.before);
+    case OperationKind::member_remove:
+      return gateway.remove_member(op.bridge, op.name);
+    case OperationKind::tunnel_remove:
+      return gateway.remove_tunnel(op.name);
+    case OperationKind::bridge_remove:
+      return gateway.remove_bridge(op.name);
+    case OperationKind::ethernet_remove:
+      return gateway.remove_ethernet(op.name);
+    case OperationKind::ethernet_reopen:
+      return gateway.change_ethernet(op.name, *op.ethernet.after, true);
+    case OperationKind::ethernet_change:
+      return gateway.change_ethernet(op.name, *op.ethernet.after, false);
+    case OperationKind::ethernet_add:
+      return gateway.add_ethernet(op.name, *op.ethernet.after);
+    case OperationKind::bridge_add:
+      return gateway.add_bridge(op.name, *op.bridge_parameters.after);
+    case OperationKind::bridge_change:
+      return gateway.change_bridge(op.name, *op.bridge_parameters.after);
+    case OperationKind::tunnel_change:
+      return gateway.change_tunnel(op.name, *op.tunnel.after);
+    case OperationKind::tunnel_add:
+      return gateway.add_tunnel(op.name, *op.tunnel.after);
+    case OperationKind::member_add:
+      return gateway.add_member(op.bridge, op.name);
+    case OperationKind::static_mac_add:
+      return gateway.add_static_mac(op.bridge, *op.static_mac.after);
   }
   return "unknown operation";
 }
 
 OperationKind opposite(OperationKind kind) {
   switch (kind) {
-    case OperationKind::static_mac_remove: return OperationKind::static_mac_add;
-    case OperationKind::member_remove: return OperationKind::member_add;
-    case OperationKind::tunnel_remove: return OperationKind::tunnel_add;
-    case OperationKind::bridge_remove: return OperationKind::bridge_add;
-    case OperationKind::ethernet_remove: return OperationKind::ethernet_add;
-    case OperationKind::ethernet_add: return OperationKind::ethernet_remove;
-    case OperationKind::bridge_add: return OperationKind::bridge_remove;
-    case OperationKind::tunnel_add: return OperationKind::tunnel_remove;
-    case OperationKind::member_add: return OperationKind::member_remove;
-    case OperationKind::static_mac_add: return OperationKind::static_mac_remove;
-    default: return kind;  // changes are their own opposite
+    case OperationKind::static_mac_remove:
+      return OperationKind::static_mac_add;
+    case OperationKind::member_remove:
+      return OperationKind::member_add;
+    case OperationKind::tunnel_remove:
+      return OperationKind::tunnel_add;
+    case OperationKind::bridge_remove:
+      return OperationKind::bridge_add;
+    case OperationKind::ethernet_remove:
+      return OperationKind::ethernet_add;
+    case OperationKind::ethernet_add:
+      return OperationKind::ethernet_remove;
+    case OperationKind::bridge_add:
+      return OperationKind::bridge_remove;
+    case OperationKind::tunnel_add:
+      return OperationKind::tunnel_remove;
+    case OperationKind::member_add:
+      return OperationKind::member_remove;
+    case OperationKind::static_mac_add:
+      return OperationKind::static_mac_remove;
+    default:
+      return kind;  // changes are their own opposite
   }
 }
 
@@ -57,18 +83,23 @@ Operation reversed(Operation op) {
 // The key an operation is about.
 std::string key_of(const Operation& op) {
   switch (op.kind) {
-    case OperationKind::restart_needed: return op.name;
+    case OperationKind::restart_needed:
+      return op.name;
     case OperationKind::static_mac_remove:
     case OperationKind::static_mac_add:
     case OperationKind::member_remove:
-    case OperationKind::member_add: return "bridges." + op.bridge;
+    case OperationKind::member_add:
+      return "bridges." + op.bridge;
     case OperationKind::tunnel_remove:
     case OperationKind::tunnel_change:
-    case OperationKind::tunnel_add: return "tunnels." + op.name;
+    case OperationKind::tunnel_add:
+      return "tunnels." + op.name;
     case OperationKind::bridge_remove:
     case OperationKind::bridge_change:
-    case OperationKind::bridge_add: return "bridges." + op.name;
-    default: return "ethernets." + op.name;
+    case OperationKind::bridge_add:
+      return "bridges." + op.name;
+    default:
+      return "ethernets." + op.name;
   }
 }
 

@@ -88,7 +88,8 @@ json Daemon::change_fdb(const json& request) {
   const Bridges::Bridge* bridge = nullptr;
   if (request.contains("bridge")) {
     bridge = gateway_.bridges().find(request.at("bridge"));
-    if (bridge == nullptr) return api_error({fmt::format("no such bridge: {}", request.at("bridge").get<std::string>())});
+    if (bridge == nullptr)
+      return api_error({fmt::format("no such bridge: {}", request.at("bridge").get<std::string>())});
   }
   const std::string port = request.value("port", "");
   if (action == "flush") {

@@ -25,7 +25,7 @@ class Fdb {
     uint32_t ageing_s = 300;  // 0: never; at most kMaxAgeing_s counts
     uint32_t max_macs = 65536;
     uint32_t macs = 0;
-    uint64_t refused = 0;     // learnt no more: the table was full
+    uint64_t refused = 0;  // learnt no more: the table was full
     uint64_t moves = 0;
   };
   // Ages are counted modulo 65,536 s, so nothing older can be told apart.

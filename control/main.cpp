@@ -47,8 +47,8 @@ uint32_t buffers_for(uint64_t memory_bytes) {
 bool needs_pci(const config::Config& config) {
   return std::ranges::any_of(config.ethernets, [](const auto& item) {
     const auto* dpdk = std::get_if<config::DpdkDevice>(&item.second.device);
-    return dpdk != nullptr && dpdk->devargs.find(':') != std::string::npos && dpdk->devargs.find('.') != std::string::npos &&
-           !dpdk->devargs.starts_with("net_");
+    return dpdk != nullptr && dpdk->devargs.find(':') != std::string::npos &&
+           dpdk->devargs.find('.') != std::string::npos && !dpdk->devargs.starts_with("net_");
   });
 }
 
@@ -58,9 +58,15 @@ EalOptions eal_options(const config::Config& config, bool no_hugepages) {
   options.memory_bytes = config.system.memory_bytes;
   options.pci = needs_pci(config);
   switch (config.system.hugepages) {
-    case Toggle::automatic: options.hugepages = EalOptions::Hugepages::automatic; break;
-    case Toggle::on: options.hugepages = EalOptions::Hugepages::on; break;
-    case Toggle::off: options.hugepages = EalOptions::Hugepages::off; break;
+    case Toggle::automatic:
+      options.hugepages = EalOptions::Hugepages::automatic;
+      break;
+    case Toggle::on:
+      options.hugepages = EalOptions::Hugepages::on;
+      break;
+    case Toggle::off:
+      options.hugepages = EalOptions::Hugepages::off;
+      break;
   }
   if (no_hugepages) options.hugepages = EalOptions::Hugepages::off;
   return options;

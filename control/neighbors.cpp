@@ -12,21 +12,26 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kRetry = 500ms;          // between probes without an answer
-constexpr auto kRetryFailed = 3s;       // the same once it has failed
-constexpr auto kFresh = 30s;            // an answer is good for so long (Linux: base_reachable_time)
-constexpr unsigned kProbes = 4;         // unanswered, then it has failed
-constexpr size_t kWaitingFrames = 16;   // a neighbor
+constexpr auto kRetry = 500ms;         // between probes without an answer
+constexpr auto kRetryFailed = 3s;      // the same once it has failed
+constexpr auto kFresh = 30s;           // an answer is good for so long (Linux: base_reachable_time)
+constexpr unsigned kProbes = 4;        // unanswered, then it has failed
+constexpr size_t kWaitingFrames = 16;  // a neighbor
 
 }  // namespace
 
 const char* to_string(Neighbors::State state) {
   switch (state) {
-    case Neighbors::State::incomplete: return "incomplete";
-    case Neighbors::State::reachable: return "reachable";
-    case Neighbors::State::probing: return "probing";
-    case Neighbors::State::failed: return "failed";
-    case Neighbors::State::permanent: return "permanent";
+    case Neighbors::State::incomplete:
+      return "incomplete";
+    case Neighbors::State::reachable:
+      return "reachable";
+    case Neighbors::State::probing:
+      return "probing";
+    case Neighbors::State::failed:
+      return "failed";
+    case Neighbors::State::permanent:
+      return "permanent";
   }
   return "";
 }
@@ -150,16 +155,23 @@ void Neighbors::tick() {
 void Neighbors::receive(PortIndex port, rte_mbuf* frame) {
   const auto* ethernet = header_at<EthernetHeader>(frame, 0);
   switch (ethernet != nullptr ? ethernet->ethertype.get() : 0) {
-    case kEtherTypeArp: receive_arp(port, frame); break;
-    case kEtherTypeIpv4: receive_icmp(port, frame); break;
-    default: hooks_.drop(frame, port, DropReason::control_ignored); break;
+    case kEtherTypeArp:
+      receive_arp(port, frame);
+      break;
+    case kEtherTypeIpv4:
+      receive_icmp(port, frame);
+      break;
+    default:
+      hooks_.drop(frame, port, DropReason::control_ignored);
+      break;
   }
 }
 
 void Neighbors::receive_arp(PortIndex port, rte_mbuf* frame) {
   const auto* arp = header_at<ArpPacket>(frame, sizeof(EthernetHeader));
-  if (arp == nullptr || arp->hardware_type.get() != kArpHardwareEthernet || arp->protocol_type.get() != kEtherTypeIpv4 ||
-      arp->hardware_bytes != 6 || arp->protocol_bytes != 4 || arp->sender_mac.is_multicast()) {
+  if (arp == nullptr || arp->hardware_type.get() != kArpHardwareEthernet ||
+      arp->protocol_type.get() != kEtherTypeIpv4 || arp->hardware_bytes != 6 || arp->protocol_bytes != 4 ||
+      arp->sender_mac.is_multicast()) {
     hooks_.drop(frame, port, DropReason::control_ignored);
     return;
   }
@@ -220,7 +232,8 @@ void Neighbors::receive_icmp(PortIndex port, rte_mbuf* frame) {
   if (underlay == nullptr || ip == nullptr || icmp == nullptr || ip->protocol != kIpProtocolIcmp ||
       icmp->type != kIcmpEchoRequest || ethernet->destination != underlay->mac ||
       ip->total_bytes.get() < sizeof(Ipv4Header) + sizeof(IcmpHeader) ||
-      fold(sum_chain(frame, kIcmpOffset, ip->total_bytes.get() - static_cast<uint32_t>(sizeof(Ipv4Header)))) != 0xffff) {
+      fold(sum_chain(frame, kIcmpOffset, ip->total_bytes.get() - static_cast<uint32_t>(sizeof(Ipv4Header)))) !=
+          0xffff) {
     hooks_.drop(frame, port, DropReason::control_ignored);
     return;
   }

@@ -23,21 +23,21 @@ class Neighbors {
   struct Neighbor {
     State state = State::incomplete;
     MacAddress mac;
-    unsigned watchers = 0;                                // tunnels that go through it
-    unsigned probes = 0;                                  // sent without an answer
-    std::chrono::steady_clock::time_point confirmed{};    // last answer
+    unsigned watchers = 0;                              // tunnels that go through it
+    unsigned probes = 0;                                // sent without an answer
+    std::chrono::steady_clock::time_point confirmed{};  // last answer
     std::chrono::steady_clock::time_point next_probe{};
-    std::deque<PuntedFrame> waiting;                      // inner frames, not yet encapsulated
+    std::deque<PuntedFrame> waiting;  // inner frames, not yet encapsulated
     bool usable() const { return state == State::reachable || state == State::probing || state == State::permanent; }
   };
 
   // What the neighbors need of the rest. `send` takes the frame over.
   struct Hooks {
-    std::function<rte_mbuf*()> make_frame;                        // empty; null when no buffer is left
-    std::function<void(PortIndex, rte_mbuf*)> send;               // a complete frame out of a port
-    std::function<void(const PuntedFrame&)> resume;               // a frame whose next hop is known now
-    std::function<void(rte_mbuf*, PortIndex, DropReason)> drop;   // counts and frees
-    std::function<void(const NextHop&)> changed;                  // MAC known, changed or lost
+    std::function<rte_mbuf*()> make_frame;                       // empty; null when no buffer is left
+    std::function<void(PortIndex, rte_mbuf*)> send;              // a complete frame out of a port
+    std::function<void(const PuntedFrame&)> resume;              // a frame whose next hop is known now
+    std::function<void(rte_mbuf*, PortIndex, DropReason)> drop;  // counts and frees
+    std::function<void(const NextHop&)> changed;                 // MAC known, changed or lost
   };
 
   Neighbors(const Underlay& underlay, Hooks hooks) : underlay_(underlay), hooks_(std::move(hooks)) {}

@@ -59,8 +59,7 @@ Ipv6Header ipv6_header(const config::Tunnel& tunnel, const IpAddress& remote, ui
 void add_gre(HeaderWriter& out, const config::Tunnel& tunnel) {
   const bool checksum = tunnel.checksum.value_or(false);
   GreHeader gre{};
-  gre.flags_version.set(
-      static_cast<uint16_t>((checksum ? kGreFlagChecksum : 0) | (tunnel.id ? kGreFlagKey : 0)));
+  gre.flags_version.set(static_cast<uint16_t>((checksum ? kGreFlagChecksum : 0) | (tunnel.id ? kGreFlagKey : 0)));
   gre.protocol.set(kEtherTypeTransparentEthernet);
   out.add(gre);
   if (checksum) out.add(be32{});
@@ -71,9 +70,12 @@ void add_gre(HeaderWriter& out, const config::Tunnel& tunnel) {
 
 AdjacencyKind kind_of(config::TunnelMode mode) {
   switch (mode) {
-    case config::TunnelMode::geneve: return AdjacencyKind::geneve;
-    case config::TunnelMode::vxlan: return AdjacencyKind::vxlan;
-    case config::TunnelMode::gretap: return AdjacencyKind::gretap;
+    case config::TunnelMode::geneve:
+      return AdjacencyKind::geneve;
+    case config::TunnelMode::vxlan:
+      return AdjacencyKind::vxlan;
+    case config::TunnelMode::gretap:
+      return AdjacencyKind::gretap;
   }
   return AdjacencyKind::geneve;
 }

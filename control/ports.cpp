@@ -161,8 +161,8 @@ bool Ports::check_links() {
 
 void Ports::set_underlay(const std::string& name, const Record& record) {
   if (!record.settings.is_underlay()) return;
-  underlay_.set(record.index, {name, record.port->mac(), record.port->mtu(), record.settings.addresses,
-                               record.settings.routes});
+  underlay_.set(record.index,
+                {name, record.port->mac(), record.port->mtu(), record.settings.addresses, record.settings.routes});
 }
 
 void Ports::publish_all() {

@@ -39,7 +39,8 @@ class Ports {
   // An empty string, or why not. On failure nothing has changed.
   std::string add(const std::string& name, const config::Ethernet& settings);
   std::string change(const std::string& name, const config::Ethernet& settings);  // in place
-  std::string reopen(const std::string& name, const config::Ethernet& settings);  // device closed and opened; keeps its adjacency
+  std::string reopen(const std::string& name,
+                     const config::Ethernet& settings);  // device closed and opened; keeps its adjacency
   void remove(const std::string& name);
   void set_bridge(const std::string& name, BridgeIndex bridge);
   // Looks at every port's link; returns whether one changed.

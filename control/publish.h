@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "dataplane/quiescence.h"
+#include "dataplane/flow/quiescence.h"
 
 namespace causeway {
 

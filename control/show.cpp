@@ -82,9 +82,12 @@ json show_bridges(const Gateway& gateway) {
 
 const char* to_string(config::TunnelMode mode) {
   switch (mode) {
-    case config::TunnelMode::geneve: return "geneve";
-    case config::TunnelMode::vxlan: return "vxlan";
-    case config::TunnelMode::gretap: return "gretap";
+    case config::TunnelMode::geneve:
+      return "geneve";
+    case config::TunnelMode::vxlan:
+      return "vxlan";
+    case config::TunnelMode::gretap:
+      return "gretap";
   }
   return "";
 }

@@ -30,8 +30,8 @@ class Tunnels {
     BridgeIndex bridge = kNoBridge;
   };
 
-  Tunnels(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, const Underlay& underlay, Neighbors& neighbors,
-          uint64_t seed);
+  Tunnels(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, const Underlay& underlay,
+          Neighbors& neighbors, uint64_t seed);
   ~Tunnels();
 
   // An empty string, or why not.
@@ -69,9 +69,9 @@ class Tunnels {
   const Underlay& underlay_;
   Neighbors& neighbors_;
   uint64_t seed_;
-  TunnelTable* table_;   // the published one
-  uint32_t used_ = 0;    // slots of it that are not empty
-  uint32_t keys_ = 0;    // of these, alive
+  TunnelTable* table_;  // the published one
+  uint32_t used_ = 0;   // slots of it that are not empty
+  uint32_t keys_ = 0;   // of these, alive
   std::map<std::string, Tunnel> tunnels_;
   std::map<AdjacencyIndex, std::string> tunnel_of_;
   std::map<NextHop, std::set<AdjacencyIndex>> users_;

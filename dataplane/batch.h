@@ -16,15 +16,15 @@ inline constexpr uint16_t kBatch = 64;
 
 struct Batch {
   uint16_t count = 0;
-  PortIndex port = 0;                              // all frames came in here
-  std::array<rte_mbuf*, kBatch> frame;             // rx
-  std::array<FlowKey, kBatch> key;                 // parse, decap
-  std::array<const Adjacency*, kBatch> in;         // parse, decap: where it came from
-  std::array<AdjacencyIndex, kBatch> out;          // lookup, resolve: where it goes; kFlood, kGone
+  PortIndex port = 0;                       // all frames came in here
+  std::array<rte_mbuf*, kBatch> frame;      // rx
+  std::array<FlowKey, kBatch> key;          // parse, decap
+  std::array<const Adjacency*, kBatch> in;  // parse, decap: where it came from
+  std::array<AdjacencyIndex, kBatch> out;   // lookup, resolve: where it goes; kFlood, kGone
 };
 
 inline constexpr AdjacencyIndex kUnresolved = 0xffff'fffd;  // not in the flow cache
 inline constexpr AdjacencyIndex kFlood = 0xffff'fffe;
-inline constexpr AdjacencyIndex kGone = 0xffff'ffff;        // dropped, or taken over by somebody
+inline constexpr AdjacencyIndex kGone = 0xffff'ffff;  // dropped, or taken over by somebody
 
 }  // namespace causeway

@@ -5,11 +5,10 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 
 #include "dataplane/drop_reason.h"
 #include "dataplane/flow/adjacency.h"
+#include "dataplane/flow/lazy_array.h"
 
 namespace causeway {
 
@@ -33,24 +32,6 @@ struct PortCounters {
   TrafficCounters traffic;
   Counter rx_drops;  // frames from this port that died
   Counter tx_drops;  // frames that died in its transmit queue
-};
-
-// A zeroed array whose untouched pages cost no memory.
-template <class T>
-class LazyArray {
- public:
-  explicit LazyArray(size_t count) : items_(static_cast<T*>(std::calloc(count, sizeof(T)))), count_(count) {
-    if (items_ == nullptr) std::abort();
-  }
-  T& operator[](size_t i) const noexcept { return items_.get()[i]; }
-  size_t size() const noexcept { return count_; }
-
- private:
-  struct Free {
-    void operator()(T* p) const noexcept { std::free(p); }
-  };
-  std::unique_ptr<T[], Free> items_;
-  size_t count_;
 };
 
 struct alignas(64) WorkerCounters {

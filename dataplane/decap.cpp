@@ -114,9 +114,14 @@ class TunnelFinder {
 const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m, TunnelFinder& tunnels) noexcept {
   OuterFrame outer;
   switch (parse_outer(w, port, m, outer)) {
-    case OuterFrame::Verdict::tunnel: break;
-    case OuterFrame::Verdict::control: punt(w, m, kNoAdjacency); return nullptr;
-    case OuterFrame::Verdict::dead: drop(w, m, outer.reason); return nullptr;
+    case OuterFrame::Verdict::tunnel:
+      break;
+    case OuterFrame::Verdict::control:
+      punt(w, m, kNoAdjacency);
+      return nullptr;
+    case OuterFrame::Verdict::dead:
+      drop(w, m, outer.reason);
+      return nullptr;
   }
   DropReason reason = DropReason::none;
   const Adjacency* const in = tunnels.find(outer.key, reason);

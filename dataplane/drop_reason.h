@@ -9,54 +9,54 @@
 namespace causeway {
 
 // X(name, what it means)
-#define CAUSEWAY_DROP_REASONS(X)                                                                    \
-  /* any port */                                                                                    \
-  X(frame_too_short, "fewer than 14 bytes, or a header beyond the frame's end")                     \
-  X(port_unassigned, "arrived on a port that is neither in a bridge nor an underlay")               \
-  X(mbuf_alloc, "no buffer left for a copy, a segment or a header")                                 \
-  /* bridge */                                                                                      \
-  X(source_multicast, "source MAC is a group address (IEEE 802.1Q 8.13.9)")                         \
+#define CAUSEWAY_DROP_REASONS(X)                                                                            \
+  /* any port */                                                                                            \
+  X(frame_too_short, "fewer than 14 bytes, or a header beyond the frame's end")                             \
+  X(port_unassigned, "arrived on a port that is neither in a bridge nor an underlay")                       \
+  X(mbuf_alloc, "no buffer left for a copy, a segment or a header")                                         \
+  /* bridge */                                                                                              \
+  X(source_multicast, "source MAC is a group address (IEEE 802.1Q 8.13.9)")                                 \
   X(link_local_multicast, "destination 01:80:c2:00:00:0x, never forwarded by a bridge (IEEE 802.1Q 8.6.3)") \
-  X(same_port, "destination is behind the port it came from")                                      \
-  X(split_horizon, "from one isolated port to another")                                             \
-  X(no_flood_target, "nobody else in the bridge to flood to")                                       \
-  X(port_down, "the way out is down or gone")                                                       \
-  X(too_big, "larger than the way out's MTU")                                                       \
-  /* outer headers of an underlay frame */                                                          \
-  X(not_for_us, "underlay frame to a MAC or IP address that is not ours")                           \
-  X(unknown_ethertype, "underlay frame that is neither IPv4, IPv6 nor ARP")                         \
-  X(unknown_protocol, "IP packet to us of a protocol or UDP port nobody listens on")                \
-  X(ip_version, "IP version field contradicts the ethertype, or header length under 20 bytes")      \
-  X(ip_checksum, "outer IPv4 header checksum wrong (RFC 1122 3.2.1.2)")                             \
-  X(ip_length, "IP total length beyond the frame, or under its headers")                            \
-  X(ip_fragment, "outer fragment")                                                                  \
-  X(ip_options, "outer IPv4 options or IPv6 extension headers")                                     \
-  X(udp_length, "UDP length beyond the IP payload, or under its header")                            \
-  X(udp_checksum, "outer UDP checksum wrong")                                                       \
-  X(udp_zero_checksum, "GENEVE over IPv6 without UDP checksum (RFC 8926 3.3, RFC 6936)")            \
-  X(ecn, "outer ECN CE, inner not ECN-capable (RFC 6040 4.2)")                                      \
-  /* tunnels */                                                                                     \
-  X(geneve_version, "GENEVE version not 0 (RFC 8926 3.4)")                                          \
-  X(geneve_protocol, "GENEVE inner protocol not 0x6558")                                            \
-  X(geneve_options, "GENEVE option lengths overrun the header or the frame")                        \
-  X(geneve_control, "GENEVE control packet, O bit (RFC 8926 3.4)")                                  \
-  X(geneve_critical, "GENEVE unknown critical option, C bit (RFC 8926 3.5)")                        \
-  X(vxlan_flags, "VXLAN without the I flag (RFC 7348 section 5)")                                   \
-  X(gre_flags, "GRE version not 0, or reserved or routing bits (RFC 2784 2.3)")                     \
-  X(gre_protocol, "GRE protocol not 0x6558")                                                        \
-  X(gre_checksum, "GRE checksum wrong (RFC 2784 2.5)")                                              \
-  X(unknown_vni, "no tunnel with this VNI or key")                                                  \
-  X(unknown_remote, "VNI known, but its source is no configured remote")                            \
-  X(inner_too_short, "inner frame under 14 bytes")                                                  \
-  X(tunnel_unassigned, "tunnel is in no bridge")                                                    \
-  /* way to the control thread and back */                                                          \
-  X(control_queue_full, "control thread's queue full (ARP, ND, ICMP or unresolved neighbor)")       \
-  X(neighbor_unresolved, "next hop did not answer")                                                 \
-  X(no_route, "no route to the tunnel's remote")                                                    \
-  X(control_ignored, "ARP, ND or ICMP that asks nothing of us")                                     \
-  /* transmit */                                                                                    \
-  X(segment_failed, "super-packet whose headers could not be cut")                                  \
-  X(tx_full, "transmit queue full")                                                                 \
+  X(same_port, "destination is behind the port it came from")                                               \
+  X(split_horizon, "from one isolated port to another")                                                     \
+  X(no_flood_target, "nobody else in the bridge to flood to")                                               \
+  X(port_down, "the way out is down or gone")                                                               \
+  X(too_big, "larger than the way out's MTU")                                                               \
+  /* outer headers of an underlay frame */                                                                  \
+  X(not_for_us, "underlay frame to a MAC or IP address that is not ours")                                   \
+  X(unknown_ethertype, "underlay frame that is neither IPv4, IPv6 nor ARP")                                 \
+  X(unknown_protocol, "IP packet to us of a protocol or UDP port nobody listens on")                        \
+  X(ip_version, "IP version field contradicts the ethertype, or header length under 20 bytes")              \
+  X(ip_checksum, "outer IPv4 header checksum wrong (RFC 1122 3.2.1.2)")                                     \
+  X(ip_length, "IP total length beyond the frame, or under its headers")                                    \
+  X(ip_fragment, "outer fragment")                                                                          \
+  X(ip_options, "outer IPv4 options or IPv6 extension headers")                                             \
+  X(udp_length, "UDP length beyond the IP payload, or under its header")                                    \
+  X(udp_checksum, "outer UDP checksum wrong")                                                               \
+  X(udp_zero_checksum, "GENEVE over IPv6 without UDP checksum (RFC 8926 3.3, RFC 6936)")                    \
+  X(ecn, "outer ECN CE, inner not ECN-capable (RFC 6040 4.2)")                                              \
+  /* tunnels */                                                                                             \
+  X(geneve_version, "GENEVE version not 0 (RFC 8926 3.4)")                                                  \
+  X(geneve_protocol, "GENEVE inner protocol not 0x6558")                                                    \
+  X(geneve_options, "GENEVE option lengths overrun the header or the frame")                                \
+  X(geneve_control, "GENEVE control packet, O bit (RFC 8926 3.4)")                                          \
+  X(geneve_critical, "GENEVE unknown critical option, C bit (RFC 8926 3.5)")                                \
+  X(vxlan_flags, "VXLAN without the I flag (RFC 7348 section 5)")                                           \
+  X(gre_flags, "GRE version not 0, or reserved or routing bits (RFC 2784 2.3)")                             \
+  X(gre_protocol, "GRE protocol not 0x6558")                                                                \
+  X(gre_checksum, "GRE checksum wrong (RFC 2784 2.5)")                                                      \
+  X(unknown_vni, "no tunnel with this VNI or key")                                                          \
+  X(unknown_remote, "VNI known, but its source is no configured remote")                                    \
+  X(inner_too_short, "inner frame under 14 bytes")                                                          \
+  X(tunnel_unassigned, "tunnel is in no bridge")                                                            \
+  /* way to the control thread and back */                                                                  \
+  X(control_queue_full, "control thread's queue full (ARP, ND, ICMP or unresolved neighbor)")               \
+  X(neighbor_unresolved, "next hop did not answer")                                                         \
+  X(no_route, "no route to the tunnel's remote")                                                            \
+  X(control_ignored, "ARP, ND or ICMP that asks nothing of us")                                             \
+  /* transmit */                                                                                            \
+  X(segment_failed, "super-packet whose headers could not be cut")                                          \
+  X(tx_full, "transmit queue full")                                                                         \
   X(shutdown, "still queued when the daemon stopped")
 
 enum class DropReason : uint8_t {

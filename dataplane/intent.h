@@ -20,9 +20,9 @@ namespace causeway {
 enum class GsoType : uint8_t { none = 0, tcp4 = 1, tcp6 = 2, udp4 = 3, udp6 = 4 };
 
 struct Intent {
-  uint16_t csum_start = 0;   // bytes from the frame's start to its (innermost) L4 header
-  uint16_t gso_size = 0;     // payload bytes a segment; 0 without kNeedsSegment
-  uint8_t csum_offset = 0;   // bytes from csum_start to the checksum field: 16 TCP, 6 UDP
+  uint16_t csum_start = 0;  // bytes from the frame's start to its (innermost) L4 header
+  uint16_t gso_size = 0;    // payload bytes a segment; 0 without kNeedsSegment
+  uint8_t csum_offset = 0;  // bytes from csum_start to the checksum field: 16 TCP, 6 UDP
   GsoType gso_type = GsoType::none;
   uint8_t tunnel_bytes = 0;  // outer headers in front of the inner Ethernet header; 0: no tunnel.
                              // Set by encap, cleared by decap. Over 255 bytes of outer headers never occur here.

@@ -39,7 +39,7 @@ DropReason check_geneve_options(const rte_mbuf* m, uint32_t offset, uint32_t end
   return DropReason::none;
 }
 
-Verdict parse_geneve(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcept {
+[[gnu::always_inline]] inline Verdict parse_geneve(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcept {
   const auto* geneve = header_at<GeneveHeader>(m, offset);
   if (geneve == nullptr || offset + sizeof(GeneveHeader) > outer.end) return dead(outer, DropReason::inner_too_short);
   if (geneve->version() != 0) return dead(outer, DropReason::geneve_version);
@@ -57,7 +57,7 @@ Verdict parse_geneve(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noex
   return Verdict::tunnel;
 }
 
-Verdict parse_vxlan(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcept {
+[[gnu::always_inline]] inline Verdict parse_vxlan(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcept {
   const auto* vxlan = header_at<VxlanHeader>(m, offset);
   if (vxlan == nullptr || offset + sizeof(VxlanHeader) > outer.end) return dead(outer, DropReason::inner_too_short);
   if (!vxlan->has_vni()) return dead(outer, DropReason::vxlan_flags);
@@ -83,7 +83,8 @@ Verdict parse_gre(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcep
   return Verdict::tunnel;
 }
 
-Verdict parse_udp(const WorkerContext& w, const rte_mbuf* m, uint32_t offset, OuterFrame& outer, bool ipv6) noexcept {
+[[gnu::always_inline]] inline Verdict parse_udp(const WorkerContext& w, const rte_mbuf* m, uint32_t offset,
+                                                OuterFrame& outer, bool ipv6) noexcept {
   const auto* udp = header_at<UdpHeader>(m, offset);
   if (udp == nullptr || offset + sizeof(UdpHeader) > outer.end) return dead(outer, DropReason::udp_length);
   const uint32_t udp_bytes = udp->length_bytes.get();
@@ -110,7 +111,8 @@ Verdict parse_udp(const WorkerContext& w, const rte_mbuf* m, uint32_t offset, Ou
   return dead(outer, DropReason::unknown_protocol);
 }
 
-Verdict parse_ipv4(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m, OuterFrame& outer) noexcept {
+[[gnu::always_inline]] inline Verdict parse_ipv4(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m,
+                                                 OuterFrame& outer) noexcept {
   const auto* ip = header_at<Ipv4Header>(m, outer.ip_offset);
   if (ip == nullptr) return dead(outer, DropReason::frame_too_short);
   if (ip->version() != 4 || ip->header_bytes() < sizeof(Ipv4Header)) return dead(outer, DropReason::ip_version);
@@ -155,14 +157,20 @@ Verdict parse_ipv6(const WorkerContext& w, const PortEntry& port, const rte_mbuf
   outer.ecn = ip->ecn();
   outer.end = payload + payload_bytes;
   switch (ip->next_header) {
-    case kIpProtocolUdp: return parse_udp(w, m, payload, outer, true);
-    case kIpProtocolGre: return parse_gre(m, payload, outer);
-    case kIpProtocolIcmpv6: return Verdict::control;
-    case kIpv6Fragment: return dead(outer, DropReason::ip_fragment);
+    case kIpProtocolUdp:
+      return parse_udp(w, m, payload, outer, true);
+    case kIpProtocolGre:
+      return parse_gre(m, payload, outer);
+    case kIpProtocolIcmpv6:
+      return Verdict::control;
+    case kIpv6Fragment:
+      return dead(outer, DropReason::ip_fragment);
     case kIpv6HopByHop:
     case kIpv6Routing:
-    case kIpv6DestinationOptions: return dead(outer, DropReason::ip_options);
-    default: return dead(outer, DropReason::unknown_protocol);
+    case kIpv6DestinationOptions:
+      return dead(outer, DropReason::ip_options);
+    default:
+      return dead(outer, DropReason::unknown_protocol);
   }
 }
 
@@ -176,11 +184,13 @@ Verdict parse_outer(const WorkerContext& w, const PortEntry& port, const rte_mbu
   }
   outer.ip_offset = kEthernetBytes;
   switch (ethernet->ethertype.get()) {
-    [[likely]] case kEtherTypeIpv4:
-      return parse_ipv4(w, port, m, outer);
-    case kEtherTypeIpv6: return parse_ipv6(w, port, m, outer);
-    case kEtherTypeArp: return Verdict::control;
-    default: return dead(outer, DropReason::unknown_ethertype);
+    [[likely]] case kEtherTypeIpv4 : return parse_ipv4(w, port, m, outer);
+    case kEtherTypeIpv6:
+      return parse_ipv6(w, port, m, outer);
+    case kEtherTypeArp:
+      return Verdict::control;
+    default:
+      return dead(outer, DropReason::unknown_ethertype);
   }
 }
 

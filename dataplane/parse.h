@@ -48,13 +48,13 @@ void parse_bridge_port(WorkerContext& w, const Adjacency& in, Batch& batch) noex
 // What an underlay frame turned out to be.
 struct OuterFrame {
   enum class Verdict : uint8_t { tunnel, control, dead };
-  TunnelKey key;                    // of the tunnel it belongs to
+  TunnelKey key;                         // of the tunnel it belongs to
   DropReason reason = DropReason::none;  // with Verdict::dead
-  uint8_t ecn = 0;                  // of the outer IP header
-  bool zero_checksum = false;       // IPv6 and UDP checksum 0
+  uint8_t ecn = 0;                       // of the outer IP header
+  bool zero_checksum = false;            // IPv6 and UDP checksum 0
   uint16_t ip_offset = 0;
-  uint16_t inner_offset = 0;        // of the inner Ethernet header
-  uint32_t end = 0;                 // bytes from the frame's start to the inner frame's end
+  uint16_t inner_offset = 0;  // of the inner Ethernet header
+  uint32_t end = 0;           // bytes from the frame's start to the inner frame's end
 };
 
 // Reads and checks the outer headers (design table "On the wire"). Changes nothing.

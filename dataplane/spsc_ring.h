@@ -37,9 +37,7 @@ class SpscRing {
   }
 
   // Consumer.
-  bool empty() const noexcept {
-    return tail_.load(std::memory_order_relaxed) == head_.load(std::memory_order_acquire);
-  }
+  bool empty() const noexcept { return tail_.load(std::memory_order_relaxed) == head_.load(std::memory_order_acquire); }
 
  private:
   size_t mask_;

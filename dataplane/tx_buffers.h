@@ -4,8 +4,8 @@
 #include <array>
 #include <cstdint>
 
-#include "dataplane/counters.h"
 #include "dataplane/flow/adjacency.h"
+#include "dataplane/flow/lazy_array.h"
 
 struct rte_mbuf;
 

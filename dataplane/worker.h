@@ -23,8 +23,8 @@ struct PollEntry {
 using PollList = std::vector<PollEntry>;
 
 struct WorkerOptions {
-  std::optional<unsigned> core;         // pinned to it; otherwise it floats
-  bool busy = false;                    // never backs off
+  std::optional<unsigned> core;  // pinned to it; otherwise it floats
+  bool busy = false;             // never backs off
   uint32_t cache_entries = 65536;
   uint64_t seed = 0;
   rte_mempool* pool = nullptr;

@@ -10,11 +10,11 @@ struct rte_mempool;
 namespace causeway {
 
 struct EalOptions {
-  std::string name = "causeway";       // file prefix
+  std::string name = "causeway";  // file prefix
   enum class Hugepages : uint8_t { automatic, on, off } hugepages = Hugepages::automatic;
   uint64_t memory_bytes = 512ULL << 20;
-  bool pci = false;                    // scan PCI buses (only when some port's devargs is a PCI address)
-  bool verbose = false;                // let DPDK log at its own level; otherwise warnings and up, to stderr
+  bool pci = false;      // scan PCI buses (only when some port's devargs is a PCI address)
+  bool verbose = false;  // let DPDK log at its own level; otherwise warnings and up, to stderr
 };
 
 // Initialises the EAL (--in-memory, no telemetry socket, one lcore: causeway starts its own threads and

@@ -25,12 +25,12 @@ struct OffloadSettings {
 
 // What a port is opened with. Queue counts: one rx queue per owner, one tx queue per worker.
 struct PortOptions {
-  std::string name;        // as in the YAML; also the Linux interface's name for tap and packet ports
+  std::string name;  // as in the YAML; also the Linux interface's name for tap and packet ports
   uint16_t rx_queues = 1;
   uint16_t tx_queues = 1;
-  uint16_t mtu = 0;        // bytes of IP packet; 0: leave the device's own
-  MacAddress mac{};        // zero: leave the device's own
-  bool underlay = false;   // carries tunnels: promiscuous mode off where it can be, complete checksums on the wire
+  uint16_t mtu = 0;       // bytes of IP packet; 0: leave the device's own
+  MacAddress mac{};       // zero: leave the device's own
+  bool underlay = false;  // carries tunnels: promiscuous mode off where it can be, complete checksums on the wire
   OffloadSettings offloads{};
   rte_mempool* pool = nullptr;  // receive buffers; outlives the port
 };
@@ -47,7 +47,7 @@ class Port : public PortIo {
   virtual const std::string& name() const noexcept = 0;
   virtual const char* kind() const noexcept = 0;  // "dpdk", "tap", "packet"
   virtual MacAddress mac() const noexcept = 0;
-  virtual uint16_t mtu() const noexcept = 0;      // bytes of IP packet, without the Ethernet header
+  virtual uint16_t mtu() const noexcept = 0;  // bytes of IP packet, without the Ethernet header
   virtual uint16_t rx_queues() const noexcept = 0;
   virtual uint16_t tx_queues() const noexcept = 0;
   virtual bool link_up() const noexcept = 0;

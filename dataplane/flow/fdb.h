@@ -20,13 +20,13 @@ struct FdbSlot {
   std::atomic<MacVlan> key;          // kFdbEmpty, kFdbFreed, kFdbDeleted, or a MAC and VLAN
   std::atomic<AdjacencyIndex> exit;  // where the MAC lives; kFdbStatic set on static entries
   std::atomic<BridgeIndex> bridge;
-  std::atomic<uint16_t> seen_s;      // last frame from it, seconds modulo 65536; workers write it once a second
+  std::atomic<uint16_t> seen_s;  // last frame from it, seconds modulo 65536; workers write it once a second
 };
 static_assert(sizeof(FdbSlot) == 16);
 
-inline constexpr MacVlan kFdbEmpty = 0;             // ends a probe run
-inline constexpr MacVlan kFdbDeleted = ~0ULL;       // may be used again
-inline constexpr MacVlan kFdbFreed = ~0ULL - 1;     // a reader may still look at its body
+inline constexpr MacVlan kFdbEmpty = 0;          // ends a probe run
+inline constexpr MacVlan kFdbDeleted = ~0ULL;    // may be used again
+inline constexpr MacVlan kFdbFreed = ~0ULL - 1;  // a reader may still look at its body
 inline constexpr AdjacencyIndex kFdbStatic = 1U << 31;
 inline constexpr uint32_t kNoSlot = 0xffff'ffff;
 

@@ -1,5 +1,5 @@
 // All that workers read and the control thread writes. Every pointer here is replaced whole (release
-// store) and what it pointed at is freed after a grace period (dataplane/quiescence.h); the FDB and the tunnel
+// store) and what it pointed at is freed after a grace period (dataplane/flow/quiescence.h); the FDB and the tunnel
 // table are also changed in place, under the rules of their headers.
 #pragma once
 
@@ -8,11 +8,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "dataplane/counters.h"
 #include "dataplane/flow/adjacency.h"
 #include "dataplane/flow/fdb.h"
+#include "dataplane/flow/lazy_array.h"
+#include "dataplane/flow/quiescence.h"
 #include "dataplane/flow/tunnel_table.h"
-#include "dataplane/quiescence.h"
 #include "pmd/port_io.h"
 
 namespace causeway {
@@ -21,15 +21,15 @@ namespace causeway {
 struct PortEntry {
   PortIo* io = nullptr;
   PortIndex index = 0;
-  bool underlay = false;                       // IP frames to our addresses are ours; nothing is bridged
-  AdjacencyIndex adjacency = kNoAdjacency;     // as a bridge port
+  bool underlay = false;                    // IP frames to our addresses are ours; nothing is bridged
+  AdjacencyIndex adjacency = kNoAdjacency;  // as a bridge port
   TxCapabilities capabilities{};
   MacAddress mac{};
-  std::vector<IpAddress> addresses;            // underlay: every address that frames to us may carry
+  std::vector<IpAddress> addresses;  // underlay: every address that frames to us may carry
 };
 
 struct BridgeEntry {
-  std::vector<AdjacencyIndex> members;         // flooded to, but for the ingress and split horizon
+  std::vector<AdjacencyIndex> members;  // flooded to, but for the ingress and split horizon
 };
 
 // UDP ports that tunnels listen on.

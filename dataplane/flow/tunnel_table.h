@@ -19,7 +19,7 @@ struct TunnelKey {
   uint32_t id = 0;        // VNI (24 bits) or GRE key
   uint16_t udp_port = 0;  // destination port, host order; 0 for GRE
   AdjacencyKind kind = AdjacencyKind::geneve;
-  uint8_t keyless = 0;    // GRE without a key
+  uint8_t keyless = 0;  // GRE without a key
 
   TunnelKey any_remote() const noexcept {
     TunnelKey key = *this;

@@ -7,8 +7,8 @@ import re
 LAYERS = {
     "wire": (r"dataplane/wire/", set()),
     # Words that the tables and the stages share, below both.
-    "vocabulary": (r"dataplane/(drop_reason|intent|counters)\.h$", {"wire"}),
-    "flow": (r"dataplane/flow/", {"wire", "vocabulary"}),
+    "vocabulary": (r"dataplane/(drop_reason|intent)\.h$", {"wire"}),
+    "flow": (r"dataplane/flow/", {"wire", "vocabulary", "port_io"}),
     "worker": (r"dataplane/worker\.", {"wire", "vocabulary", "flow", "stages", "port_io"}),
     "stages": (r"dataplane/", {"wire", "vocabulary", "flow", "port_io"}),
     "port_io": (r"pmd/port_io\.h$", {"wire", "vocabulary"}),
