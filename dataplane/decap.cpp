@@ -138,6 +138,11 @@ const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m,
     drop(w, m, DropReason::inner_too_short);
     return nullptr;
   }
+  if ((m->ol_flags & kNeedsSegment) != 0 && intent_of(m).csum_start < outer.inner_offset) [[unlikely]] {
+    // UDP GSO of the outer datagrams: several inner frames in a row, which nobody here takes apart.
+    drop(w, m, DropReason::segment_failed);
+    return nullptr;
+  }
   strip(m, outer);
   if ((outer.ecn & kEcnCapable1) != 0) [[unlikely]] {
     reason = combine_ecn(m, outer.ecn);

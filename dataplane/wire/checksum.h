@@ -44,9 +44,9 @@ uint32_t sum_bytes(const void* bytes, size_t count, uint32_t initial = 0) noexce
 // the chain's end count as 0.
 uint32_t sum_chain(const rte_mbuf* m, uint32_t offset, uint32_t count, uint32_t initial = 0) noexcept;
 
-// Sum of a header whose size is known when compiling.
+// Sum of a header whose size is known when compiling; not folded.
 template <class Header>
-uint32_t sum_header(const Header& header) noexcept {
+uint64_t wide_sum_header(const Header& header) noexcept {
   static_assert(sizeof(Header) % 4 == 0 && alignof(Header) == 1);
   uint64_t sum = 0;
   for (size_t i = 0; i < sizeof(Header); i += 4) {
@@ -54,7 +54,12 @@ uint32_t sum_header(const Header& header) noexcept {
     std::memcpy(&word, reinterpret_cast<const uint8_t*>(&header) + i, 4);
     sum += word;
   }
-  return fold(sum);
+  return sum;
+}
+
+template <class Header>
+uint32_t sum_header(const Header& header) noexcept {
+  return fold(wide_sum_header(header));
 }
 
 // The checksum of an IPv4 header, options included (they must follow it in memory), whatever its field holds.
@@ -65,7 +70,8 @@ inline be16 ipv4_checksum(const Ipv4Header& ip) noexcept {
 
 // RFC 1122 section 3.2.1.2.
 inline bool ipv4_checksum_valid(const Ipv4Header& ip) noexcept {
-  return fold(ip.header_bytes() == sizeof(Ipv4Header) ? sum_header(ip) : sum_bytes(&ip, ip.header_bytes())) == 0xffff;
+  const bool plain = ip.header_bytes() == sizeof(Ipv4Header);
+  return fold(plain ? wide_sum_header(ip) : sum_bytes(&ip, ip.header_bytes())) == 0xffff;
 }
 
 // Pseudo-headers: RFC 9293 section 3.1 (IPv4), RFC 8200 section 8.1 (IPv6). Addresses in wire order;

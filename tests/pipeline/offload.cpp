@@ -124,6 +124,22 @@ TEST_CASE("offload: a checksum that was to be filled in the outer headers dies w
   CHECK(sent.front().bytes == pipeline_frames()["rx.outer-sum-inner"]);
 }
 
+TEST_CASE("offload: several outer datagrams in one super-packet are no inner frame") {
+  Bed bed(every_tunnel(), every_capability());
+  rte_mbuf* const m = to_mbuf(bed.pool(), pipeline_frames()["rx.outer-sum"]);
+  Intent intent = written_intent("rx.outer-sum");
+  intent.gso_type = GsoType::udp4;
+  intent.gso_size = 64;
+  set_intent(m, intent, kNeedsChecksum | kNeedsSegment);
+  const Counts before = bed.counts();
+  bed.deliver("up0", m);
+  bed.run();
+  const Counts rise = bed.counts() - before;
+  CHECK(rise.all_drops() == 1);
+  CHECK(rise.of(DropReason::segment_failed) == 1);
+  CHECK(bed.nothing_sent());
+}
+
 TEST_CASE("offload: a flooded super-packet is cut for every tunnel") {
   Bed bed(every_tunnel());
   const unsigned buffers = bed.buffers();
