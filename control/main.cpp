@@ -1,13 +1,13 @@
 // causewayd: startup and shutdown order.
 #include <fmt/format.h>
-#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
+#include <ctime>
 #include <memory>
 #include <optional>
 #include <string>

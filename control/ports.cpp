@@ -4,7 +4,7 @@
 
 namespace causeway {
 
-std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, PortOptions options, std::string& error) {
+std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, const PortOptions& options, std::string& error) {
   if (const auto* dpdk = std::get_if<config::DpdkDevice>(&ethernet.device)) {
     return open_ethdev_port(options, dpdk->devargs, error);
   }
@@ -80,11 +80,11 @@ std::string Ports::change(const std::string& name, const config::Ethernet& setti
   }
   const uint16_t old_mtu = record.port->mtu();
   if (settings.mtu && *settings.mtu != old_mtu) {
-    const std::string error = record.port->set_mtu(*settings.mtu);
+    std::string error = record.port->set_mtu(*settings.mtu);
     if (!error.empty()) return error;
   }
   if (settings.mac && *settings.mac != record.port->mac()) {
-    const std::string error = record.port->set_mac(*settings.mac);
+    std::string error = record.port->set_mac(*settings.mac);
     if (!error.empty()) {
       record.port->set_mtu(old_mtu);
       return error;

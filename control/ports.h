@@ -17,9 +17,9 @@
 namespace causeway {
 
 // Opens the device of one `ethernets` entry; null and `error` when it can't. Tests put their own in.
-using PortOpener =
-    std::function<std::unique_ptr<Port>(const config::Ethernet& ethernet, PortOptions options, std::string& error)>;
-std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, PortOptions options, std::string& error);
+using PortOpener = std::function<std::unique_ptr<Port>(const config::Ethernet& ethernet, const PortOptions& options,
+                                                       std::string& error)>;
+std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, const PortOptions& options, std::string& error);
 
 class Ports {
  public:

@@ -19,7 +19,7 @@ std::optional<NextHop> Underlay::route(const IpAddress& local, const IpAddress& 
   int best_rank = -1;
   for (const auto& [index, port] : ports_) {
     const int holds_local = owns(index, local) ? 1 : 0;
-    const auto consider = [&](const IpPrefix& prefix, const IpAddress& next) {
+    const auto consider = [&, index = index](const IpPrefix& prefix, const IpAddress& next) {
       const int rank = prefix.length * 2 + holds_local;
       if (!prefix.contains(remote) || rank <= best_rank) return;
       best = NextHop{index, next};

@@ -69,16 +69,13 @@ def compile_flags():
 
 
 def headers_alone(files):
-    """Every header compiles alone, with the flags of a source of its folder."""
+    """Every header compiles alone, with the flags of the source that is nearest to it."""
     flags = compile_flags()
 
     def compile_alone(header):
-        folder = header.split("/")[0]
-        words = next((words for source, words in flags.items() if source.startswith(folder + "/")), None)
-        if words is None:
-            return []
+        nearest = max(flags, key=lambda source: len(os.path.commonprefix([source, header])))
         # As an include, so that `#pragma once` is not "in main file".
-        return findings_of(["g++", *words, "-fsyntax-only", "-x", "c++", "-include", os.path.join(TOP, header),
+        return findings_of(["g++", *flags[nearest], "-fdiagnostics-color=never", "-fsyntax-only", "-x", "c++", "-include", os.path.join(TOP, header),
                             "/dev/null"], BUILD)[:15]
 
     return findings_of_each(compile_alone, [path for path in files if path.endswith(".h")])
