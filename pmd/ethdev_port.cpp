@@ -209,17 +209,18 @@ std::string EthdevPort::set_up_queues(const PortOptions& options, const rte_eth_
   int result = rte_eth_dev_adjust_nb_rx_tx_desc(port_, &rx_descriptors, &tx_descriptors);
   if (result != 0) return dpdk_error("descriptors", result);
   const auto socket = static_cast<unsigned>(rte_eth_dev_socket_id(port_));
-  rte_eth_rxconf rx_conf = info.default_rxconf;
-  rx_conf.offloads = rx_offloads_;
-  for (uint16_t queue = 0; queue < options.rx_queues; ++queue) {
-    result = rte_eth_rx_queue_setup(port_, queue, rx_descriptors, socket, &rx_conf, pool_);
-    if (result != 0) return dpdk_error("rx queue " + std::to_string(queue), result);
-  }
+  // Transmit queues first: net_tap of DPDK 24.11 segments nothing on a queue whose receiving side is there already.
   rte_eth_txconf tx_conf = info.default_txconf;
   tx_conf.offloads = tx_offloads_;
   for (uint16_t queue = 0; queue < device_tx_queues_; ++queue) {
     result = rte_eth_tx_queue_setup(port_, queue, tx_descriptors, socket, &tx_conf);
     if (result != 0) return dpdk_error("tx queue " + std::to_string(queue), result);
+  }
+  rte_eth_rxconf rx_conf = info.default_rxconf;
+  rx_conf.offloads = rx_offloads_;
+  for (uint16_t queue = 0; queue < options.rx_queues; ++queue) {
+    result = rte_eth_rx_queue_setup(port_, queue, rx_descriptors, socket, &rx_conf, pool_);
+    if (result != 0) return dpdk_error("rx queue " + std::to_string(queue), result);
   }
   return {};
 }
