@@ -80,8 +80,8 @@ TEST_CASE("what a device lacks is said with DPDK's own name for it") {
   CHECK(refuses("net_ring0", {.name = "e0", .rx_queues = 999, .pool = pool()}).find("999 were asked for") !=
         std::string::npos);
   options = port_options("e0");
-  options.mtu = 2000;
-  CHECK(refuses("net_tap0", options) == "mtu 2000 is more than the device's 1504");
+  options.mtu = 65535;
+  CHECK(refuses("net_tap0", options).starts_with("mtu 65535 is more than the device's "));
   CHECK(refuses("no-such-driver0", port_options("e0")).starts_with("cannot probe \"no-such-driver0\""));
 }
 
