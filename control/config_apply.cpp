@@ -13,7 +13,8 @@ std::string run(Gateway& gateway, OperationKind kind, const Operation& op) {
     case OperationKind::restart_needed:
       return "needs a restart of causewayd";
     case OperationKind::static_mac_remove:
-      return gateway.remove_static_mac(op.bridge, *op.static_mac.before);
+      gateway.remove_static_mac(op.bridge, *op.static_mac.before);  // somebody may have removed it by hand
+      return {};
     case OperationKind::member_remove:
       return gateway.remove_member(op.bridge, op.name);
     case OperationKind::tunnel_remove:

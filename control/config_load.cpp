@@ -30,7 +30,30 @@ std::string name_of_file(std::string_view path) {
 
 std::string read_error(std::string_view doing, int error) { return fmt::format("{}: {}", doing, std::strerror(error)); }
 
-// The file's bytes, or an empty string and why not in `what`.
+std::optional<Config> load(const std::string& file_label, std::string_view text, Diagnostics& diagnostics) {
+  if (text.size() > kMaxConfigBytes) {
+    diagnostics.add(0, 0, "", fmt::format("the file is too large, the limit is {} MiB", kMaxConfigBytes >> 20));
+    return std::nullopt;
+  }
+  YamlError error;
+  const auto tree = YamlTree::parse(text, error);
+  if (!tree) {
+    diagnostics.add(error.line, error.column, "", error.what);
+    return std::nullopt;
+  }
+  if (tree->root() == nullptr || tree->root()->kind == YamlKind::null) {
+    diagnostics.add(1, 1, "", "the file is empty");
+    return std::nullopt;
+  }
+  Config config;
+  config.system.name = name_of_file(file_label);
+  Sections(config, diagnostics).read(Value(diagnostics, *tree->root(), Path{}));
+  if (diagnostics.count() > 0) return std::nullopt;
+  return config;
+}
+
+}  // namespace
+
 std::string read_whole_file(const std::string& path, std::string& what) {
   struct Closer {
     int fd;
@@ -65,30 +88,6 @@ std::string read_whole_file(const std::string& path, std::string& what) {
   text.resize(used);
   return text;
 }
-
-std::optional<Config> load(const std::string& file_label, std::string_view text, Diagnostics& diagnostics) {
-  if (text.size() > kMaxConfigBytes) {
-    diagnostics.add(0, 0, "", fmt::format("the file is too large, the limit is {} MiB", kMaxConfigBytes >> 20));
-    return std::nullopt;
-  }
-  YamlError error;
-  const auto tree = YamlTree::parse(text, error);
-  if (!tree) {
-    diagnostics.add(error.line, error.column, "", error.what);
-    return std::nullopt;
-  }
-  if (tree->root() == nullptr || tree->root()->kind == YamlKind::null) {
-    diagnostics.add(1, 1, "", "the file is empty");
-    return std::nullopt;
-  }
-  Config config;
-  config.system.name = name_of_file(file_label);
-  Sections(config, diagnostics).read(Value(diagnostics, *tree->root(), Path{}));
-  if (diagnostics.count() > 0) return std::nullopt;
-  return config;
-}
-
-}  // namespace
 
 std::string ConfigError::to_string() const {
   std::string text = file;

@@ -32,6 +32,8 @@ std::optional<Config> load_config(const std::string& file_label, std::string_vie
                                   std::vector<ConfigError>& errors);
 // An error about a key of a good file that showed only in use ("ethernets.veth9": no such interface).
 ConfigError error_at(const std::string& file_label, std::string_view text, const std::string& key, std::string what);
+// The file's bytes; on failure, or where it is larger than any configuration, `what` says why not.
+std::string read_whole_file(const std::string& path, std::string& what);
 std::optional<Config> load_config_file(const std::string& path, std::vector<ConfigError>& errors);
 
 }  // namespace causeway::config

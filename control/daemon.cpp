@@ -3,11 +3,6 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
-
 #include "control/address_text.h"
 #include "control/api.h"
 #include "control/config_apply.h"
@@ -27,13 +22,6 @@ std::vector<std::string> lines_of(const std::vector<config::ConfigError>& errors
 }
 
 }  // namespace
-
-std::string read_file(const std::string& path, std::string& error) {
-  std::ifstream input(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(input), std::istreambuf_iterator<char>()};
-  if (!input.is_open() || input.bad()) error = fmt::format("{}: error: cannot be read: {}", path, std::strerror(errno));
-  return text;
-}
 
 Daemon::Daemon(Gateway& gateway, config::System system, std::string file) : gateway_(gateway), file_(std::move(file)) {
   config_.system = std::move(system);
@@ -58,9 +46,9 @@ std::vector<std::string> Daemon::apply(const std::string& label, std::string_vie
 }
 
 std::vector<std::string> Daemon::reload() {
-  std::string error;
-  const std::string text = read_file(file_, error);
-  if (!error.empty()) return {error};
+  std::string what;
+  const std::string text = config::read_whole_file(file_, what);
+  if (!what.empty()) return {config::ConfigError{file_, 0, 0, "", what}.to_string()};
   return apply(file_, text);
 }
 

@@ -34,7 +34,4 @@ class Daemon {
   std::vector<std::string> last_operations_;  // of the last apply, one line each
 };
 
-// The whole file; an error line in `error` when it can't be read.
-std::string read_file(const std::string& path, std::string& error);
-
 }  // namespace causeway

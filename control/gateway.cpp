@@ -88,15 +88,18 @@ std::string Gateway::add_ethernet(const std::string& name, const config::Etherne
 }
 
 std::string Gateway::change_ethernet(const std::string& name, const config::Ethernet& settings, bool reopen) {
+  // A change that failed and could not be undone may have left it closed.
+  if (ports_.find(name) == nullptr) return add_ethernet(name, settings);
   const config::Ethernet before = ports_.find(name)->settings;
   std::string error = reopen ? ports_.reopen(name, settings) : ports_.change(name, settings);
-  if (!error.empty()) return error;
-  set_neighbors(ports_.find(name)->index, before.neighbors, settings.neighbors);
+  if (error.empty()) set_neighbors(ports_.find(name)->index, before.neighbors, settings.neighbors);
+  // After a failure too: the device was opened anew, and may have another MAC now or be gone.
   if (before.is_underlay() || settings.is_underlay()) tunnels_.reroute();
-  return {};
+  return error;
 }
 
 std::string Gateway::remove_ethernet(const std::string& name) {
+  if (ports_.find(name) == nullptr) return {};  // gone already, see change_ethernet
   const Ports::Record& record = *ports_.find(name);
   const PortIndex index = record.index;
   const bool was_underlay = record.settings.is_underlay();
@@ -171,7 +174,7 @@ std::string Gateway::remove_member(const std::string& bridge, const std::string&
   bridges_.set_members(bridge, interface, {});
   if (tunnels_.find(interface) != nullptr) {
     tunnels_.set_bridge(interface, kNoBridge);
-  } else {
+  } else if (ports_.find(interface) != nullptr) {
     ports_.set_bridge(interface, kNoBridge);
   }
   const auto list = adjacencies_of(interface);

@@ -1,5 +1,6 @@
 // causewayd: startup and shutdown order.
 #include <fmt/format.h>
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <ctime>
 #include <memory>
 #include <optional>
@@ -77,6 +79,15 @@ int fail(const std::string& why) {
   return kFailed;
 }
 
+// The calling thread; workers have cores of their own.
+void pin_to(unsigned core) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  CPU_SET(core, &cores);
+  const int error = pthread_setaffinity_np(pthread_self(), sizeof(cores), &cores);
+  if (error != 0) spdlog::warn("system.control-core: cannot run on core {}: {}", core, std::strerror(error));
+}
+
 void notify_reloading() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -129,6 +140,7 @@ int serve(EventLoop& loop, Daemon*& running, const Options& options, const confi
   if (!error.empty()) return fail(error);
 
   gateway.start_workers();
+  if (config.system.control_core) pin_to(*config.system.control_core);  // after them: they inherit it
   start_timers(loop, gateway);
   spdlog::info("{} is running: {} ports, {} tunnels, {} bridges, {} workers, hugepages {}", config.system.name,
                config.ethernets.size(), config.tunnels.size(), config.bridges.size(), config.system.workers,
@@ -155,11 +167,11 @@ int run(const Options& options, char** argv) {
   start_log();
   if (!set_log_level(options.log_level)) return fail(fmt::format("unknown log level: {}", options.log_level));
   std::string error;
-  const std::string text = read_file(options.file, error);
+  const std::string text = config::read_whole_file(options.file, error);
   std::vector<config::ConfigError> errors;
+  if (!error.empty()) errors.push_back({options.file, 0, 0, "", error});
   const auto config = error.empty() ? config::load_config(options.file, text, errors) : std::nullopt;
   if (!config) {
-    if (!error.empty()) fmt::print(stderr, "{}\n", error);
     for (const config::ConfigError& bad : errors) fmt::print(stderr, "{}\n", bad.to_string());
     return kBadInput;
   }

@@ -107,6 +107,16 @@ void Neighbors::hold(const NextHop& hop, const PuntedFrame& frame) {
   neighbor.waiting.push_back(frame);
 }
 
+void Neighbors::forget(const NextHop& hop, AdjacencyIndex adjacency) {
+  const auto found = neighbors_.find(hop);
+  if (found == neighbors_.end()) return;
+  std::erase_if(found->second.waiting, [&](const PuntedFrame& frame) {
+    if (frame.adjacency != adjacency) return false;
+    hooks_.drop(frame.frame, frame.port, DropReason::neighbor_unresolved);
+    return true;
+  });
+}
+
 void Neighbors::confirm(const NextHop& hop, Neighbor& neighbor, const MacAddress& mac) {
   const bool changed = !neighbor.usable() || neighbor.mac != mac;
   neighbor.mac = mac;

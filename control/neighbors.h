@@ -54,6 +54,8 @@ class Neighbors {
   std::optional<MacAddress> mac_of(const NextHop& hop) const;
   // Keeps a frame until the next hop answers or fails.
   void hold(const NextHop& hop, const PuntedFrame& frame);
+  // Drops the frames that wait for this adjacency: it goes away, or leads elsewhere from now on.
+  void forget(const NextHop& hop, AdjacencyIndex adjacency);
   // Counts and frees a frame that has no next hop at all.
   void refuse(const PuntedFrame& frame) { hooks_.drop(frame.frame, frame.port, DropReason::neighbor_unresolved); }
   // A frame to this host from an underlay port: ARP or ICMP. Takes it over.

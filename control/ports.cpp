@@ -107,7 +107,12 @@ std::string Ports::reopen(const std::string& name, const config::Ethernet& setti
   } else {
     std::string ignored;
     record.port = opener_(before, options_for(name, before), ignored);
-    if (record.port == nullptr) return error + "; and reopening it as it was failed: " + ignored;
+    if (record.port == nullptr) {
+      record.link_up = false;
+      underlay_.remove(record.index);
+      publish_adjacency(record);
+      return error + "; and reopening it as it was failed: " + ignored;
+    }
   }
   if (record.settings.is_underlay() && record.adjacency != kNoAdjacency) {
     adjacencies_.release(std::exchange(record.adjacency, kNoAdjacency));
@@ -195,25 +200,41 @@ void Ports::publish_adjacency(const Record& record) {
   adjacency->blocked = record.link_up ? DropReason::none : DropReason::port_down;
   // Ethernet header and one VLAN tag come on top of the MTU.
   constexpr int kHeaderBytes = 18;
-  adjacency->max_frame_bytes = static_cast<uint16_t>(std::min(record.port->mtu() + kHeaderBytes, 0xffff));
+  const int mtu = record.port != nullptr ? record.port->mtu() : 0;
+  adjacency->max_frame_bytes = static_cast<uint16_t>(std::min(mtu + kHeaderBytes, 0xffff));
   adjacencies_.publish(std::move(adjacency));
 }
 
+// A queue changes hands only when the worker that had it has let go of it: two would take the same buffers.
 void Ports::deal_queues() {
-  std::vector<std::unique_ptr<PollList>> lists;
-  for (size_t i = 0; i < workers_.size(); ++i) lists.push_back(std::make_unique<PollList>());
+  std::vector<PollList> lists(workers_.size());
   size_t next = 0;
   for (const auto& [index, name] : names_) {
     const Record& record = ports_.at(name);
     if (record.port == nullptr) continue;
     for (uint16_t queue = 0; queue < record.port->rx_queues(); ++queue) {
-      lists[next++ % lists.size()]->push_back({index, queue});
+      lists[next++ % lists.size()].push_back({index, queue});
     }
   }
+  std::vector<PollList> kept = dealt_;
+  kept.resize(lists.size());
+  for (size_t i = 0; i < lists.size(); ++i) {
+    std::erase_if(kept[i],
+                  [&](const PollEntry& entry) { return std::ranges::find(lists[i], entry) == lists[i].end(); });
+  }
+  if (kept != dealt_) {
+    deal(std::move(kept));
+    publisher_.drain();
+  }
+  deal(std::move(lists));
+}
+
+void Ports::deal(std::vector<PollList> lists) {
   for (size_t i = 0; i < workers_.size(); ++i) {
-    const PollList* const old = workers_[i]->set_poll_list(lists[i].release());
+    const PollList* const old = workers_[i]->set_poll_list(new PollList(lists[i]));
     publisher_.after_grace([old] { delete old; });
   }
+  dealt_ = std::move(lists);
 }
 
 }  // namespace causeway

@@ -58,6 +58,7 @@ class Ports {
   void set_underlay(const std::string& name, const Record& record);
   void close(Record& record);
   void deal_queues();
+  void deal(std::vector<PollList> lists);
 
   Tables& tables_;
   Publisher& publisher_;
@@ -68,6 +69,7 @@ class Ports {
   PortOpener opener_;
   std::map<std::string, Record> ports_;
   std::map<PortIndex, std::string> names_;
+  std::vector<PollList> dealt_;  // what each worker polls
 };
 
 }  // namespace causeway

@@ -130,7 +130,10 @@ void Tunnels::remove(const std::string& name) {
 void Tunnels::set_bridge(const std::string& name, BridgeIndex bridge) {
   Tunnel& tunnel = tunnels_.at(name);
   tunnel.bridge = bridge;
-  for (const Endpoint& endpoint : tunnel.endpoints) publish(tunnel, endpoint);
+  for (const Endpoint& endpoint : tunnel.endpoints) {
+    if (endpoint.next_hop) neighbors_.forget(*endpoint.next_hop, endpoint.adjacency);
+    publish(tunnel, endpoint);
+  }
 }
 
 void Tunnels::route(const config::Tunnel& settings, Endpoint& endpoint) {
@@ -142,6 +145,7 @@ void Tunnels::route(const config::Tunnel& settings, Endpoint& endpoint) {
 
 void Tunnels::unroute(Endpoint& endpoint) {
   if (!endpoint.next_hop) return;
+  neighbors_.forget(*endpoint.next_hop, endpoint.adjacency);
   const auto users = users_.find(*endpoint.next_hop);
   users->second.erase(endpoint.adjacency);
   if (users->second.empty()) users_.erase(users);

@@ -96,14 +96,15 @@ void output(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
     return;
   }
   if (to.kind != AdjacencyKind::port) {
-    TrafficCounters& traffic = w.counters.tunnels[to.index];
-    traffic.tx_packets.add(1);
-    traffic.tx_bytes.add(frame->pkt_len);
+    const uint32_t inner_bytes = frame->pkt_len;
     rte_mbuf* const outer = encap(w, frame, to);
     if (outer == nullptr) {
       drop(w, frame, DropReason::mbuf_alloc);
       return;
     }
+    TrafficCounters& traffic = w.counters.tunnels[to.index];
+    traffic.tx_packets.add(1);
+    traffic.tx_bytes.add(inner_bytes);
     frame = outer;
   }
   tx_enqueue(w, to.port, frame);

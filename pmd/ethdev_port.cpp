@@ -317,6 +317,8 @@ uint16_t EthdevPort::send_translated(uint16_t queue, rte_mbuf** frames, uint16_t
     flags[i] = frames[i]->ol_flags & kIntentFlags;
     intents[i] = frames[i]->tx_offload;
     if (!prepare(queue, frames[i])) continue;
+    // Finished in software: on another try it has nothing left to ask for.
+    if ((frames[i]->ol_flags & RTE_MBUF_F_TX_OFFLOAD_MASK) == 0) flags[i] = 0;
     good[ready] = frames[i];
     good_at[ready++] = i;
   }

@@ -162,7 +162,7 @@ class PacketPort final : public Port {
   uint16_t mtu() const noexcept override { return interface_.mtu(); }
   uint16_t rx_queues() const noexcept override { return static_cast<uint16_t>(rx_.size()); }
   uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
-  bool link_up() const noexcept override { return interface_.link_up(); }
+  bool link_up() const noexcept override { return !interface_.gone() && interface_.link_up(); }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
   std::string set_mtu(uint16_t mtu) override { return interface_.set_mtu(mtu); }
   std::string set_mac(const MacAddress& mac) override { return interface_.set_mac(mac); }

@@ -163,6 +163,46 @@ TEST_CASE("apply: a reopening that fails goes back to the device as it was") {
   }
 }
 
+TEST_CASE("apply: a port that could not come back is no obstacle to the next change") {
+  Bed bed(yaml("p1: {}, p2: {}", "", "br0: {interfaces: [p1, p2]}"));
+  bed.fail_opening("p1", "gone");
+  bed.fail_opening("p3", "no such interface");
+  const auto errors = bed.apply(yaml("p2: {}, p3: {}", "", "br0: {interfaces: [p2, p3]}"));
+  REQUIRE(errors.size() == 3);  // the last: p1 can't join its bridge again either
+  CHECK(errors[0].key == "ethernets.p3");
+  CHECK(errors[1].key == "ethernets.p1");
+  CHECK(bed.apply(yaml("p2: {}, p4: {}", "", "br0: {interfaces: [p2, p4]}")).empty());
+  bed.send("p2", pipeline_frames()["eth.1-2"]);
+  CHECK(bed.take_bytes("p4").size() == 1);
+}
+
+TEST_CASE("apply: a port whose device is gone can leave its bridge and the file") {
+  Bed bed(yaml("p1: {}, p2: {}", "", "br0: {interfaces: [p1, p2]}"));
+  bed.fail_opening("p1", "gone", 2);
+  REQUIRE(!bed.apply(yaml("p1: {tap: {}}, p2: {}", "", "br0: {interfaces: [p1, p2]}")).empty());
+  CHECK(bed.apply(yaml("p2: {}", "", "br0: {interfaces: [p2]}")).empty());
+}
+
+TEST_CASE("apply: a static MAC that was removed by hand may leave the file") {
+  Bed bed(yaml("p1: {}", "", "br0: {interfaces: [p1], static-macs: [{mac: 02:00:00:00:00:77, port: p1}]}"));
+  Gateway& gateway = bed.gateway();
+  CHECK(gateway.fdb().remove(gateway.bridges().find("br0")->index, mac_vlan({{2, 0, 0, 0, 0, 0x77}}, 0)));
+  CHECK(bed.apply(yaml("p1: {}", "", "br0: {interfaces: [p1]}")).empty());
+}
+
+TEST_CASE("apply: frames that wait for a neighbor go with their tunnel") {
+  const std::string ports = "p1: {}, p2: {}, " + std::string(kUp);
+  const std::string both = "br0: {interfaces: [p1, g1]}, br1: {interfaces: [p2, g2]}";
+  const std::string silent = "172.31.0.5";  // never answers
+  Bed bed(yaml(ports, gn("g1", 12, silent) + ", " + gn("g2", 13, silent), both));
+  const Counts before = bed.counts();
+  bed.send("p1", pipeline_frames()["eth.1-all"]);
+  bed.run();
+  bed.nothing_sent();
+  CHECK(bed.apply(yaml(ports, gn("g2", 13, silent), "br0: {interfaces: [p1]}, br1: {interfaces: [p2, g2]}")).empty());
+  CHECK((bed.counts() - before).of(DropReason::neighbor_unresolved) == 1);
+}
+
 TEST_CASE("apply: what was learned outlives changes it has nothing to do with") {
   const std::string ports = "p1: {}, p2: {}, " + std::string(kUp);
   Bed bed(yaml(ports, gn("g1", 12), "br0: {interfaces: [p1, p2, g1]}"));
