@@ -41,7 +41,7 @@ def test_download_arrives_whole_and_its_frames_are_sound(overlay):
     assert all(overlay.mode in frame["frame.protocols"][0] for frame in outer)
     assert max(int(frame["frame.len"][0]) for frame in outer) == 1514
     assert {frame["ip.ttl"][0] for frame in outer} == {"64"}
-    assert {frame["ip.flags.df"][0] for frame in outer} == {"1"}
+    assert {frame["ip.flags.df"][0] for frame in outer} <= {"1", "True"}  # tshark 4.0, 4.4
     assert all(32768 <= int(frame["udp.srcport"][0]) <= 60999 for frame in outer)
     assert {int(frame["udp.checksum"][0], 0) for frame in outer} == {0}
     assert capture.broken() == []

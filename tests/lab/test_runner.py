@@ -54,7 +54,7 @@ def test_capture_tells_broken_frames(lab):
     lab.link(h1, "up0", h2, "up0")
     capture = h2.capture("up0")
     send = ("from scapy.all import *; "
-            "good = Ether()/IP(src='172.31.0.1', dst='172.31.0.2')/UDP(sport=9, dport=4789)/VXLAN(vni=5)"
+            "good = Ether()/IP(src='172.31.0.1', dst='172.31.0.2')/UDP(sport=49152, dport=4789)/VXLAN(vni=5)"
             "/Ether()/IP(dst='10.0.0.1')/UDP(sport=40001, dport=40002)/b'x'; "
             "bad = good.copy(); bad[VXLAN][UDP].chksum = 1; sendp([good, bad, good], iface='up0', verbose=False)")
     h1.run([traffic.PYTHON, "-c", send])

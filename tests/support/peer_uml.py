@@ -23,7 +23,8 @@ mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run
 mkdir -p /run/root/lib/modules /run/channel
 mount --bind {modules} /run/root/lib/modules
-mount -t hostfs -o {channel} hostfs /run/channel
+mount -t hostfs -o {channel} hostfs /run/channel 2> /dev/null ||  # Linux 6.10 and before
+  mount -t hostfs -o hostfs={channel} hostfs /run/channel
 cd /run/channel
 ip link set lo up
 echo booted > ready
