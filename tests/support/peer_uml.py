@@ -37,7 +37,7 @@ while [ ! -e halt ]; do
     sleep 0.05
   fi
 done
-poweroff -f > /dev/null 2>&1
+busybox poweroff -f > /dev/null 2>&1
 """
 
 
