@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dataplane/wire/address.h"
+#include "pmd/generator_settings.h"
 #include "pmd/port.h"
 
 namespace causeway::config {
@@ -55,7 +56,7 @@ struct DpdkDevice {  // any PCI device or vdev string
 };
 
 struct Ethernet {
-  std::variant<PacketDevice, TapDevice, DpdkDevice> device;
+  std::variant<PacketDevice, TapDevice, DpdkDevice, GeneratorSettings> device;
   std::optional<uint16_t> mtu;  // bytes of IP packet
   std::optional<MacAddress> mac;
   std::vector<IpPrefix> addresses;  // any: the port is an underlay

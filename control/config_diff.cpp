@@ -60,6 +60,11 @@ std::string text_of(const Ethernet& ethernet) {
     return fmt::format("dpdk {}{}", dpdk->devargs, queues(dpdk->rx_queues));
   }
   if (const auto* tap = std::get_if<TapDevice>(&ethernet.device)) return "tap" + queues(tap->rx_queues);
+  if (const auto* generator = std::get_if<GeneratorSettings>(&ethernet.device)) {
+    const std::string rate = generator->rate != 0 ? fmt::format(" rate {}", generator->rate) : "";
+    return fmt::format("generator flows {} frame-bytes {}{}{}", generator->flows, text_of(generator->frame_bytes), rate,
+                       queues(generator->rx_queues));
+  }
   return "interface";
 }
 
@@ -112,9 +117,12 @@ Differences differences_of(const Ethernet& before, const Ethernet& after) {
   return result;
 }
 
-// A port is opened as an underlay or not (PortOptions), so becoming one is a reopening too.
+// A port is opened as an underlay or not (PortOptions), so becoming one is a reopening too. A generator's frames are
+// made for one MAC.
 bool needs_reopening(const Ethernet& before, const Ethernet& after) {
-  return before.device != after.device || before.is_underlay() != after.is_underlay();
+  const bool generator = std::holds_alternative<GeneratorSettings>(after.device);
+  return before.device != after.device || before.is_underlay() != after.is_underlay() ||
+         (generator && before.mac != after.mac);
 }
 
 Differences differences_of(const Tunnel& before, const Tunnel& after) {

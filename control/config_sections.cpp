@@ -7,6 +7,7 @@
 #include <set>
 
 #include "control/address_text.h"
+#include "control/config_generator.h"
 
 namespace causeway::config {
 namespace {
@@ -157,8 +158,8 @@ void Sections::read_ethernets(const Value& section) {
 }
 
 void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet& ethernet) {
-  static constexpr std::string_view kKeys[] = {"dpdk",   "tap",       "mtu",      "macaddress", "addresses",
-                                               "routes", "neighbors", "offloads", "isolated"};
+  static constexpr std::string_view kKeys[] = {"dpdk",      "tap",    "generator", "mtu",      "macaddress",
+                                               "addresses", "routes", "neighbors", "offloads", "isolated"};
   const Fields fields(value, kKeys);
   read_device(name, fields, ethernet);
   fields.number("mtu", ethernet.mtu, 68, 65535);
@@ -185,7 +186,10 @@ void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet
 void Sections::read_device(std::string_view name, const Fields& fields, Ethernet& ethernet) {
   const auto dpdk = fields.find("dpdk");
   const auto tap = fields.find("tap");
+  const auto generator = fields.find("generator");
   if (dpdk && tap) tap->key_error("an interface is either dpdk or tap");
+  if (generator && (dpdk || tap)) (tap ? tap : dpdk)->key_error("an interface is either dpdk, tap or generator");
+  if (generator) ethernet.device = read_generator(*generator);
   if (tap) {
     static constexpr std::string_view kKeys[] = {"rx-queues"};
     const Fields tap_fields(*tap, kKeys);

@@ -9,6 +9,9 @@ std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, const PortOpti
     return open_ethdev_port(options, dpdk->devargs, error);
   }
   if (std::holds_alternative<config::TapDevice>(ethernet.device)) return open_tap_port(options, error);
+  if (const auto* generator = std::get_if<GeneratorSettings>(&ethernet.device)) {
+    return open_generator_port(options, *generator, error);
+  }
   return open_packet_port(options, error);
 }
 
@@ -42,6 +45,9 @@ PortOptions Ports::options_for(const std::string& name, const config::Ethernet& 
   options.name = name;
   if (const auto* dpdk = std::get_if<config::DpdkDevice>(&settings.device)) options.rx_queues = dpdk->rx_queues;
   if (const auto* tap = std::get_if<config::TapDevice>(&settings.device)) options.rx_queues = tap->rx_queues;
+  if (const auto* generator = std::get_if<GeneratorSettings>(&settings.device)) {
+    options.rx_queues = generator->rx_queues;
+  }
   options.tx_queues = static_cast<uint16_t>(std::max<size_t>(workers_.size(), 1));
   options.mtu = settings.mtu.value_or(0);
   options.mac = settings.mac.value_or(MacAddress{});

@@ -22,6 +22,7 @@ namespace causeway {
 class PortCounter {
  public:
   void add(uint64_t n) noexcept { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void set(uint64_t n) noexcept { value_.store(n, std::memory_order_relaxed); }
   uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
 
  private:

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "dataplane/wire/address.h"
+#include "pmd/generator_settings.h"
 #include "pmd/port_io.h"
 
 struct rte_mempool;
@@ -45,7 +46,7 @@ struct PortDeviceStats {
 class Port : public PortIo {
  public:
   virtual const std::string& name() const noexcept = 0;
-  virtual const char* kind() const noexcept = 0;  // "dpdk", "tap", "packet"
+  virtual const char* kind() const noexcept = 0;  // "dpdk", "tap", "packet", "generator"
   virtual MacAddress mac() const noexcept = 0;
   virtual uint16_t mtu() const noexcept = 0;  // bytes of IP packet, without the Ethernet header
   virtual uint16_t rx_queues() const noexcept = 0;
@@ -62,5 +63,7 @@ class Port : public PortIo {
 std::unique_ptr<Port> open_ethdev_port(const PortOptions& options, const std::string& devargs, std::string& error);
 std::unique_ptr<Port> open_tap_port(const PortOptions& options, std::string& error);
 std::unique_ptr<Port> open_packet_port(const PortOptions& options, std::string& error);
+std::unique_ptr<Port> open_generator_port(const PortOptions& options, const GeneratorSettings& settings,
+                                          std::string& error);
 
 }  // namespace causeway

@@ -115,6 +115,23 @@ TEST_CASE("ethernets: in place or reopened") {
         "ethernet-reopen ~ ethernet up0: device dpdk 0000:18:00.0 -> dpdk 0000:18:00.1 (reopens the device)");
 }
 
+TEST_CASE("a generator is reopened for other frames") {
+  const auto change = [](std::string_view before, std::string_view after) {
+    const auto file = [](std::string_view text) {
+      return "version: 1\nethernets: {gen0: {" + std::string(text) + "}}\n";
+    };
+    const Texts texts = diff(file(before), file(after));
+    return texts.empty() ? "" : texts.front();
+  };
+  CHECK(change("generator: {flows: 1}", "generator:").empty());
+  CHECK(change("generator: {flows: 10}", "generator: {flows: 20, rate: 1000}") ==
+        "~ ethernet gen0: device generator flows 10 frame-bytes 60 -> "
+        "generator flows 20 frame-bytes 60 rate 1000 (reopens the device)");
+  CHECK(change("generator: {}", "generator: {}, macaddress: 02:00:00:00:00:01") ==
+        "~ ethernet gen0: macaddress default -> 02:00:00:00:00:01 (reopens the device)");
+  CHECK(change("generator: {}", "generator: {}, mtu: 9000") == "~ ethernet gen0: mtu default -> 9000");
+}
+
 TEST_CASE("an ethernet that becomes an underlay is reopened") {
   const auto operations_before = loaded("version: 1\nethernets: {a: {}}\n");
   const auto operations_after = loaded("version: 1\nethernets: {a: {addresses: [10.0.0.1/8]}}\n");

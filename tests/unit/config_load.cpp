@@ -148,6 +148,48 @@ tunnels:
   CHECK(config == expected);
 }
 
+TEST_CASE("generators") {
+  const auto generator = [](const std::string& settings) {
+    const Config config = loaded("version: 1\nethernets: {gen0: {generator: " + settings + "}}\n");
+    return std::get<GeneratorSettings>(config.ethernets.at("gen0").device);
+  };
+  GeneratorSettings expected;
+  expected.source_mac = {0x0201'0000'0000, 1};
+  expected.destination_mac = {0x0202'0000'0000, 1};
+  expected.source_address = {0xc612'0000, 1};
+  expected.destination_address = {0xc613'0000, 1};
+  expected.source_port = {1024, 1};
+  expected.destination_port = {1024, 1};
+  CHECK(generator("{}") == expected);
+  CHECK(generator("") == expected);
+
+  expected.frame_bytes = {60, 594, 1514};
+  expected.rate = 1'000'000'000;
+  expected.limit = UINT64_MAX;
+  expected.flows = 1'000'000;
+  expected.distribution = GeneratorSettings::Distribution::zipf;
+  expected.rx_queues = 2;
+  expected.source_mac = {0x0200'0000'00ff, 1'000'000};
+  expected.destination_mac = {0x0200'0000'0001, 1};
+  expected.source_address = {0x0a00'0001, 100};
+  expected.destination_address.count = 65536;
+  expected.source_port = {60000, 5536};
+  expected.destination_port = {0, 65536};
+  expected.tunnel = {.mode = GeneratorTunnelMode::geneve,
+                     .id = {16777000, 216},
+                     .source_mac = mac("02:00:00:00:00:02"),
+                     .source_address = {0xac1f'0002, 1},
+                     .destination_address = 0xac1f'0001,
+                     .port = 6081};
+  const std::string settings = R"({frame-bytes: [60, 594, 1514], rate: 1000000000, limit: 18446744073709551615,
+    flows: 1000000, distribution: zipf, rx-queues: 2, source-mac: {first: 02:00:00:00:00:ff},
+    destination-mac: 02:00:00:00:00:01, source-address: {first: 10.0.0.1, count: 100}, source-port: {first: 60000},
+    destination-port: {first: 0, count: 65536}, tunnel: {mode: geneve, id: {first: 16777000},
+    source-mac: 02:00:00:00:00:02, source-address: 172.31.0.2, destination-address: 172.31.0.1}})";
+  GeneratorSettings loaded_settings = generator(settings);
+  CHECK(loaded_settings == expected);
+}
+
 TEST_CASE("sizes") {
   CHECK(loaded("version: 1\nsystem: {memory: 64M}").system.memory_bytes == 64ULL << 20);
   CHECK(loaded("version: 1\nsystem: {memory: 65536K}").system.memory_bytes == 64ULL << 20);
