@@ -39,27 +39,51 @@ inline rte_mbuf* make_room(WorkerContext& w, rte_mbuf* frame, uint16_t bytes) no
   return frame;
 }
 
-inline void copy_template(uint8_t* outer, const Adjacency& to, uint16_t headroom) noexcept {
-  const uint8_t* const end = to.outer.data.data() + OuterTemplate::kCapacity;
-  uint8_t* const inner = outer + to.outer_bytes;
+// What encap reads of an adjacency, by value: the stores into frames could change anything that is reached by a
+// reference, for all the compiler knows.
+struct EncapPlan {
+  explicit EncapPlan(const Adjacency& to) noexcept
+      : template_end(to.outer.data.data() + OuterTemplate::kCapacity),
+        ip_sum(to.ip_sum),
+        outer_bytes(to.outer_bytes),
+        ip_offset(to.ip_offset),
+        udp_offset(to.udp_offset),
+        tos(to.tos),
+        tos_mask(to.inherit_tos ? 0xff : kEcnMask),
+        ipv6(to.ipv6),
+        udp(to.kind != AdjacencyKind::gretap) {}
+
+  const uint8_t* template_end;
+  uint16_t ip_sum;
+  uint8_t outer_bytes;
+  uint8_t ip_offset;
+  uint8_t udp_offset;
+  uint8_t tos;
+  uint8_t tos_mask;  // what is copied from the inner tos
+  bool ipv6;
+  bool udp;
+};
+
+inline void copy_template(uint8_t* outer, const EncapPlan& plan, uint16_t headroom) noexcept {
   // A fixed size is a few vector moves; what it writes in front of the outer headers is headroom.
-  if (to.outer_bytes <= 64 && headroom + to.outer_bytes >= 64) [[likely]] {
-    std::memcpy(inner - 64, end - 64, 64);
+  if (plan.outer_bytes <= 64 && headroom + plan.outer_bytes >= 64) [[likely]] {
+    std::memcpy(outer + plan.outer_bytes - 64, plan.template_end - 64, 64);
   } else {
-    std::memcpy(outer, end - to.outer_bytes, to.outer_bytes);
+    std::memcpy(outer, plan.template_end - plan.outer_bytes, plan.outer_bytes);
   }
 }
 
 // Lengths, DSCP, ECN (RFC 6040 normal mode: the inner field is copied) and the IPv4 checksum. The id
 // stays 0: with DF set nothing reads it (RFC 6864 section 4.1).
-inline void patch_ip(uint8_t* outer, const Adjacency& to, uint32_t frame_bytes, const InnerFlow& flow) noexcept {
-  const auto tos = static_cast<uint8_t>(to.tos | (flow.tos & (to.inherit_tos ? 0xff : kEcnMask)));
-  uint8_t* const l3 = outer + to.ip_offset;
-  if (!to.ipv6) [[likely]] {
+inline void patch_ip(uint8_t* outer, const EncapPlan& plan, uint32_t frame_bytes, const InnerFlow& flow) noexcept {
+  const auto copied = static_cast<uint8_t>(flow.tos & plan.tos_mask & ~plan.tos);
+  const auto tos = static_cast<uint8_t>(plan.tos + copied);
+  uint8_t* const l3 = outer + plan.ip_offset;
+  if (!plan.ipv6) [[likely]] {
     auto* ip = reinterpret_cast<Ipv4Header*>(l3);
-    const be16 total(static_cast<uint16_t>(frame_bytes - to.ip_offset));
+    const be16 total(static_cast<uint16_t>(frame_bytes - plan.ip_offset));
     // The template's sum has its tos in it already: only what is copied from the inner one comes on top.
-    uint32_t sum = to.ip_sum + uint32_t{total.raw()} + be16(static_cast<uint16_t>(tos - to.tos)).raw();
+    uint32_t sum = plan.ip_sum + uint32_t{total.raw()} + be16(copied).raw();
     sum = (sum & 0xffff) + (sum >> 16);
     sum += sum >> 16;
     ip->tos = tos;
@@ -68,9 +92,21 @@ inline void patch_ip(uint8_t* outer, const Adjacency& to, uint32_t frame_bytes, 
     return;
   }
   auto* ip = reinterpret_cast<Ipv6Header*>(l3);
-  ip->payload_bytes.set(static_cast<uint16_t>(frame_bytes - to.ip_offset - sizeof(Ipv6Header)));
+  ip->payload_bytes.set(static_cast<uint16_t>(frame_bytes - plan.ip_offset - sizeof(Ipv6Header)));
   // RFC 6437 section 3: the flow label carries the entropy for routers that don't look behind the header.
   ip->version_class_flow = Ipv6Header::version_class_flow_of(tos, flow.entropy);
+}
+
+// The outer headers of a frame that `outer` starts, `frame_bytes` long, but for what finish_outer does.
+inline void write_outer(uint8_t* outer, const EncapPlan& plan, uint16_t headroom, uint32_t frame_bytes,
+                        const InnerFlow& flow) noexcept {
+  copy_template(outer, plan, headroom);
+  patch_ip(outer, plan, frame_bytes, flow);
+  if (plan.udp) [[likely]] {
+    auto* udp = reinterpret_cast<UdpHeader*>(outer + plan.udp_offset);
+    udp->source_port.set(static_cast<uint16_t>(kFirstSourcePort + (uint64_t{flow.entropy} * kSourcePorts >> 32)));
+    udp->length_bytes.set(static_cast<uint16_t>(frame_bytes - plan.udp_offset));
+  }
 }
 
 // Returns the frame to send: `frame`, or a new first segment in front of it. Null when no buffer was left; `frame`
@@ -81,19 +117,27 @@ inline rte_mbuf* encap(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) n
   if (m == nullptr) [[unlikely]] {
     return nullptr;
   }
-  auto* const outer = rte_pktmbuf_mtod(m, uint8_t*);
-  const uint32_t frame_bytes = rte_pktmbuf_pkt_len(m);
-  copy_template(outer, to, rte_pktmbuf_headroom(m));
-  patch_ip(outer, to, frame_bytes, flow);
-  if (to.kind != AdjacencyKind::gretap) [[likely]] {
-    auto* udp = reinterpret_cast<UdpHeader*>(outer + to.udp_offset);
-    udp->source_port.set(static_cast<uint16_t>(kFirstSourcePort + (uint64_t{flow.entropy} * kSourcePorts >> 32)));
-    udp->length_bytes.set(static_cast<uint16_t>(frame_bytes - to.udp_offset));
-  }
-  if (to.udp_checksum || has_intent(m) || to.kind == AdjacencyKind::gretap) [[unlikely]] {
-    finish_outer(m, to);
-  }
+  write_outer(rte_pktmbuf_mtod(m, uint8_t*), EncapPlan(to), rte_pktmbuf_headroom(m), rte_pktmbuf_pkt_len(m), flow);
+  if (to.udp_checksum || has_intent(m) || to.kind == AdjacencyKind::gretap) finish_outer(m, to);
   return m;
+}
+
+// The same for frames that are plain (see PlainRun in forward.cpp): each stays the frame it is.
+inline void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) noexcept {
+  const EncapPlan plan(to);
+  for (uint16_t i = 0; i < count; ++i) {
+    rte_mbuf* const m = frames[i];
+    const InnerFlow flow = inner_flow(m);
+    m->data_off = static_cast<uint16_t>(m->data_off - plan.outer_bytes);
+    m->data_len = static_cast<uint16_t>(m->data_len + plan.outer_bytes);
+    const uint32_t frame_bytes = m->pkt_len + plan.outer_bytes;
+    m->pkt_len = frame_bytes;
+    write_outer(rte_pktmbuf_mtod(m, uint8_t*), plan, rte_pktmbuf_headroom(m), frame_bytes, flow);
+  }
+  if (!to.udp_checksum && plan.udp) [[likely]] {
+    return;
+  }
+  for (uint16_t i = 0; i < count; ++i) finish_outer(frames[i], to);
 }
 
 }  // namespace causeway
