@@ -2,6 +2,7 @@
 
 #include "dataplane/intent.h"
 #include "dataplane/parse.h"
+#include "dataplane/same_tunnel.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/ipv6.h"
@@ -111,7 +112,8 @@ class TunnelFinder {
 };
 
 // Null when the frame has left: dropped, or with the control thread.
-const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m, TunnelFinder& tunnels) noexcept {
+const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m, TunnelFinder& tunnels,
+                           SameTunnel& same) noexcept {
   OuterFrame outer;
   switch (parse_outer(w, port, m, outer)) {
     case OuterFrame::Verdict::tunnel:
@@ -151,21 +153,58 @@ const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m,
       return nullptr;
     }
   }
-  TrafficCounters& traffic = w.counters.tunnels[in->index];
-  traffic.rx_packets.add(1);
-  traffic.rx_bytes.add(rte_pktmbuf_pkt_len(m));
+  same.remember(rte_pktmbuf_mtod(m, const uint8_t*) - outer.inner_offset, outer.inner_offset, *in);
   return in;
 }
+
+// Frames received in a row from one tunnel are counted once.
+class TunnelCount {
+ public:
+  explicit TunnelCount(WorkerContext& w) noexcept : w_(w) {}
+  ~TunnelCount() { flush(); }
+  void add(const Adjacency* in, uint32_t bytes) noexcept {
+    if (in != in_) {
+      flush();
+      in_ = in;
+      packets_ = bytes_ = 0;
+    }
+    ++packets_;
+    bytes_ += bytes;
+  }
+
+ private:
+  void flush() noexcept {
+    if (in_ == nullptr) return;
+    TrafficCounters& traffic = w_.counters.tunnels[in_->index];
+    traffic.rx_packets.add(packets_);
+    traffic.rx_bytes.add(bytes_);
+  }
+
+  WorkerContext& w_;
+  const Adjacency* in_ = nullptr;
+  uint64_t packets_ = 0;
+  uint64_t bytes_ = 0;
+};
 
 }  // namespace
 
 void decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
   TunnelFinder tunnels(w);
+  SameTunnel same;
+  TunnelCount counted(w);
   uint16_t kept = 0;
   for (uint16_t i = 0; i < batch.count; ++i) {
     rte_mbuf* const m = batch.frame[i];
-    const Adjacency* const in = decap_one(w, port, m, tunnels);
-    if (in == nullptr) continue;
+    const Adjacency* in = same.find(m);
+    if (in != nullptr) [[likely]] {
+      m->data_off = static_cast<uint16_t>(m->data_off + SameTunnel::kOuterBytes);
+      m->data_len = static_cast<uint16_t>(m->data_len - SameTunnel::kOuterBytes);
+      m->pkt_len -= SameTunnel::kOuterBytes;
+    } else {
+      in = decap_one(w, port, m, tunnels, same);
+      if (in == nullptr) continue;
+    }
+    counted.add(in, m->pkt_len);
     batch.frame[kept] = m;
     batch.in[kept] = in;
     batch.key[kept] = FlowKey::read(rte_pktmbuf_mtod(m, const void*), outer_vlan(m, 0), in->index);
