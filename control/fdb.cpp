@@ -61,6 +61,7 @@ void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t n
     if ((before & kFdbStatic) != 0 || before == exit) return;
     slot.exit.store(exit, std::memory_order_relaxed);
     slot.seen_s.store(now_s, std::memory_order_relaxed);
+    tables_.changed();
     ++state->second.moves;
     return;
   }
@@ -75,6 +76,7 @@ void Fdb::add_static(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit) {
   const uint32_t index = table_->find(bridge, key);
   if (index != kNoSlot) {
     table_->slot(index).exit.store(exit | kFdbStatic, std::memory_order_relaxed);
+    tables_.changed();
     return;
   }
   insert(bridge, key, exit | kFdbStatic, 0);
@@ -106,6 +108,7 @@ void Fdb::grow() {
   table_ = next.get();
   ++generation_;
   publisher_.publish<FdbTable>(tables_.fdb, std::move(next));
+  tables_.changed();
 }
 
 void Fdb::free_slots(std::vector<uint32_t> slots) {
@@ -116,6 +119,7 @@ void Fdb::free_slots(std::vector<uint32_t> slots) {
     --entries_;
     table_->free(index);
   }
+  tables_.changed();
   publisher_.after_grace([this, generation = generation_, slots = std::move(slots)] {
     if (generation != generation_) return;  // that table is gone
     for (const uint32_t index : slots) used_ -= table_->reclaim(index);

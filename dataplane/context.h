@@ -75,6 +75,7 @@ struct WorkerContext {
   const FdbTable* fdb = nullptr;
   const TunnelTable* tunnels = nullptr;
   const UdpListeners* udp_listeners = nullptr;
+  uint64_t changes = 0;  // of the tables, that the flow cache's epoch began with
   uint16_t now_s = 0;
   uint32_t tick = 0;
   PortIndex ingress = 0;  // the port of the batch under way

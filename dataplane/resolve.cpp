@@ -40,8 +40,9 @@ AdjacencyIndex resolve_one(WorkerContext& w, rte_mbuf* frame, const FlowKey& key
   if (key.to_group()) return kFlood;
   const uint32_t to = w.fdb->find(in.bridge, key.destination());
   if (to == kNoSlot) return kFlood;
-  if (from != kNoSlot) w.cache.insert(key, from, to);
-  return w.fdb->slot(to).exit.load(std::memory_order_relaxed) & ~kFdbStatic;
+  const AdjacencyIndex exit = w.fdb->slot(to).exit.load(std::memory_order_relaxed) & ~kFdbStatic;
+  if (from != kNoSlot) w.cache.insert(key, from, to, exit);
+  return exit;
 }
 
 }  // namespace

@@ -92,11 +92,16 @@ uint32_t Worker::run_once() noexcept {
   WorkerContext& w = context_;
   w.tables.quiescence.quiescent(w.id);
   const PollList* const list = poll_list_.load(std::memory_order_acquire);
+  // Before anything else of the tables is read: what changes behind this begins the next epoch.
+  const uint64_t changes = w.tables.changes.load(std::memory_order_acquire);
   w.fdb = w.tables.fdb.load(std::memory_order_acquire);
   w.tunnels = w.tables.tunnels.load(std::memory_order_acquire);
   w.udp_listeners = w.tables.udp_listeners.load(std::memory_order_acquire);
   const uint64_t now = rte_rdtsc();
-  w.now_s = static_cast<uint16_t>(now / second_cycles_);
+  const auto now_s = static_cast<uint16_t>(now / second_cycles_);
+  if (changes != w.changes || now_s != w.now_s) w.cache.begin_epoch();
+  w.changes = changes;
+  w.now_s = now_s;
   w.tick = static_cast<uint32_t>(now >> 21);
 
   uint32_t frames = send_injected();

@@ -1,6 +1,9 @@
-// A worker's flow cache: FlowKey -> (source FDB slot, destination FDB slot). Two-way buckets of one
-// cache line. It copies nothing from what it names: a hit is checked against both slots' keys, so it
-// needs no flush when a MAC moves, ages or its tunnel changes. A miss costs two FDB lookups, no upcall.
+// A worker's flow cache: FlowKey -> where the frame goes. Two-way buckets of one cache line.
+//
+// An entry names the two FDB slots it was made of, and holds what they said (`exit`) in the epoch it was looked at.
+// A new epoch begins when the control thread has changed something that could make an exit wrong, and once a second;
+// the first hit in it looks at the slots again (the lookup stage). So it needs no flush when a MAC moves, ages or
+// its tunnel changes. A miss costs two FDB lookups, no upcall.
 #pragma once
 
 #include <array>
@@ -16,7 +19,8 @@ struct FlowEntry {
   FlowKey key;
   uint32_t source_slot;
   uint32_t destination_slot;
-  uint64_t unused;
+  AdjacencyIndex exit;
+  uint32_t epoch;  // 0: never
 };
 static_assert(sizeof(FlowEntry) == 32);
 
@@ -44,13 +48,21 @@ class FlowCache {
   };
   View view() const noexcept { return {buckets_.get(), seed_, mask_}; }
 
-  static const FlowEntry* find(const FlowBucket* bucket, const FlowKey& key) noexcept {
+  static FlowEntry* find(FlowBucket* bucket, const FlowKey& key) noexcept {
     if (bucket->way[0].key == key) return &bucket->way[0];
     if (bucket->way[1].key == key) return &bucket->way[1];
     return nullptr;
   }
 
-  void insert(const FlowKey& key, uint32_t source_slot, uint32_t destination_slot) noexcept {
+  uint32_t epoch() const noexcept { return epoch_; }
+  void begin_epoch() noexcept {
+    if (++epoch_ != 0) return;
+    // Once in weeks: what is left of the same number must not count.
+    for (uint32_t i = 0; i <= mask_; ++i) buckets_[i].way[0].epoch = buckets_[i].way[1].epoch = 0;
+    epoch_ = 1;
+  }
+
+  void insert(const FlowKey& key, uint32_t source_slot, uint32_t destination_slot, AdjacencyIndex exit) noexcept {
     static constexpr FlowKey kUnused{0, 0};
     FlowBucket* const b = view().bucket(key);
     size_t way = 0;
@@ -62,7 +74,7 @@ class FlowCache {
       way = ++evictions_ & 1;
     }
     if (b->way[way].key == kUnused) ++entries_;
-    b->way[way] = {key, source_slot, destination_slot, 0};
+    b->way[way] = {key, source_slot, destination_slot, exit, epoch_};
   }
 
   uint32_t entries() const noexcept { return entries_; }
@@ -72,6 +84,7 @@ class FlowCache {
   uint32_t mask_;
   uint64_t seed_;
   std::unique_ptr<FlowBucket[]> buckets_;
+  uint32_t epoch_ = 1;
   uint32_t entries_ = 0;
   uint32_t evictions_ = 0;
 };

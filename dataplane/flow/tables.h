@@ -47,6 +47,11 @@ struct Tables {
   std::atomic<const FdbTable*> fdb{nullptr};
   std::atomic<const TunnelTable*> tunnels{nullptr};
   Quiescence quiescence;
+  // How often something changed that a flow cache entry could rest on: an FDB slot was freed or has another exit, the
+  // FDB moved, an adjacency was replaced. Not for new entries.
+  std::atomic<uint64_t> changes{0};
+  // Control thread, behind the stores that made the change.
+  void changed() noexcept { changes.fetch_add(1, std::memory_order_release); }
 
   const Adjacency* adjacency(AdjacencyIndex index) const noexcept {
     return adjacencies[index & (kMaxAdjacencies - 1)].load(std::memory_order_acquire);
