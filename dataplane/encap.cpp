@@ -1,6 +1,7 @@
 #include "dataplane/encap.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "dataplane/segment.h"
@@ -59,6 +60,72 @@ void finish_outer(rte_mbuf* m, const Adjacency& to) noexcept {
     // With an unfinished inner checksum the segment stage fills this one after it.
     rte_pktmbuf_mtod_offset(m, UdpHeader*, to.udp_offset)->checksum =
         has_intent(m) ? kOuterChecksumWanted : udp_checksum_over(m, to.ip_offset);
+  }
+}
+
+namespace {
+
+struct Flows {
+  std::array<uint32_t, kBatch> entropy;
+  std::array<uint8_t, kBatch> tos;
+};
+
+// A pass of its own, as everything here that would otherwise fight for registers.
+[[gnu::noinline]] void read_flows(rte_mbuf* const* frames, uint16_t count, Flows& flows) noexcept {
+  for (uint16_t i = 0; i < count; ++i) {
+    const InnerFlow flow = inner_flow(frames[i]);
+    flows.entropy[i] = flow.entropy;
+    flows.tos[i] = flow.tos;
+  }
+}
+
+template <bool kIpv6>
+[[gnu::noinline]] void write_headers(rte_mbuf* const* frames, uint16_t count, EncapPlan plan,
+                                     const Flows& flows) noexcept {
+  plan.ipv6 = kIpv6;
+  for (uint16_t i = 0; i < count; ++i) {
+    rte_mbuf* const m = frames[i];
+    const auto headroom = static_cast<uint16_t>(m->data_off - plan.outer_bytes);
+    const uint32_t frame_bytes = m->pkt_len + plan.outer_bytes;
+    m->data_off = headroom;
+    m->data_len = static_cast<uint16_t>(frame_bytes);
+    m->pkt_len = frame_bytes;
+    auto* const outer = static_cast<uint8_t*>(m->buf_addr) + headroom;
+    write_outer(outer, plan, kTemplateRoom, frame_bytes, {flows.entropy[i], flows.tos[i]});
+  }
+}
+
+// UDP checksums (RFC 768) of complete datagrams in one segment: what is the same for all of a tunnel's frames has been
+// summed up in the adjacency.
+void fill_udp_checksums(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) noexcept {
+  const uint32_t constant = to.udp_sum;
+  const uint32_t udp_offset = to.udp_offset;
+  const uint32_t inner_offset = to.outer_bytes;
+  for (uint16_t i = 0; i < count; ++i) {
+    auto* const outer = rte_pktmbuf_mtod(frames[i], uint8_t*);
+    auto* const udp = reinterpret_cast<UdpHeader*>(outer + udp_offset);
+    // The length counts in the pseudo-header, too.
+    const uint32_t header = constant + udp->source_port.raw() + 2 * uint32_t{udp->length_bytes.raw()};
+    const uint32_t inner_bytes = frames[i]->data_len - inner_offset;
+    udp->checksum = udp_checksum_of(sum_frame(outer + inner_offset, inner_bytes, header));
+  }
+}
+
+}  // namespace
+
+void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) noexcept {
+  const EncapPlan plan(to);
+  Flows flows;
+  read_flows(frames, count, flows);
+  if (plan.ipv6) {
+    write_headers<true>(frames, count, plan, flows);
+  } else {
+    write_headers<false>(frames, count, plan, flows);
+  }
+  if (!plan.udp) {
+    for (uint16_t i = 0; i < count; ++i) finish_gre(frames[i], to.udp_offset);
+  } else if (to.udp_checksum) {
+    fill_udp_checksums(frames, count, to);
   }
 }
 

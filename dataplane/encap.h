@@ -64,12 +64,17 @@ struct EncapPlan {
   bool udp;
 };
 
-inline void copy_template(uint8_t* outer, const EncapPlan& plan, uint16_t headroom) noexcept {
-  // A fixed size is a few vector moves; what it writes in front of the outer headers is headroom.
-  if (plan.outer_bytes <= 64 && headroom + plan.outer_bytes >= 64) [[likely]] {
-    std::memcpy(outer + plan.outer_bytes - 64, plan.template_end - 64, 64);
+// What must be free in front of a frame for templates to be copied in a few vector moves of a fixed size, which write
+// in front of the outer headers, too.
+inline constexpr uint16_t kTemplateRoom = 96;
+
+inline void copy_template(uint8_t* inner, const EncapPlan& plan, uint16_t room) noexcept {
+  if (plan.outer_bytes <= 64 && room >= 64) [[likely]] {
+    std::memcpy(inner - 64, plan.template_end - 64, 64);
+  } else if (plan.outer_bytes <= kTemplateRoom && room >= kTemplateRoom) {
+    std::memcpy(inner - kTemplateRoom, plan.template_end - kTemplateRoom, kTemplateRoom);
   } else {
-    std::memcpy(outer, plan.template_end - plan.outer_bytes, plan.outer_bytes);
+    std::memcpy(inner - plan.outer_bytes, plan.template_end - plan.outer_bytes, plan.outer_bytes);
   }
 }
 
@@ -97,10 +102,11 @@ inline void patch_ip(uint8_t* outer, const EncapPlan& plan, uint32_t frame_bytes
   ip->version_class_flow = Ipv6Header::version_class_flow_of(tos, flow.entropy);
 }
 
-// The outer headers of a frame that `outer` starts, `frame_bytes` long, but for what finish_outer does.
-inline void write_outer(uint8_t* outer, const EncapPlan& plan, uint16_t headroom, uint32_t frame_bytes,
+// The outer headers of a frame that `outer` starts, `frame_bytes` long, but for what finish_outer does. `room` bytes in
+// front of the inner frame may be written.
+inline void write_outer(uint8_t* outer, const EncapPlan& plan, uint16_t room, uint32_t frame_bytes,
                         const InnerFlow& flow) noexcept {
-  copy_template(outer, plan, headroom);
+  copy_template(outer + plan.outer_bytes, plan, room);
   patch_ip(outer, plan, frame_bytes, flow);
   if (plan.udp) [[likely]] {
     auto* udp = reinterpret_cast<UdpHeader*>(outer + plan.udp_offset);
@@ -117,27 +123,13 @@ inline rte_mbuf* encap(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) n
   if (m == nullptr) [[unlikely]] {
     return nullptr;
   }
-  write_outer(rte_pktmbuf_mtod(m, uint8_t*), EncapPlan(to), rte_pktmbuf_headroom(m), rte_pktmbuf_pkt_len(m), flow);
+  const auto room = static_cast<uint16_t>(rte_pktmbuf_headroom(m) + to.outer_bytes);
+  write_outer(rte_pktmbuf_mtod(m, uint8_t*), EncapPlan(to), room, rte_pktmbuf_pkt_len(m), flow);
   if (to.udp_checksum || has_intent(m) || to.kind == AdjacencyKind::gretap) finish_outer(m, to);
   return m;
 }
 
-// The same for frames that are plain (see PlainRun in forward.cpp): each stays the frame it is.
-inline void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) noexcept {
-  const EncapPlan plan(to);
-  for (uint16_t i = 0; i < count; ++i) {
-    rte_mbuf* const m = frames[i];
-    const InnerFlow flow = inner_flow(m);
-    m->data_off = static_cast<uint16_t>(m->data_off - plan.outer_bytes);
-    m->data_len = static_cast<uint16_t>(m->data_len + plan.outer_bytes);
-    const uint32_t frame_bytes = m->pkt_len + plan.outer_bytes;
-    m->pkt_len = frame_bytes;
-    write_outer(rte_pktmbuf_mtod(m, uint8_t*), plan, rte_pktmbuf_headroom(m), frame_bytes, flow);
-  }
-  if (!to.udp_checksum && plan.udp) [[likely]] {
-    return;
-  }
-  for (uint16_t i = 0; i < count; ++i) finish_outer(frames[i], to);
-}
+// Frames that are plain (PlainRun in forward.cpp), up to kBatch of them; each stays the mbuf it is.
+void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) noexcept;
 
 }  // namespace causeway

@@ -132,7 +132,8 @@ struct PlainRun {
       bytes += m->pkt_len;
     }
     constexpr uint64_t kSpecial = kIntentFlags | RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-    plain = (flags & kSpecial) == 0 && others == 0 && longest <= to.max_frame_bytes && headroom >= to.outer_bytes;
+    plain = (flags & kSpecial) == 0 && others == 0 && longest <= to.max_frame_bytes &&
+            (to.outer_bytes == 0 || headroom >= kTemplateRoom) && to.outer_bytes <= kTemplateRoom;
   }
   bool plain = false;
   uint64_t bytes = 0;

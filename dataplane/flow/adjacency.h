@@ -39,8 +39,9 @@ struct alignas(64) Adjacency {
   uint8_t tos = 0;                // of the outer IP header, before what is copied from the inner one
   PortIndex port = 0;             // the way out
   BridgeIndex bridge = kNoBridge;
-  uint16_t max_frame_bytes = 0;         // largest frame (Ethernet header included, before encap) that fits the MTU
-  uint16_t ip_sum = 0;                  // IPv4: folded sum of the template's header, not inverted
+  uint16_t max_frame_bytes = 0;  // largest frame (Ethernet header included, before encap) that fits the MTU
+  uint16_t ip_sum = 0;           // IPv4: folded sum of the template's header, not inverted
+  uint16_t udp_sum = 0;  // the same of the pseudo-header, UDP and tunnel header, without lengths and source port
   AdjacencyIndex index = kNoAdjacency;  // its own
   OuterTemplate outer;
 };

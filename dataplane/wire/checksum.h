@@ -40,6 +40,23 @@ constexpr uint16_t odd_sum(uint32_t sum) noexcept { return swap_bytes(fold(sum))
 // Sum of any bytes at any alignment; an odd last byte counts as if a 0 followed.
 uint32_t sum_bytes(const void* bytes, size_t count, uint32_t initial = 0) noexcept;
 
+// The same for frames, most of which are short: these aren't worth a call.
+inline uint32_t sum_frame(const uint8_t* bytes, size_t count, uint32_t initial) noexcept {
+  if (count > 192) return sum_bytes(bytes, count, initial);
+  uint64_t sum = initial;
+  uint64_t high = 0;
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes + i, 8);
+    sum += word & 0xffff'ffff;
+    high += word >> 32;
+  }
+  uint64_t last = 0;
+  for (size_t shift = 0; i < count; ++i, shift += 8) last |= uint64_t{bytes[i]} << shift;
+  return fold(sum + high + (last & 0xffff'ffff) + (last >> 32));
+}
+
 // Sum of `count` bytes from `offset` in a chain of mbufs, whatever the segments' lengths; bytes beyond
 // the chain's end count as 0.
 uint32_t sum_chain(const rte_mbuf* m, uint32_t offset, uint32_t count, uint32_t initial = 0) noexcept;
