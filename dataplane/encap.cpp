@@ -79,10 +79,8 @@ struct Flows {
   }
 }
 
-template <bool kIpv6>
-[[gnu::noinline]] void write_headers(rte_mbuf* const* frames, uint16_t count, EncapPlan plan,
-                                     const Flows& flows) noexcept {
-  plan.ipv6 = kIpv6;
+[[gnu::always_inline]] inline void write_headers(rte_mbuf* const* frames, uint16_t count, const EncapPlan& plan,
+                                                 const Flows& flows) noexcept {
   for (uint16_t i = 0; i < count; ++i) {
     rte_mbuf* const m = frames[i];
     const auto headroom = static_cast<uint16_t>(m->data_off - plan.outer_bytes);
@@ -95,9 +93,20 @@ template <bool kIpv6>
   }
 }
 
+[[gnu::noinline]] void write_any(rte_mbuf* const* frames, uint16_t count, EncapPlan plan, const Flows& flows) noexcept {
+  write_headers(frames, count, plan, flows);
+}
+
+// Nearly all tunnels: what is known of them is no question any more in the loop.
+[[gnu::noinline]] void write_udp_ipv4(rte_mbuf* const* frames, uint16_t count, EncapPlan plan,
+                                      const Flows& flows) noexcept {
+  if (plan.ipv6 || !plan.udp || plan.outer_bytes > 64) __builtin_unreachable();
+  write_headers(frames, count, plan, flows);
+}
+
 // UDP checksums (RFC 768) of complete datagrams in one segment: what is the same for all of a tunnel's frames has been
 // summed up in the adjacency.
-void fill_udp_checksums(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) noexcept {
+[[gnu::noinline]] void fill_udp_checksums(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) noexcept {
   const uint32_t constant = to.udp_sum;
   const uint32_t udp_offset = to.udp_offset;
   const uint32_t inner_offset = to.outer_bytes;
@@ -117,10 +126,10 @@ void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) n
   const EncapPlan plan(to);
   Flows flows;
   read_flows(frames, count, flows);
-  if (plan.ipv6) {
-    write_headers<true>(frames, count, plan, flows);
+  if (!plan.ipv6 && plan.udp && plan.outer_bytes <= 64) [[likely]] {
+    write_udp_ipv4(frames, count, plan, flows);
   } else {
-    write_headers<false>(frames, count, plan, flows);
+    write_any(frames, count, plan, flows);
   }
   if (!plan.udp) {
     for (uint16_t i = 0; i < count; ++i) finish_gre(frames[i], to.udp_offset);

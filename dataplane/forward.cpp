@@ -136,7 +136,7 @@ struct PlainRun {
             (to.outer_bytes == 0 || headroom >= kTemplateRoom) && to.outer_bytes <= kTemplateRoom;
   }
   bool plain = false;
-  uint64_t bytes = 0;
+  uint32_t bytes = 0;
 };
 
 void output_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjacency& to) noexcept {
@@ -145,13 +145,15 @@ void output_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjac
     for (uint16_t i = 0; i < count; ++i) output(w, frames[i], to);
     return;
   }
+  uint32_t bytes = run.bytes;
   if (to.kind != AdjacencyKind::port) {
     encap_plain(frames, count, to);
     TrafficCounters& traffic = w.counters.tunnels[to.index];
     traffic.tx_packets.add(count);
-    traffic.tx_bytes.add(run.bytes);
+    traffic.tx_bytes.add(bytes);
+    bytes += uint32_t{count} * to.outer_bytes;
   }
-  tx_push_run(w, to.port, frames, count);
+  tx_push_run(w, to.port, frames, count, bytes);
 }
 
 void drop_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, DropReason reason) noexcept {

@@ -12,22 +12,20 @@ void drop_unsent(WorkerContext& w, PortIndex port, rte_mbuf** frames, uint16_t c
 void flush(WorkerContext& w, PortIndex index) noexcept {
   TxBuffer& buffer = w.tx.port[index];
   const uint16_t count = buffer.count;
+  uint64_t sent_bytes = buffer.bytes;
   buffer.count = 0;
+  buffer.bytes = 0;
   const PortEntry* const port = w.tables.port(index);
   if (port == nullptr) {
     drop_unsent(w, index, buffer.frame.data(), count, DropReason::port_down);
     return;
   }
-  // Lengths are read before the frames are given away.
-  std::array<uint32_t, TxBuffer::kCapacity> bytes;
-  for (uint16_t i = 0; i < count; ++i) bytes[i] = buffer.frame[i]->pkt_len;
   uint16_t sent = 0;
   // A device that takes some of them may take more after it.
   for (uint16_t taken = 1; sent < count && taken != 0; sent = static_cast<uint16_t>(sent + taken)) {
     taken = port->io->tx_burst(w.id, &buffer.frame[sent], static_cast<uint16_t>(count - sent));
   }
-  uint64_t sent_bytes = 0;
-  for (uint16_t i = 0; i < sent; ++i) sent_bytes += bytes[i];
+  for (uint16_t i = sent; i < count; ++i) sent_bytes -= buffer.frame[i]->pkt_len;
   TrafficCounters& traffic = w.counters.ports[index].traffic;
   traffic.tx_packets.add(sent);
   traffic.tx_bytes.add(sent_bytes);

@@ -4,9 +4,6 @@
 
 #include <rte_mbuf.h>
 
-#include <algorithm>
-#include <cstring>
-
 #include "dataplane/context.h"
 #include "dataplane/intent.h"
 
@@ -21,23 +18,23 @@ inline void tx_push(WorkerContext& w, PortIndex port, rte_mbuf* frame) noexcept 
   TxBuffer& buffer = w.tx.port[port];
   if (buffer.count == 0) w.tx.pending[w.tx.pending_count++] = port;
   buffer.frame[buffer.count++] = frame;
+  buffer.bytes += frame->pkt_len;
   if (buffer.count == TxBuffer::kCapacity) [[unlikely]] {
     tx_flush_full(w, port);
   }
 }
 
-// The same for several at once.
-inline void tx_push_run(WorkerContext& w, PortIndex port, rte_mbuf** frames, uint16_t count) noexcept {
+// The same for several at once, kCapacity at most, `bytes` long together.
+inline void tx_push_run(WorkerContext& w, PortIndex port, rte_mbuf** frames, uint16_t count, uint32_t bytes) noexcept {
   TxBuffer& buffer = w.tx.port[port];
-  for (uint16_t i = 0; i < count;) {
-    if (buffer.count == 0) w.tx.pending[w.tx.pending_count++] = port;
-    const uint16_t room = static_cast<uint16_t>(TxBuffer::kCapacity - buffer.count);
-    const uint16_t taken = std::min<uint16_t>(room, static_cast<uint16_t>(count - i));
-    std::memcpy(&buffer.frame[buffer.count], &frames[i], taken * sizeof(frames[0]));
-    buffer.count = static_cast<uint16_t>(buffer.count + taken);
-    i = static_cast<uint16_t>(i + taken);
-    if (buffer.count == TxBuffer::kCapacity) tx_flush_full(w, port);
+  if (buffer.count + count > TxBuffer::kCapacity) [[unlikely]] {
+    tx_flush_full(w, port);
   }
+  if (buffer.count == 0) w.tx.pending[w.tx.pending_count++] = port;
+  for (uint16_t i = 0; i < count; ++i) buffer.frame[buffer.count + i] = frames[i];
+  buffer.count = static_cast<uint16_t>(buffer.count + count);
+  buffer.bytes += bytes;
+  if (buffer.count == TxBuffer::kCapacity) tx_flush_full(w, port);
 }
 
 // The same for a frame with an intent or in several segments: through the segment stage if need be.

@@ -14,6 +14,7 @@ namespace causeway {
 struct TxBuffer {
   static constexpr uint16_t kCapacity = 64;
   uint16_t count = 0;
+  uint32_t bytes = 0;  // of all of them
   std::array<rte_mbuf*, kCapacity> frame;
 };
 

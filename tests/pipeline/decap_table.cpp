@@ -48,6 +48,32 @@ void check_row(Bed& bed, const Row& row, const std::vector<uint16_t>& chain) {
   if (accepted) CHECK(to_hex(out.front()) == to_hex(pipeline_frames()["inner." + row.name]));
 }
 
+// The frame behind and in front of one that is right, in one burst: nothing changes for either.
+void check_in_company(Bed& bed, const Row& row, const std::string& leader) {
+  const bool accepted = row.verdict == "accept";
+  const Counts before = bed.counts();
+  bed.deliver("up0", pipeline_frames()["decap." + leader + ".accept"]);
+  bed.deliver("up0", row.frame, {}, row.flags);
+  bed.send("up0", pipeline_frames()["decap." + leader + ".accept"]);
+  CHECK(to_text(bed.counts() - before) == (accepted ? "" : row.verdict + " 1"));
+  const std::vector<Bytes> out = bed.take_bytes("lan0");
+  const Bytes& right = pipeline_frames()["inner." + leader];
+  REQUIRE(out.size() == (accepted ? 3U : 2U));
+  CHECK(to_hex(out.front()) == to_hex(right));
+  CHECK(to_hex(out.back()) == to_hex(right));
+  if (accepted) CHECK(to_hex(out[1]) == to_hex(pipeline_frames()["inner." + row.name]));
+}
+
+// RFC 791, of a header of 20 bytes behind 14 of Ethernet, word by word.
+void write_ipv4_checksum(Bytes& frame) {
+  frame[24] = frame[25] = 0;
+  uint32_t sum = 0;
+  for (size_t i = 14; i < 34; i += 2) sum += frame[i] << 8 | frame[i + 1];
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  frame[24] = static_cast<uint8_t>(~sum >> 8);
+  frame[25] = static_cast<uint8_t>(~sum);
+}
+
 void check_group(const std::string& group) {
   Bed bed(every_tunnel());
   const std::vector<Row> rows = rows_of(group);
@@ -55,6 +81,8 @@ void check_group(const std::string& group) {
   for (const Row& row : rows) {
     INFO(row.name << " -> " << row.verdict);
     check_row(bed, row, {});
+    check_in_company(bed, row, "vxlan.right");
+    check_in_company(bed, row, "geneve.right");
     // Headers in the first buffer, the rest in small ones of odd sizes.
     if (row.frame.size() > 400) check_row(bed, row, {384, 77, 1, 200});
     if (row.frame.size() > 160 && row.verdict == "accept" && group != "geneve") check_row(bed, row, {143, 1, 2, 33});
@@ -70,6 +98,40 @@ TEST_CASE("decap: GENEVE") { check_group("geneve"); }
 TEST_CASE("decap: VXLAN") { check_group("vxlan"); }
 TEST_CASE("decap: GRE") { check_group("gre"); }
 TEST_CASE("decap: ECN as RFC 6040 combines it") { check_group("ecn"); }
+
+// Whatever is made out of the headers of the frame in front must say what the frame's own say.
+TEST_CASE("decap: a flipped bit has the same end alone and behind a right frame") {
+  Bed bed(every_tunnel());
+  for (const char* leader : {"vxlan.right", "geneve.right"}) {
+    const Bytes& right = pipeline_frames()["decap." + std::string(leader) + ".accept"];
+    for (size_t number = 0; number < 2 * 64 * 8; ++number) {
+      const size_t bit = number / 2;
+      const bool summed = number % 2 == 1;  // with the IP checksum made right again
+      CAPTURE(leader, bit, summed);
+      Bytes frame = right;
+      frame[bit / 8] = static_cast<uint8_t>(frame[bit / 8] ^ (1U << bit % 8));
+      if (summed) write_ipv4_checksum(frame);
+      // Twice, so that what it teaches the bridge is known.
+      bed.send("up0", frame);
+      bed.take_bytes("lan0");
+      const Counts before = bed.counts();
+      bed.send("up0", frame);
+      const Counts alone = bed.counts() - before;
+      const std::vector<Bytes> out = bed.take_bytes("lan0");
+      bed.send("up0", right);
+      bed.take_bytes("lan0");
+      bed.deliver("up0", right);
+      const Counts between = bed.counts();
+      bed.send("up0", frame);
+      CHECK(to_text(bed.counts() - between) == to_text(alone));
+      std::vector<Bytes> behind = bed.take_bytes("lan0");
+      REQUIRE(behind.size() == out.size() + 1);
+      behind.erase(behind.begin());
+      CHECK(behind == out);
+      CHECK(bed.nothing_sent());
+    }
+  }
+}
 
 TEST_CASE("decap: headers beyond the first buffer are never read") {
   Bed bed(every_tunnel());
