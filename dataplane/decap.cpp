@@ -37,6 +37,7 @@ void move_intent(rte_mbuf* m, uint16_t stripped) noexcept {
   }
   intent.csum_start = static_cast<uint16_t>(intent.csum_start - stripped);
   intent.tunnel_bytes = 0;
+  intent.set_outer(Outer::none);
   set_intent(m, intent, m->ol_flags & kIntentFlags);
 }
 

@@ -38,29 +38,71 @@ rte_mbuf* prepend_segment(WorkerContext& w, rte_mbuf* frame, uint16_t bytes) noe
 
 namespace {
 
-void finish_gre(rte_mbuf* m, uint32_t offset) noexcept {
-  auto* gre = rte_pktmbuf_mtod_offset(m, GreHeader*, offset);
-  if (!gre->has_checksum() || has_intent(m)) return;  // with an intent the segment stage fills it
-  const be16 sum = checksum_of(sum_chain(m, offset, rte_pktmbuf_pkt_len(m) - offset));
-  *rte_pktmbuf_mtod_offset(m, be16*, offset + GreHeader::checksum_offset()) = sum;
+Outer outer_of(const Adjacency& to) noexcept {
+  static_assert(static_cast<int>(AdjacencyKind::geneve) == 1 && static_cast<int>(AdjacencyKind::gretap) == 3);
+  return static_cast<Outer>(2 * static_cast<unsigned>(to.kind) - 1 + (to.ipv6 ? 1 : 0));
+}
+
+// The outer checksum's field, null where there is none.
+be16* outer_checksum(rte_mbuf* m, const Adjacency& to) noexcept {
+  if (to.kind != AdjacencyKind::gretap) {
+    return to.udp_checksum ? &rte_pktmbuf_mtod_offset(m, UdpHeader*, to.udp_offset)->checksum : nullptr;
+  }
+  const auto* gre = rte_pktmbuf_mtod_offset(m, const GreHeader*, to.udp_offset);
+  return gre->has_checksum() ? rte_pktmbuf_mtod_offset(m, be16*, to.udp_offset + GreHeader::checksum_offset())
+                             : nullptr;
+}
+
+// Sum of the outer L4 header and all behind it. An unfinished inner checksum is taken for the finished one: from
+// its L4 header to the frame's end all sums to the complement of the pseudo-header, which stands in its field.
+uint32_t sum_behind_ip(const rte_mbuf* m, uint32_t l4_offset) noexcept {
+  if (!has_intent(m)) return sum_chain(m, l4_offset, rte_pktmbuf_pkt_len(m) - l4_offset);
+  const Intent intent = intent_of(m);
+  uint16_t copy = 0;
+  const auto* pseudo_sum = static_cast<const uint16_t*>(
+      rte_pktmbuf_read(m, uint32_t{intent.csum_start} + intent.csum_offset, sizeof(copy), &copy));
+  if (pseudo_sum == nullptr) return 0;
+  std::memcpy(&copy, pseudo_sum, sizeof(copy));
+  return sum_chain(m, l4_offset, intent.csum_start - l4_offset, static_cast<uint16_t>(~copy));
+}
+
+void move_intent(rte_mbuf* m, const Adjacency& to, bool checksum) noexcept {
+  Intent intent = intent_of(m);
+  intent.csum_start = static_cast<uint16_t>(intent.csum_start + to.outer_bytes);
+  intent.tunnel_bytes = to.outer_bytes;
+  // Whole it can go only as one IP packet.
+  const bool fits = rte_pktmbuf_pkt_len(m) - to.ip_offset <= 0xffff;
+  intent.set_outer(intent.outer() == Outer::none && fits ? outer_of(to) : Outer::other);
+  intent.outer_checksum = checksum ? 1 : 0;
+  set_intent(m, intent, m->ol_flags & kIntentFlags);
 }
 
 }  // namespace
 
 void finish_outer(rte_mbuf* m, const Adjacency& to) noexcept {
-  if (has_intent(m)) {
-    Intent intent = intent_of(m);
-    intent.csum_start = static_cast<uint16_t>(intent.csum_start + to.outer_bytes);
-    intent.tunnel_bytes = to.outer_bytes;
-    set_intent(m, intent, m->ol_flags & kIntentFlags);
+  be16* const field = outer_checksum(m, to);
+  if (has_intent(m)) move_intent(m, to, field != nullptr);
+  if (field == nullptr) return;
+  const bool udp = to.kind != AdjacencyKind::gretap;
+  if ((m->ol_flags & kNeedsSegment) != 0) {
+    if (udp) *field = kOuterChecksumWanted;  // one per segment: whoever cuts fills it
+    return;
   }
-  if (to.kind == AdjacencyKind::gretap) {
-    finish_gre(m, to.udp_offset);
-  } else if (to.udp_checksum) {
-    // With an unfinished inner checksum the segment stage fills this one after it.
-    rte_pktmbuf_mtod_offset(m, UdpHeader*, to.udp_offset)->checksum =
-        has_intent(m) ? kOuterChecksumWanted : udp_checksum_over(m, to.ip_offset);
+  if (udp && !has_intent(m)) {
+    *field = udp_checksum_over(m, to.ip_offset);
+    return;
   }
+  const uint32_t sum = sum_behind_ip(m, to.udp_offset);
+  if (!udp) {
+    *field = checksum_of(sum);
+    return;
+  }
+  const uint32_t udp_bytes = rte_pktmbuf_pkt_len(m) - to.udp_offset;
+  const uint32_t pseudo_sum =
+      to.ipv6
+          ? pseudo_header_sum(*rte_pktmbuf_mtod_offset(m, const Ipv6Header*, to.ip_offset), kIpProtocolUdp, udp_bytes)
+          : pseudo_header_sum(*rte_pktmbuf_mtod_offset(m, const Ipv4Header*, to.ip_offset), kIpProtocolUdp, udp_bytes);
+  *field = udp_checksum_of(pseudo_sum + sum);
 }
 
 namespace {
@@ -132,7 +174,7 @@ void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) n
     write_any(frames, count, plan, flows);
   }
   if (!plan.udp) {
-    for (uint16_t i = 0; i < count; ++i) finish_gre(frames[i], to.udp_offset);
+    for (uint16_t i = 0; i < count; ++i) finish_outer(frames[i], to);
   } else if (to.udp_checksum) {
     fill_udp_checksums(frames, count, to);
   }

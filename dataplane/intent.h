@@ -13,20 +13,31 @@
 
 #include <rte_mbuf.h>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace causeway {
 
 enum class GsoType : uint8_t { none = 0, tcp4 = 1, tcp6 = 2, udp4 = 3, udp6 = 4 };
 
+// What is around the headers that an Intent speaks of: tunnel and outer IP version. `other` is a tunnel
+// that encap didn't make (a container's own), or one around another.
+enum class Outer : uint8_t { none, geneve4, geneve6, vxlan4, vxlan6, gre4, gre6, other };
+inline constexpr size_t kOuters = 8;
+
 struct Intent {
   uint16_t csum_start = 0;  // bytes from the frame's start to its (innermost) L4 header
   uint16_t gso_size = 0;    // payload bytes a segment; 0 without kNeedsSegment
   uint8_t csum_offset = 0;  // bytes from csum_start to the checksum field: 16 TCP, 6 UDP
   GsoType gso_type = GsoType::none;
-  uint8_t tunnel_bytes = 0;  // outer headers in front of the inner Ethernet header; 0: no tunnel.
-                             // Set by encap, cleared by decap. Over 255 bytes of outer headers never occur here.
-  uint8_t ecn = 0;           // 1: the TCP header may carry CWR (VIRTIO_NET_HDR_GSO_ECN)
+  uint8_t tunnel_bytes = 0;        // outer headers in front of the inner Ethernet header; 0: no tunnel.
+                                   // Set by encap, cleared by decap. Over 255 bytes of outer headers never occur here.
+  uint8_t ecn : 1 = 0;             // the TCP header may carry CWR (VIRTIO_NET_HDR_GSO_ECN)
+  uint8_t outer_checksum : 1 = 0;  // each segment wants one in its outer UDP or GRE header
+  uint8_t outer_bits : 3 = 0;      // an Outer; set by encap, cleared by decap
+
+  Outer outer() const noexcept { return static_cast<Outer>(outer_bits); }
+  void set_outer(Outer outer) noexcept { outer_bits = static_cast<uint8_t>(outer) & 7; }
 };
 static_assert(sizeof(Intent) == sizeof(uint64_t));
 

@@ -1,10 +1,10 @@
 // The last stage before a port that can't do what a frame's Intent asks: completes the checksum, cuts the
 // super-packet into segments, or puts a chain of mbufs into one. Checksums leave here complete.
 //
-// The outer UDP checksum of a tunnelled frame with an Intent is wanted if its field is not zero: encap
+// The outer UDP checksum of a tunnelled super-packet is wanted if its field is not zero: encap
 // writes kOuterChecksumWanted there, and here it becomes the real one, per segment. Zero stays zero.
-// A GRE checksum is filled where the C flag stands. (A frame without an Intent gets its outer
-// checksum in encap, by udp_checksum_over of wire/checksum.h: it doesn't come here for that.)
+// A GRE checksum is filled where the C flag stands. (Any other frame gets its outer checksum in encap:
+// it doesn't come here for that.)
 //
 // Each worker has its own Segmenter and uses it for one frame at a time:
 //
@@ -37,20 +37,9 @@ inline bool port_takes(const rte_mbuf* m, const TxCapabilities& caps) noexcept {
   if (m->nb_segs > 1 && !caps.multi_segment) return false;
   if (!has_intent(m)) return true;
   const Intent intent = intent_of(m);
-  if (intent.tunnel_bytes != 0) return false;
-  if ((m->ol_flags & kNeedsSegment) == 0) return caps.checksum;
-  switch (intent.gso_type) {
-    case GsoType::tcp4:
-      return caps.tcp4_segment;
-    case GsoType::tcp6:
-      return caps.tcp6_segment;
-    case GsoType::udp4:
-    case GsoType::udp6:
-      return caps.udp_segment;
-    case GsoType::none:
-      break;
-  }
-  return false;
+  if ((m->ol_flags & kNeedsSegment) == 0) return caps.has(intent.outer(), TxCapabilities::kChecksum);
+  const unsigned outer_sum = intent.outer_checksum != 0 ? TxCapabilities::kOuterChecksum : 0U;
+  return caps.has(intent.outer(), static_cast<uint8_t>(1U << (static_cast<unsigned>(intent.gso_type) & 7) | outer_sum));
 }
 
 // Where new mbufs come from; both outlive the frames. `payload` mbufs only point into the super-packet and

@@ -74,6 +74,9 @@ class EthdevPort final : public Port {
     if (hands_over_tx_flags_) [[unlikely]] {
       for (uint16_t i = 0; i < received; ++i) frames[i]->ol_flags &= ~RTE_MBUF_F_TX_OFFLOAD_MASK;
     }
+    if (judges_checksums_) [[unlikely]] {
+      for (uint16_t i = 0; i < received; ++i) outermost_verdicts(frames[i]);
+    }
     return received;
   }
 
@@ -97,6 +100,7 @@ class EthdevPort final : public Port {
   uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
   bool link_up() const noexcept override;
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
+  std::string lacks(Outer outer, uint8_t bits) const override { return lacking_flags(offered_, outer, bits); }
   PortDeviceStats device_stats() const noexcept override;
   std::string set_mtu(uint16_t mtu) override;
   std::string set_mac(const MacAddress& mac) override;
@@ -122,10 +126,13 @@ class EthdevPort final : public Port {
   uint16_t rx_queues_ = 0;
   uint16_t device_tx_queues_ = 0;  // fewer than tx_.size(): several workers share one
   bool hands_over_tx_flags_ = false;
+  bool judges_checksums_ = false;  // an underlay whose device says what it thinks of them
   bool started_ = false;
   uint16_t mtu_ = 0;
   MacAddress mac_;
   TxCapabilities capabilities_;
+  TunnelFlags tunnel_flags_{};
+  uint64_t offered_ = 0;  // rte_eth_dev_info::tx_offload_capa
   uint64_t rx_offloads_ = 0;
   uint64_t tx_offloads_ = 0;
   rte_mempool* pool_;
@@ -174,6 +181,9 @@ std::string EthdevPort::configure(const PortOptions& options) {
   const EthdevOffloads offloads = choose_offloads(info, options.offloads);
   if (!offloads.error.empty()) return offloads.error;
   capabilities_ = offloads.capabilities;
+  tunnel_flags_ = offloads.tunnels;
+  offered_ = info.tx_offload_capa;
+  judges_checksums_ = options.underlay && (offloads.rx & RTE_ETH_RX_OFFLOAD_CHECKSUM) != 0;
   rx_offloads_ = offloads.rx;
   tx_offloads_ = offloads.tx;
 
@@ -305,7 +315,7 @@ bool EthdevPort::prepare(uint16_t queue, rte_mbuf*& frame) noexcept {
     frame = copy;
   }
   const auto device_queue = static_cast<uint16_t>(queue % device_tx_queues_);
-  return translate_intent(frame) && rte_eth_tx_prepare(port_, device_queue, &frame, 1) == 1;
+  return translate_intent(frame, tunnel_flags_) && rte_eth_tx_prepare(port_, device_queue, &frame, 1) == 1;
 }
 
 // Sends up to kChunk frames in order. Those the device didn't take stay the caller's, with their Intent.

@@ -7,13 +7,13 @@
 
 namespace causeway {
 
-RxChain::RxChain(rte_mempool* pool)
+RxChain::RxChain(rte_mempool* pool, size_t header_bytes)
     : pool_(pool), room_bytes_(static_cast<size_t>(rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM)) {
   const size_t buffers = (kMaxFrameBytes + room_bytes_ - 1) / room_bytes_;
   buffers_.resize(buffers, nullptr);
   used_ = buffers;
   iov_.resize(1 + buffers);
-  iov_[0] = {&header_, sizeof(header_)};
+  iov_[0] = {&header_, header_bytes};
 }
 
 RxChain::~RxChain() {
@@ -61,8 +61,9 @@ bool insert_tag(rte_mbuf* frame, const VlanTag& tag) noexcept {
 
 rte_mbuf* finish_rx(RxChain& chain, const ReadResult& result) noexcept {
   const auto bytes = static_cast<size_t>(result.bytes);
-  if (bytes <= sizeof(VnetHeader) || bytes - sizeof(VnetHeader) > RxChain::kMaxFrameBytes) return nullptr;
-  rte_mbuf* frame = chain.take(bytes - sizeof(VnetHeader));
+  const size_t header_bytes = chain.header_bytes();
+  if (bytes <= header_bytes || bytes - header_bytes > RxChain::kMaxFrameBytes) return nullptr;
+  rte_mbuf* frame = chain.take(bytes - header_bytes);
   const bool tag_is_in = !result.tag || insert_tag(frame, *result.tag);
   const uint16_t inserted_bytes = result.tag ? 4 : 0;
   if (tag_is_in && apply_vnet_header(chain.header(), inserted_bytes, frame)) return frame;
@@ -70,33 +71,46 @@ rte_mbuf* finish_rx(RxChain& chain, const ReadResult& result) noexcept {
   return nullptr;
 }
 
-bool TxVector::assign(const rte_mbuf* frame) noexcept {
+bool TxVector::assign(rte_mbuf* frame, size_t header_bytes) noexcept {
   if (frame->nb_segs > kMaxSegments || !make_vnet_header(frame, header_)) return false;
-  iov_[0] = {&header_, sizeof(header_)};
+  iov_[0] = {&header_, header_bytes};
   count_ = 1;
-  for (const rte_mbuf* segment = frame; segment != nullptr && count_ < iov_.size(); segment = segment->next) {
+  for (rte_mbuf* segment = frame; segment != nullptr && count_ < iov_.size(); segment = segment->next) {
     iov_[count_++] = {rte_pktmbuf_mtod(segment, void*), segment->data_len};
   }
   return true;
 }
 
-KernelOffloads kernel_offloads(const OffloadSettings& settings, bool automatic) {
+std::string kernel_lacks(Outer outer, const char* why_no_tunnels) {
+  if (outer == Outer::none) return "an underlay's frames go finished onto the wire";
+  if (outer == Outer::gre4 || outer == Outer::gre6) return "Linux takes no GRE super-packets from a program";
+  return std::string("no tx-udp_tnl-segmentation: ") + why_no_tunnels;
+}
+
+KernelOffloads kernel_offloads(const OffloadSettings& settings, bool automatic, bool tunnels, const char* why_not) {
   const auto chosen = [&](Toggle toggle) { return toggle == Toggle::on || (toggle == Toggle::automatic && automatic); };
+  const bool checksum = chosen(settings.checksum) ||
+                        (settings.checksum == Toggle::automatic && tunnels && settings.tunnel_tso == Toggle::on);
   KernelOffloads result;
-  if (settings.tunnel_tso == Toggle::on) {
-    result.error = "tunnel-tso: on, but a kernel interface has no RTE_ETH_TX_OFFLOAD_GENEVE_TNL_TSO";
+  if (settings.tunnel_tso == Toggle::on && !tunnels) {
+    result.error = std::string("offloads.tunnel-tso: the device lacks tx-udp_tnl-segmentation (") + why_not + ")";
   } else if (settings.flow == Toggle::on) {
-    result.error = "flow: on, but a kernel interface takes no rte_flow rules";
+    result.error = "offloads.flow: the device takes no rte_flow rules (a kernel interface)";
   } else if (settings.tso == Toggle::on && settings.checksum == Toggle::off) {
-    result.error = "tso: on needs checksum, which is off";
+    result.error = "offloads.tso: needs offloads.checksum, which is off";
+  } else if (settings.tunnel_tso == Toggle::on && settings.checksum == Toggle::off) {
+    result.error = "offloads.tunnel-tso: needs offloads.checksum, which is off";
   }
-  const bool checksum = chosen(settings.checksum);
-  const bool segment = chosen(settings.tso) && settings.checksum != Toggle::off;
-  result.capabilities = {.checksum = checksum,
-                         .tcp4_segment = segment,
-                         .tcp6_segment = segment,
-                         .udp_segment = segment,
-                         .multi_segment = true};
+  TxCapabilities& caps = result.capabilities;
+  caps.multi_segment = true;
+  if (!checksum && settings.tso != Toggle::on) return result;
+  // Wherever it starts, a checksum is one to the kernel.
+  for (uint8_t& can : caps.can) can |= TxCapabilities::kChecksum;
+  if (chosen(settings.tso)) caps.add(Outer::none, TxCapabilities::kTcp | TxCapabilities::kUdp);
+  if (!tunnels || settings.tunnel_tso == Toggle::off) return result;
+  for (const Outer outer : {Outer::geneve4, Outer::geneve6, Outer::vxlan4, Outer::vxlan6}) {
+    caps.add(outer, TxCapabilities::kTcp | TxCapabilities::kUdp | TxCapabilities::kOuterChecksum);
+  }
   return result;
 }
 

@@ -36,7 +36,8 @@ class RxChain {
   // 64 KB of IP packet behind an Ethernet header with two VLAN tags.
   static constexpr size_t kMaxFrameBytes = 65535 + 14 + 8;
 
-  explicit RxChain(rte_mempool* pool);
+  // `header_bytes`: of the virtio-net header in front, as the descriptor was told.
+  RxChain(rte_mempool* pool, size_t header_bytes);
   ~RxChain();
   RxChain(const RxChain&) = delete;
   RxChain& operator=(const RxChain&) = delete;
@@ -47,6 +48,7 @@ class RxChain {
   iovec* iov() noexcept { return iov_.data(); }
   int iov_count() const noexcept { return static_cast<int>(iov_.size()); }
   const VnetHeader& header() const noexcept { return header_; }
+  size_t header_bytes() const noexcept { return iov_[0].iov_len; }
   // Makes the first `bytes` read into a frame.
   rte_mbuf* take(size_t bytes) noexcept;
 
@@ -60,7 +62,7 @@ class RxChain {
 };
 
 struct alignas(64) KernelRxQueue {
-  explicit KernelRxQueue(int descriptor, rte_mempool* pool) : fd(descriptor), chain(pool) {}
+  KernelRxQueue(int descriptor, rte_mempool* pool, size_t header_bytes) : fd(descriptor), chain(pool, header_bytes) {}
 
   int fd;
   RxChain chain;
@@ -68,9 +70,10 @@ struct alignas(64) KernelRxQueue {
 };
 
 struct alignas(64) KernelTxQueue {
-  explicit KernelTxQueue(int descriptor) : fd(descriptor) {}
+  KernelTxQueue(int descriptor, size_t vnet_bytes) : fd(descriptor), header_bytes(vnet_bytes) {}
 
   int fd;
+  size_t header_bytes;  // of the virtio-net header in front of each frame
   PortCounter errors;
 };
 
@@ -117,7 +120,7 @@ class TxVector {
   static constexpr size_t kMaxSegments = 128;
 
   // False: too many segments or malformed headers.
-  bool assign(const rte_mbuf* frame) noexcept;
+  bool assign(rte_mbuf* frame, size_t header_bytes) noexcept;
   iovec* iov() noexcept { return iov_.data(); }
   int iov_count() const noexcept { return static_cast<int>(count_); }
 
@@ -134,7 +137,7 @@ uint16_t send_burst(KernelTxQueue& queue, rte_mbuf** frames, uint16_t count, Wri
   uint16_t taken = 0;
   for (; taken < count; ++taken) {
     ssize_t result = -1;
-    if (vector.assign(frames[taken])) {
+    if (vector.assign(frames[taken], queue.header_bytes)) {
       result = write(vector.iov(), vector.iov_count());
       if (result < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == EINTR)) break;
     }
@@ -144,12 +147,15 @@ uint16_t send_burst(KernelTxQueue& queue, rte_mbuf** frames, uint16_t count, Wri
   return taken;
 }
 
-// What a kernel port reports for `settings`: what it can do by itself where a toggle is automatic.
-// Kernel devices can do everything but tunnels and flow rules; asking for those by name is an error.
+// What a kernel port reports for `settings`.
 struct KernelOffloads {
   TxCapabilities capabilities;
-  std::string error;
+  std::string error;  // of what was asked for by name and is not there
 };
-KernelOffloads kernel_offloads(const OffloadSettings& settings, bool automatic);
+// `automatic`: whether toggles that say so mean on. `tunnels`: the device cuts UDP tunnels; otherwise `why_not`.
+KernelOffloads kernel_offloads(const OffloadSettings& settings, bool automatic, bool tunnels, const char* why_not);
+inline constexpr const char* kNeedsLinux = "needs Linux 6.17";
+// Port::lacks of a kernel port.
+std::string kernel_lacks(Outer outer, const char* why_no_tunnels);
 
 }  // namespace causeway

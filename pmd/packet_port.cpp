@@ -20,6 +20,7 @@ constexpr int kSocketTxBytes = 4 << 20;
 // PACKET_FANOUT_FLAG_IGNORE_OUTGOING (linux/if_packet.h since 5.12): the group has its own copy of
 // PACKET_IGNORE_OUTGOING.
 constexpr int kFanoutIgnoreOutgoing = 0x4000;
+constexpr const char* kNotThroughSockets = "a packet socket takes no tunnelled super-packets";
 
 template <typename Value>
 bool set_option(int fd, int level, int option, const Value& value) noexcept {
@@ -137,11 +138,11 @@ class PacketPort final : public Port {
     for (uint16_t i = 0; i < options.rx_queues && error.empty(); ++i) {
       sockets_.push_back(open_rx_socket(interface_.index(), options.underlay, error));
       if (error.empty() && options.rx_queues > 1) error = join_fanout(sockets_.back().get(), group);
-      rx_.emplace_back(sockets_.back().get(), options.pool);
+      rx_.emplace_back(sockets_.back().get(), options.pool, kVnetBytes);
     }
     for (uint16_t i = 0; i < options.tx_queues && error.empty(); ++i) {
       sockets_.push_back(open_tx_socket(interface_.index(), error));
-      tx_.emplace_back(sockets_.back().get());
+      tx_.emplace_back(sockets_.back().get(), kVnetBytes);
     }
     return error;
   }
@@ -164,6 +165,7 @@ class PacketPort final : public Port {
   uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
   bool link_up() const noexcept override { return !interface_.gone() && interface_.link_up(); }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
+  std::string lacks(Outer outer, uint8_t) const override { return kernel_lacks(outer, kNotThroughSockets); }
   std::string set_mtu(uint16_t mtu) override { return interface_.set_mtu(mtu); }
   std::string set_mac(const MacAddress& mac) override { return interface_.set_mac(mac); }
 
@@ -199,7 +201,7 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, std::string& 
   if (!interface) return nullptr;
   // Behind a bridge port sits a host that takes unfinished checksums as complete (its kernel does, over a
   // veth). An underlay's frames reach a wire or another machine's stack, so they are finished here.
-  const KernelOffloads offloads = kernel_offloads(options.offloads, !options.underlay);
+  const KernelOffloads offloads = kernel_offloads(options.offloads, !options.underlay, false, kNotThroughSockets);
   error = offloads.error;
   if (error.empty() && !options.mac.is_zero()) error = interface->set_mac(options.mac);
   if (error.empty() && options.mtu != 0) error = interface->set_mtu(options.mtu);

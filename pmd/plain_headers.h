@@ -1,5 +1,5 @@
 // Where a frame's Ethernet header ends and which IP version follows. For frames whose L4 offset is
-// known already (an Intent's csum_start); tunnels are none of its business.
+// known already (an Intent's csum_start).
 #pragma once
 
 #include <rte_byteorder.h>
@@ -11,13 +11,14 @@
 namespace causeway {
 
 struct PlainHeaders {
-  uint16_t l2_bytes = 0;   // Ethernet header with its VLAN tags
+  uint16_t l2_bytes = 0;   // to the end of the Ethernet header with its VLAN tags
   uint8_t ip_version = 0;  // 4, 6, or 0: something else
 };
 
-inline PlainHeaders plain_headers(const rte_mbuf* frame) noexcept {
+// `offset`: where the Ethernet header starts, behind outer headers.
+inline PlainHeaders plain_headers(const rte_mbuf* frame, uint16_t offset = 0) noexcept {
   const auto* bytes = rte_pktmbuf_mtod(frame, const uint8_t*);
-  uint16_t l2_bytes = 14;
+  auto l2_bytes = static_cast<uint16_t>(offset + 14);
   // At most two tags (IEEE 802.1ad).
   for (int tags = 0; tags <= 2 && frame->data_len >= l2_bytes; ++tags, l2_bytes += 4) {
     const unsigned ethertype = static_cast<unsigned>(bytes[l2_bytes - 2]) << 8 | bytes[l2_bytes - 1];

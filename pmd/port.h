@@ -53,6 +53,12 @@ class Port : public PortIo {
   virtual uint16_t tx_queues() const noexcept = 0;
   virtual bool link_up() const noexcept = 0;
   virtual TxCapabilities capabilities() const noexcept = 0;
+  // Why capabilities() misses `bits` (TxCapabilities) for frames in such a tunnel though no toggle is off; for people.
+  virtual std::string lacks(Outer outer, uint8_t bits) const {
+    (void)outer;
+    (void)bits;
+    return "the device can't";
+  }
   virtual PortDeviceStats device_stats() const noexcept = 0;
   // Both change a running port; an empty string means done, anything else says why not.
   virtual std::string set_mtu(uint16_t mtu) = 0;

@@ -2,20 +2,31 @@
 // that dataplane/ includes.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
-struct rte_mbuf;
+#include "dataplane/intent.h"
 
 namespace causeway {
 
-// What a port takes off the dataplane's hands on transmit. Whatever is false here, the segment stage
-// does in software before tx_burst.
+// What a port takes off the dataplane's hands on transmit, for each tunnel and outer IP version apart: who can
+// cut TCP in VXLAN can't in GENEVE. Whatever is missing here, the segment stage does in software before
+// tx_burst. Made when the port opens; one byte of it is read per frame.
 struct TxCapabilities {
-  bool checksum = false;       // fills the checksum an Intent asks for
-  bool tcp4_segment = false;   // cuts TCP over IPv4 super-packets without a tunnel around
-  bool tcp6_segment = false;   // the same over IPv6
-  bool udp_segment = false;    // the same for UDP GSO
-  bool multi_segment = false;  // takes frames of several mbufs
+  static constexpr uint8_t kChecksum = 1;                                      // fills the checksum an Intent asks for
+  static constexpr uint8_t kTcp4 = 1 << static_cast<unsigned>(GsoType::tcp4);  // cuts super-packets of this kind
+  static constexpr uint8_t kTcp6 = 1 << static_cast<unsigned>(GsoType::tcp6);
+  static constexpr uint8_t kUdp4 = 1 << static_cast<unsigned>(GsoType::udp4);
+  static constexpr uint8_t kUdp6 = 1 << static_cast<unsigned>(GsoType::udp6);
+  static constexpr uint8_t kOuterChecksum = 1 << 5;  // fills the outer UDP checksum of what it cuts
+  static constexpr uint8_t kTcp = kTcp4 | kTcp6;
+  static constexpr uint8_t kUdp = kUdp4 | kUdp6;
+
+  std::array<uint8_t, kOuters> can{};  // bits from above, by Outer
+  bool multi_segment = false;          // takes frames of several mbufs
+
+  bool has(Outer outer, uint8_t bits) const noexcept { return (can[static_cast<size_t>(outer)] & bits) == bits; }
+  void add(Outer outer, uint8_t bits) noexcept { can[static_cast<size_t>(outer)] |= bits; }
 };
 
 // Thread rule: one thread per (queue, direction).

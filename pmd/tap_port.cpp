@@ -18,11 +18,20 @@
 namespace causeway {
 namespace {
 
-// What the kernel may hand us (linux/if_tun.h). UDP GSO is missing in older headers and kernels.
+// What the kernel may hand us (linux/if_tun.h). Kernels before 6.2 know no UDP GSO, those before 6.17 no tunnels,
+// and Debian 12's header neither.
 constexpr unsigned kTunOffloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
-constexpr unsigned kTunUdpOffloads = 0x20 | 0x40;  // TUN_F_USO4, TUN_F_USO6
+constexpr unsigned kTunUdpOffloads = kTunOffloads | 0x20 | 0x40;         // TUN_F_USO4, TUN_F_USO6
+constexpr unsigned kTunTunnelOffloads = kTunUdpOffloads | 0x80 | 0x100;  // TUN_F_UDP_TUNNEL_GSO, _GSO_CSUM
 
-FileDescriptor open_queue(const std::string& name, bool multi_queue, std::string& error) {
+// Takes the most of these that the kernel knows; false: none. `tunnels` goes false where it knows no tunnels.
+bool set_offloads(int fd, bool& tunnels) {
+  if (tunnels && ioctl(fd, TUNSETOFFLOAD, kTunTunnelOffloads) == 0) return true;
+  tunnels = false;
+  return ioctl(fd, TUNSETOFFLOAD, kTunUdpOffloads) == 0 || ioctl(fd, TUNSETOFFLOAD, kTunOffloads) == 0;
+}
+
+FileDescriptor open_queue(const std::string& name, bool multi_queue, bool& tunnels, std::string& error) {
   FileDescriptor fd(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!fd.valid()) {
     error = system_error("/dev/net/tun");
@@ -31,13 +40,12 @@ FileDescriptor open_queue(const std::string& name, bool multi_queue, std::string
   ifreq request{};
   request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multi_queue ? IFF_MULTI_QUEUE : 0));
   std::memcpy(request.ifr_name, name.data(), name.size());
-  int header_bytes = sizeof(VnetHeader);
+  int header_bytes = kVnetTunnelBytes;
   if (ioctl(fd.get(), TUNSETIFF, &request) != 0) {
     error = errno == EINVAL ? "an interface of that name exists and is no such TAP" : system_error("TUNSETIFF");
   } else if (ioctl(fd.get(), TUNSETVNETHDRSZ, &header_bytes) != 0) {
     error = system_error("TUNSETVNETHDRSZ");
-  } else if (ioctl(fd.get(), TUNSETOFFLOAD, kTunOffloads | kTunUdpOffloads) != 0 &&
-             ioctl(fd.get(), TUNSETOFFLOAD, kTunOffloads) != 0) {
+  } else if (!set_offloads(fd.get(), tunnels)) {
     error = system_error("TUNSETOFFLOAD");
   }
   return fd;
@@ -68,10 +76,10 @@ class TapPort final : public Port {
         interface_(std::move(interface)),
         capabilities_(capabilities),
         fds_(std::move(fds)) {
-    for (const FileDescriptor& fd : fds_) rx_.emplace_back(fd.get(), options.pool);
+    for (const FileDescriptor& fd : fds_) rx_.emplace_back(fd.get(), options.pool, kVnetTunnelBytes);
     // Writing to one descriptor from several threads is safe, and a queue that nobody reads would lose
     // the flows the kernel puts on it: so there are as many descriptors as rx queues.
-    for (size_t i = 0; i < options.tx_queues; ++i) tx_.emplace_back(fds_[i % fds_.size()].get());
+    for (size_t i = 0; i < options.tx_queues; ++i) tx_.emplace_back(fds_[i % fds_.size()].get(), kVnetTunnelBytes);
   }
 
   // Behind an underlay TAP the kernel is a station of its own, and the port another one; the port of a
@@ -106,6 +114,7 @@ class TapPort final : public Port {
   uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
   bool link_up() const noexcept override { return interface().link_up(); }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
+  std::string lacks(Outer outer, uint8_t) const override { return kernel_lacks(outer, kNeedsLinux); }
   std::string set_mtu(uint16_t mtu) override { return interface().set_mtu(mtu); }
   std::string set_mac(const MacAddress& mac) override {
     if (!underlay_) return interface().set_mac(mac);
@@ -149,13 +158,14 @@ std::unique_ptr<Port> open_tap_port(const PortOptions& options, std::string& err
     error = "an interface's name has 1 to " + std::to_string(IFNAMSIZ - 1) + " characters";
     return nullptr;
   }
-  // A TAP's reader is a kernel, which understands unfinished checksums: as underlay, too.
-  const KernelOffloads offloads = kernel_offloads(options.offloads, true);
-  error = offloads.error;
   std::vector<FileDescriptor> fds;
+  bool tunnels = options.offloads.tunnel_tso != Toggle::off;
   for (uint16_t i = 0; i < options.rx_queues && error.empty(); ++i) {
-    fds.push_back(open_queue(options.name, options.rx_queues > 1, error));
+    fds.push_back(open_queue(options.name, options.rx_queues > 1, tunnels, error));
   }
+  // A TAP's reader is a kernel, which understands unfinished checksums: as underlay, too.
+  const KernelOffloads offloads = kernel_offloads(options.offloads, true, tunnels, kNeedsLinux);
+  if (error.empty()) error = offloads.error;
   if (!error.empty()) return nullptr;
   std::optional<LinuxInterface> interface = LinuxInterface::find(options.name, error);
   if (!interface) return nullptr;

@@ -1,6 +1,8 @@
 #include "pmd/vnet_header.h"
 
+#include <netinet/in.h>
 #include <rte_ip.h>
+#include <rte_udp.h>
 
 #include "pmd/plain_headers.h"
 
@@ -56,10 +58,24 @@ uint16_t l4_header_bytes(const rte_mbuf* frame, uint16_t csum_start, bool tcp) n
   return bytes >= 20 && csum_start + bytes <= frame->pkt_len ? bytes : 0;
 }
 
+// Whether the L4 header at `csum_start` is not the frame's first one: the sender has a tunnel of its own. Packet
+// sockets don't say so.
+bool in_a_tunnel(const rte_mbuf* frame, uint16_t csum_start) noexcept {
+  const PlainHeaders headers = plain_headers(frame);
+  const uint16_t l3 = headers.l2_bytes;
+  if (headers.ip_version == 4) {
+    return frame->data_len > l3 && csum_start != l3 + 4 * (*rte_pktmbuf_mtod_offset(frame, uint8_t*, l3) & 0xf);
+  }
+  if (headers.ip_version != 6 || frame->data_len < l3 + sizeof(rte_ipv6_hdr)) return true;
+  const uint8_t next = rte_pktmbuf_mtod_offset(frame, const rte_ipv6_hdr*, l3)->proto;
+  const bool extensions = next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS;
+  return !extensions && csum_start != l3 + sizeof(rte_ipv6_hdr);
+}
+
 bool is_tcp(GsoType type) noexcept { return type == GsoType::tcp4 || type == GsoType::tcp6; }
 
 bool apply_gso(const VnetHeader& header, rte_mbuf* frame, Intent intent, bool has_checksum) noexcept {
-  const auto type = static_cast<uint8_t>(header.gso_type & ~kVnetGsoEcn);
+  const auto type = static_cast<uint8_t>(header.gso_type & ~(kVnetGsoEcn | kVnetGsoTunnel4 | kVnetGsoTunnel6));
   if (header.gso_size == 0) return false;
   if (type != kVnetGsoTcp4 && type != kVnetGsoTcp6 && type != kVnetGsoUdp) return false;
   const bool tcp = type != kVnetGsoUdp;
@@ -78,6 +94,7 @@ bool apply_gso(const VnetHeader& header, rte_mbuf* frame, Intent intent, bool ha
   }
   intent.gso_size = header.gso_size;
   intent.ecn = (header.gso_type & kVnetGsoEcn) != 0 ? 1 : 0;
+  intent.set_outer(in_a_tunnel(frame, intent.csum_start) ? Outer::other : Outer::none);
   intent.gso_type = !tcp                   ? udp_gso_type(frame, intent.csum_start)
                     : type == kVnetGsoTcp4 ? GsoType::tcp4
                                            : GsoType::tcp6;
@@ -105,7 +122,33 @@ bool apply_vnet_header(const VnetHeader& header, uint16_t inserted_bytes, rte_mb
   return true;
 }
 
-bool make_vnet_header(const rte_mbuf* frame, VnetHeader& header) noexcept {
+namespace {
+
+bool add_tunnel(rte_mbuf* frame, const Intent& intent, VnetHeader& header) noexcept {
+  const PlainHeaders outer = plain_headers(frame);
+  const uint16_t inner_l3 = plain_headers(frame, intent.tunnel_bytes).l2_bytes;
+  const bool v4 = outer.ip_version == 4;
+  const auto udp = static_cast<uint16_t>(outer.l2_bytes + (v4 ? sizeof(rte_ipv4_hdr) : sizeof(rte_ipv6_hdr)));
+  if (outer.ip_version == 0 || inner_l3 == 0 || udp + sizeof(rte_udp_hdr) > intent.tunnel_bytes) return false;
+  header.gso_type |= v4 ? kVnetGsoTunnel4 : kVnetGsoTunnel6;
+  header.outer_th_offset = udp;
+  header.inner_nh_offset = inner_l3;
+  if (intent.outer_checksum == 0) return true;
+  header.flags |= kVnetOuterChecksum;
+  // Not inverted. A zero here would give wrong sums without a word.
+  uint16_t sum = 0;
+  if (v4) {
+    sum = rte_ipv4_phdr_cksum(rte_pktmbuf_mtod_offset(frame, const rte_ipv4_hdr*, outer.l2_bytes), 0);
+  } else {
+    sum = rte_ipv6_phdr_cksum(rte_pktmbuf_mtod_offset(frame, const rte_ipv6_hdr*, outer.l2_bytes), 0);
+  }
+  rte_pktmbuf_mtod_offset(frame, rte_udp_hdr*, udp)->dgram_cksum = sum;
+  return true;
+}
+
+}  // namespace
+
+bool make_vnet_header(rte_mbuf* frame, VnetHeader& header) noexcept {
   header = {};
   if (!has_intent(frame)) return true;
   const Intent intent = intent_of(frame);
@@ -121,7 +164,7 @@ bool make_vnet_header(const rte_mbuf* frame, VnetHeader& header) noexcept {
   header.gso_size = intent.gso_size;
   header.gso_type = !tcp ? kVnetGsoUdp : intent.gso_type == GsoType::tcp4 ? kVnetGsoTcp4 : kVnetGsoTcp6;
   if (intent.ecn != 0) header.gso_type |= kVnetGsoEcn;
-  return true;
+  return intent.outer() == Outer::none || add_tunnel(frame, intent, header);
 }
 
 }  // namespace causeway

@@ -50,7 +50,7 @@ TEST_CASE("a port without chains gets each segment in one mbuf") {
 TEST_CASE("a port that cuts but takes no chains still gets what it can send") {
   MbufPool frames(4095);
   TxCapabilities caps;
-  caps.checksum = caps.tcp4_segment = caps.tcp6_segment = caps.udp_segment = true;
+  caps.can.fill(0xff);
   const std::string name = "cut.plain.4.tcp.1000-by-250";
   rte_mbuf* frame = unfinished(frames, name, {600, 501});
   CHECK_FALSE(port_takes(frame, caps));

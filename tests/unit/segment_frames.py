@@ -117,8 +117,11 @@ class Case:
     def intent(self, gso_size=0):
         tunnel, start = self.offsets()
         kind = GSO[(self.l4, self.inner)] if gso_size else 0
+        outer = {"plain": 0, "geneve": 1, "vxlan": 3, "gre": 5}[self.encap.split("-")[0]]
+        outer += tunnel != 0 and self.outer == 6
+        outer_sum = tunnel != 0 and (self.outer_sum or self.encap == "gre-sum-key")
         return (f"csum_start={start} csum_offset={CHECKSUM_AT[self.l4]} gso_size={gso_size} "
-                f"gso_type={kind} tunnel={tunnel}")
+                f"gso_type={kind} tunnel={tunnel} outer={outer} outer_sum={int(outer_sum)}")
 
 
 def write_cut(out, name, case, payload_bytes, gso_size):

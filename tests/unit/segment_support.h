@@ -24,6 +24,8 @@ inline Intent written_intent(const std::string& name) {
   intent.gso_size = static_cast<uint16_t>(number("gso_size"));
   intent.gso_type = static_cast<GsoType>(number("gso_type"));
   intent.tunnel_bytes = static_cast<uint8_t>(number("tunnel"));
+  intent.set_outer(static_cast<Outer>(number("outer")));
+  intent.outer_checksum = number("outer_sum") != 0 ? 1 : 0;
   return intent;
 }
 

@@ -145,13 +145,26 @@ TEST_CASE("what a port can do is left to it") {
     rte_pktmbuf_free(m);
     return answer;
   };
-  const auto all = [](TxCapabilities& c) { c.checksum = c.tcp4_segment = c.tcp6_segment = c.udp_segment = true; };
-  CHECK(takes("whole.plain.4.tcp", [](TxCapabilities& c) { c.checksum = true; }));
-  CHECK_FALSE(takes("whole.plain.4.tcp", [](TxCapabilities&) {}));
-  CHECK(takes("cut.q-in-q", [](TxCapabilities& c) { c.tcp4_segment = true; }));
-  CHECK_FALSE(takes("cut.q-in-q", [](TxCapabilities& c) { c.tcp6_segment = c.udp_segment = true; }));
-  CHECK(takes("cut.extension-headers", [](TxCapabilities& c) { c.tcp6_segment = true; }));
-  CHECK(takes("cut.q-in-q-6-udp", [](TxCapabilities& c) { c.udp_segment = true; }));
-  CHECK_FALSE(takes("cut.big-geneve", all));
-  CHECK_FALSE(takes("whole.vxlan.4.4.tcp", all));
+  const auto can = [](uint8_t bits, Outer outer = Outer::none) {
+    return [=](TxCapabilities& caps) { caps.add(outer, bits); };
+  };
+  using Can = TxCapabilities;
+  CHECK(takes("whole.plain.4.tcp", can(Can::kChecksum)));
+  CHECK_FALSE(takes("whole.plain.4.tcp", can(Can::kTcp | Can::kUdp | Can::kOuterChecksum)));
+  CHECK(takes("cut.q-in-q", can(Can::kTcp4)));
+  CHECK_FALSE(takes("cut.q-in-q", can(Can::kTcp6 | Can::kUdp | Can::kChecksum)));
+  CHECK(takes("cut.extension-headers", can(Can::kTcp6)));
+  CHECK(takes("cut.q-in-q-6-udp", can(Can::kUdp6)));
+  CHECK_FALSE(takes("cut.big-geneve", can(0xff)));
+  CHECK_FALSE(takes("whole.vxlan.4.4.tcp", can(0xff)));
+  // VXLAN is not GENEVE, IPv4 outside is not IPv6, and an outer checksum is one thing more.
+  CHECK(takes("whole.vxlan.4.4.tcp", can(Can::kChecksum, Outer::vxlan4)));
+  CHECK(takes("cut.geneve.6.4.tcp.1001-by-250", can(Can::kTcp4, Outer::geneve6)));
+  for (const Outer other : {Outer::geneve4, Outer::vxlan6, Outer::gre6, Outer::other, Outer::none}) {
+    CHECK_FALSE(takes("cut.geneve.6.4.tcp.1001-by-250", can(0xff, other)));
+  }
+  CHECK_FALSE(takes("cut.vxlan-sum.4.6.udp.1001-by-250", can(Can::kUdp6, Outer::vxlan4)));
+  CHECK(takes("cut.vxlan-sum.4.6.udp.1001-by-250", can(Can::kUdp6 | Can::kOuterChecksum, Outer::vxlan4)));
+  CHECK(takes("cut.outer-tag-gre", can(0xff, Outer::gre4)));
+  CHECK_FALSE(takes("cut.outer-tag-gre", can(0xdf, Outer::gre4)));
 }
