@@ -1,12 +1,14 @@
 #include "pmd/linux_interface.h"
 
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/ethtool.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -103,6 +105,20 @@ MacAddress LinuxInterface::mac() const noexcept {
     std::memcpy(mac.bytes.data(), request.ifr_hwaddr.sa_data, mac.bytes.size());
   }
   return mac;
+}
+
+bool LinuxInterface::has_address() const noexcept {
+  ifaddrs* all = nullptr;
+  if (getifaddrs(&all) != 0) return true;
+  bool found = false;
+  for (const ifaddrs* entry = all; entry != nullptr; entry = entry->ifa_next) {
+    if (entry->ifa_addr == nullptr || name_ != entry->ifa_name) continue;
+    const auto* ipv6 = reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr);
+    found |= entry->ifa_addr->sa_family == AF_INET ||
+             (entry->ifa_addr->sa_family == AF_INET6 && !IN6_IS_ADDR_LINKLOCAL(&ipv6->sin6_addr));
+  }
+  freeifaddrs(all);
+  return found;
 }
 
 std::string LinuxInterface::set_up() {

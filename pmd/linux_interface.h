@@ -38,11 +38,13 @@ class LinuxInterface {
   // namespace (a container's) and have another name there.
   static std::optional<LinuxInterface> of_tap(int tap_fd, std::string& error);
 
+  const std::string& name() const noexcept { return name_; }  // when it was found
   int index() const noexcept { return index_; }
   bool gone() const noexcept;     // removed, renamed or moved to another namespace
   bool link_up() const noexcept;  // set up, and with a carrier
   uint16_t mtu() const noexcept;  // 0: the interface is gone
   MacAddress mac() const noexcept;
+  bool has_address() const noexcept;  // of the host's own, link-local ones aside; in the calling thread's namespace
   uint64_t tx_dropped() const noexcept;
 
   // An empty string means done, anything else says why not.

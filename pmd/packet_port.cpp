@@ -11,6 +11,7 @@
 #include "pmd/kernel_queue.h"
 #include "pmd/linux_interface.h"
 #include "pmd/port.h"
+#include "pmd/tunnel_tap.h"
 
 namespace causeway {
 namespace {
@@ -20,7 +21,7 @@ constexpr int kSocketTxBytes = 4 << 20;
 // PACKET_FANOUT_FLAG_IGNORE_OUTGOING (linux/if_packet.h since 5.12): the group has its own copy of
 // PACKET_IGNORE_OUTGOING.
 constexpr int kFanoutIgnoreOutgoing = 0x4000;
-constexpr const char* kNotThroughSockets = "a packet socket takes no tunnelled super-packets";
+constexpr const char* kNeedsTap = "packet sockets take no tunnels; offloads.tunnel-tso: on puts a TAP in front";
 
 template <typename Value>
 bool set_option(int fd, int level, int option, const Value& value) noexcept {
@@ -129,8 +130,12 @@ ssize_t write_socket(int fd, iovec* iov, int iov_count) noexcept {
 
 class PacketPort final : public Port {
  public:
-  PacketPort(const PortOptions& options, LinuxInterface interface, const TxCapabilities& capabilities)
-      : name_(options.name), interface_(std::move(interface)), capabilities_(capabilities) {}
+  PacketPort(const PortOptions& options, LinuxInterface interface, std::optional<TunnelTap> tunnel_tap,
+             const TxCapabilities& capabilities)
+      : name_(options.name),
+        interface_(std::move(interface)),
+        tunnel_tap_(std::move(tunnel_tap)),
+        capabilities_(capabilities) {}
 
   std::string open_queues(const PortOptions& options) {
     std::string error;
@@ -141,6 +146,10 @@ class PacketPort final : public Port {
       rx_.emplace_back(sockets_.back().get(), options.pool, kVnetBytes);
     }
     for (uint16_t i = 0; i < options.tx_queues && error.empty(); ++i) {
+      if (tunnel_tap_) {  // several threads may write to it
+        tx_.emplace_back(tunnel_tap_->fd(), kVnetTunnelBytes);
+        continue;
+      }
       sockets_.push_back(open_tx_socket(interface_.index(), error));
       tx_.emplace_back(sockets_.back().get(), kVnetBytes);
     }
@@ -153,6 +162,9 @@ class PacketPort final : public Port {
   }
   uint16_t tx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
     const int fd = tx_[queue].fd;
+    if (tunnel_tap_) {
+      return send_burst(tx_[queue], frames, count, [fd](iovec* iov, int n) { return writev(fd, iov, n); });
+    }
     return send_burst(tx_[queue], frames, count, [fd](iovec* iov, int n) { return write_socket(fd, iov, n); });
   }
   int rx_fd(uint16_t queue) const noexcept override { return rx_[queue].fd; }
@@ -165,8 +177,11 @@ class PacketPort final : public Port {
   uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
   bool link_up() const noexcept override { return !interface_.gone() && interface_.link_up(); }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
-  std::string lacks(Outer outer, uint8_t) const override { return kernel_lacks(outer, kNotThroughSockets); }
-  std::string set_mtu(uint16_t mtu) override { return interface_.set_mtu(mtu); }
+  std::string lacks(Outer outer, uint8_t) const override { return kernel_lacks(outer, kNeedsTap); }
+  std::string set_mtu(uint16_t mtu) override {
+    std::string error = interface_.set_mtu(mtu);
+    return error.empty() && tunnel_tap_ ? tunnel_tap_->set_mtu(mtu) : error;
+  }
   std::string set_mac(const MacAddress& mac) override { return interface_.set_mac(mac); }
 
   PortDeviceStats device_stats() const noexcept override {
@@ -186,6 +201,7 @@ class PacketPort final : public Port {
  private:
   std::string name_;
   LinuxInterface interface_;
+  std::optional<TunnelTap> tunnel_tap_;  // all that is sent goes through it
   TxCapabilities capabilities_;
   mutable PortCounter socket_drops_;
   std::vector<FileDescriptor> sockets_;
@@ -199,15 +215,23 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, std::string& 
   error.clear();
   std::optional<LinuxInterface> interface = LinuxInterface::find(options.name, error);
   if (!interface) return nullptr;
-  // Behind a bridge port sits a host that takes unfinished checksums as complete (its kernel does, over a
-  // veth). An underlay's frames reach a wire or another machine's stack, so they are finished here.
-  const KernelOffloads offloads = kernel_offloads(options.offloads, !options.underlay, false, kNotThroughSockets);
-  error = offloads.error;
-  if (error.empty() && !options.mac.is_zero()) error = interface->set_mac(options.mac);
+  if (!options.mac.is_zero()) error = interface->set_mac(options.mac);
   if (error.empty() && options.mtu != 0) error = interface->set_mtu(options.mtu);
   if (error.empty()) error = interface->set_up();
+  const bool wants_tap = options.offloads.tunnel_tso == Toggle::on;
+  const char* why_no_tunnels = options.underlay ? kNeedsLinux : "only an underlay sends tunnels";
+  std::optional<TunnelTap> tap;
+  bool unsupported = false;
+  if (error.empty() && wants_tap && options.underlay) tap = TunnelTap::open(*interface, unsupported, error);
   if (!error.empty()) return nullptr;
-  auto port = std::make_unique<PacketPort>(options, std::move(*interface), offloads.capabilities);
+  // Behind a bridge port sits a host that takes unfinished checksums as complete (its kernel does, over a
+  // veth). An underlay's frames reach a wire or another machine's stack, so they are finished here, or by the
+  // kernel behind the TAP.
+  const bool automatic = !options.underlay || tap.has_value();
+  const KernelOffloads offloads = kernel_offloads(options.offloads, automatic, tap.has_value(), why_no_tunnels);
+  error = offloads.error;
+  if (!error.empty()) return nullptr;
+  auto port = std::make_unique<PacketPort>(options, std::move(*interface), std::move(tap), offloads.capabilities);
   error = port->open_queues(options);
   if (!error.empty()) return nullptr;
   return port;

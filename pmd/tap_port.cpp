@@ -1,55 +1,20 @@
 // A TAP device created by us, with virtio-net headers: super-packets and unfinished checksums cross
 // between the kernel and us as they are. It is gone when the port closes.
-#include <fcntl.h>
-#include <linux/if_tun.h>
 #include <net/if.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <deque>
 #include <fstream>
 
 #include "pmd/kernel_queue.h"
 #include "pmd/linux_interface.h"
 #include "pmd/port.h"
+#include "pmd/tap_queue.h"
 
 namespace causeway {
 namespace {
-
-// What the kernel may hand us (linux/if_tun.h). Kernels before 6.2 know no UDP GSO, those before 6.17 no tunnels,
-// and Debian 12's header neither.
-constexpr unsigned kTunOffloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
-constexpr unsigned kTunUdpOffloads = kTunOffloads | 0x20 | 0x40;         // TUN_F_USO4, TUN_F_USO6
-constexpr unsigned kTunTunnelOffloads = kTunUdpOffloads | 0x80 | 0x100;  // TUN_F_UDP_TUNNEL_GSO, _GSO_CSUM
-
-// Takes the most of these that the kernel knows; false: none. `tunnels` goes false where it knows no tunnels.
-bool set_offloads(int fd, bool& tunnels) {
-  if (tunnels && ioctl(fd, TUNSETOFFLOAD, kTunTunnelOffloads) == 0) return true;
-  tunnels = false;
-  return ioctl(fd, TUNSETOFFLOAD, kTunUdpOffloads) == 0 || ioctl(fd, TUNSETOFFLOAD, kTunOffloads) == 0;
-}
-
-FileDescriptor open_queue(const std::string& name, bool multi_queue, bool& tunnels, std::string& error) {
-  FileDescriptor fd(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
-  if (!fd.valid()) {
-    error = system_error("/dev/net/tun");
-    return fd;
-  }
-  ifreq request{};
-  request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multi_queue ? IFF_MULTI_QUEUE : 0));
-  std::memcpy(request.ifr_name, name.data(), name.size());
-  int header_bytes = kVnetTunnelBytes;
-  if (ioctl(fd.get(), TUNSETIFF, &request) != 0) {
-    error = errno == EINVAL ? "an interface of that name exists and is no such TAP" : system_error("TUNSETIFF");
-  } else if (ioctl(fd.get(), TUNSETVNETHDRSZ, &header_bytes) != 0) {
-    error = system_error("TUNSETVNETHDRSZ");
-  } else if (!set_offloads(fd.get(), tunnels)) {
-    error = system_error("TUNSETOFFLOAD");
-  }
-  return fd;
-}
 
 // A locally administered address that stays the same over restarts, and differs between machines and
 // between network namespaces of one machine, where TAPs of one name may meet on a segment.
@@ -161,7 +126,7 @@ std::unique_ptr<Port> open_tap_port(const PortOptions& options, std::string& err
   std::vector<FileDescriptor> fds;
   bool tunnels = options.offloads.tunnel_tso != Toggle::off;
   for (uint16_t i = 0; i < options.rx_queues && error.empty(); ++i) {
-    fds.push_back(open_queue(options.name, options.rx_queues > 1, tunnels, error));
+    fds.push_back(open_tap_queue(options.name, options.rx_queues > 1, tunnels, error));
   }
   // A TAP's reader is a kernel, which understands unfinished checksums: as underlay, too.
   const KernelOffloads offloads = kernel_offloads(options.offloads, true, tunnels, kNeedsLinux);

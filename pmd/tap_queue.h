@@ -1,0 +1,14 @@
+// One descriptor of a TAP device, with virtio-net headers of kVnetTunnelBytes. Control thread only.
+#pragma once
+
+#include <string>
+
+#include "pmd/linux_interface.h"
+
+namespace causeway {
+
+// Makes the TAP `name` (a "%d" in it becomes a number that is free), or adds a queue to it. `tunnels`: whether the
+// kernel is to hand over and take UDP tunnels' super-packets; goes false where it can't.
+FileDescriptor open_tap_queue(const std::string& name, bool multi_queue, bool& tunnels, std::string& error);
+
+}  // namespace causeway
