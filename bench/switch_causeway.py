@@ -43,7 +43,8 @@ def config(row, place):
 
 def unaccounted(sent, extra):
     """Frames that came in, less those that are known to have gone somewhere."""
-    return extra["rx"] + extra["from_control"] - sent - sum(extra["drops"].values()) - extra["to_control"]
+    return (extra["rx"] + extra["from_control"] - sent - sum(extra["drops"].values()) - extra["coalesced"]
+            - extra["to_control"])
 
 
 class CausewaySwitch(Subject):
@@ -96,6 +97,7 @@ class CausewaySwitch(Subject):
         extra = {"rx": sum(port["rx_packets"] for port in ports.values()), "drops": stats["drops"],
                  "to_control": sum(worker["to_control"] for worker in workers),
                  "from_control": sum(worker["from_control"] for worker in workers),
+                 "coalesced": sum(worker["gro_in"] - worker["gro_out"] for worker in workers),
                  "hits": cache["hits"], "misses": cache["misses"]}
         return ports["out"]["tx_packets"], ports["out"]["tx_bytes"], extra
 

@@ -113,6 +113,7 @@ Differences differences_of(const Ethernet& before, const Ethernet& after) {
   result.compare("offloads.tso", before.offloads.tso, after.offloads.tso);
   result.compare("offloads.tunnel-tso", before.offloads.tunnel_tso, after.offloads.tunnel_tso);
   result.compare("offloads.flow", before.offloads.flow, after.offloads.flow);
+  result.compare("offloads.gro", before.offloads.gro, after.offloads.gro);
   result.compare("isolated", before.isolated, after.isolated);
   return result;
 }

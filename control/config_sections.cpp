@@ -173,12 +173,13 @@ void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet
   if (const auto routes = fields.find("routes")) read_routes(*routes, ethernet);
   if (const auto neighbors = fields.find("neighbors")) read_neighbors(*neighbors, ethernet);
   if (const auto offloads = fields.find("offloads")) {
-    static constexpr std::string_view kOffloadKeys[] = {"checksum", "tso", "tunnel-tso", "flow"};
+    static constexpr std::string_view kOffloadKeys[] = {"checksum", "tso", "tunnel-tso", "flow", "gro"};
     const Fields toggles(*offloads, kOffloadKeys);
     toggles.toggle("checksum", ethernet.offloads.checksum);
     toggles.toggle("tso", ethernet.offloads.tso);
     toggles.toggle("tunnel-tso", ethernet.offloads.tunnel_tso);
     toggles.toggle("flow", ethernet.offloads.flow);
+    toggles.toggle("gro", ethernet.offloads.gro);
   }
   fields.boolean("isolated", ethernet.isolated);
 }

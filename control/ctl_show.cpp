@@ -29,8 +29,8 @@ const std::map<std::string, std::vector<std::string>>& columns_of_subjects() {
       {"fdb", {"bridge", "vlan", "mac", "port", "remote", "type", "age_s"}},
       {"neighbors", {"port", "address", "mac", "state", "age_s", "waiting_frames"}},
       {"workers",
-       {"id", "core", "rx_packets", "busy_cycles", "idle_cycles", "flow_cache_entries", "flow_cache_hits",
-        "flow_cache_misses"}},
+       {"id", "core", "rx_packets", "gro_in", "gro_out", "busy_cycles", "idle_cycles", "flow_cache_entries",
+        "flow_cache_hits", "flow_cache_misses"}},
       {"offloads", {"port", "offload", "state", "reason"}},
   };
   return columns;

@@ -15,6 +15,39 @@ std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, const PortOpti
   return open_packet_port(options, error);
 }
 
+GroChoice choose_gro(const config::Ethernet& ethernet, const Port& port) {
+  const TxCapabilities caps = port.capabilities();
+  if (ethernet.offloads.gro == Toggle::off) return {false, "offloads.gro: off"};
+  if (ethernet.offloads.checksum == Toggle::off) return {false, "offloads.checksum: off"};
+  if (ethernet.offloads.tso == Toggle::off) return {false, "offloads.tso: off"};
+  if (ethernet.is_underlay()) return {false, "what leaves an underlay is in tunnels"};
+  if (!caps.multi_segment) return {false, "the device takes no chains of buffers"};
+  const bool ipv6 = caps.has(Outer::none, TxCapabilities::kTcp6);
+  const uint8_t needed = TxCapabilities::kChecksum | (ipv6 ? TxCapabilities::kTcp6 : TxCapabilities::kTcp4);
+  if (!caps.has(Outer::none, needed)) return {false, port.lacks(Outer::none, needed)};
+  // There a frame costs no system call, and some devices don't take long chains.
+  const bool dpdk = std::holds_alternative<config::DpdkDevice>(ethernet.device);
+  if (dpdk && ethernet.offloads.gro == Toggle::automatic) return {false, "a DPDK device: only with offloads.gro: on"};
+  return {true, "the port takes big frames"};
+}
+
+namespace {
+
+// False, with an error, where the settings ask for what can't be.
+bool gro_is_possible(const config::Ethernet& ethernet, const Port& port, std::string& error) {
+  const GroChoice gro = choose_gro(ethernet, port);
+  if (gro.on || ethernet.offloads.gro != Toggle::on) return true;
+  error = "offloads.gro: " + gro.reason;
+  return false;
+}
+
+OffloadSettings device_offloads(OffloadSettings offloads) {
+  offloads.gro = Toggle::automatic;
+  return offloads;
+}
+
+}  // namespace
+
 Ports::Ports(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, Underlay& underlay,
              std::vector<std::unique_ptr<Worker>>& workers, rte_mempool* pool, PortOpener opener)
     : tables_(tables),
@@ -40,6 +73,12 @@ const Ports::Record* Ports::find(PortIndex index) const {
   return found == names_.end() ? nullptr : find(found->second);
 }
 
+std::unique_ptr<Port> Ports::open(const std::string& name, const config::Ethernet& settings, std::string& error) const {
+  std::unique_ptr<Port> port = opener_(settings, options_for(name, settings), error);
+  if (port != nullptr && !gro_is_possible(settings, *port, error)) port.reset();
+  return port;
+}
+
 PortOptions Ports::options_for(const std::string& name, const config::Ethernet& settings) const {
   PortOptions options;
   options.name = name;
@@ -62,7 +101,7 @@ std::string Ports::add(const std::string& name, const config::Ethernet& settings
   while (names_.contains(index)) ++index;
   if (index == kMaxPorts) return "no more than " + std::to_string(kMaxPorts) + " ports";
   std::string error;
-  std::unique_ptr<Port> port = opener_(settings, options_for(name, settings), error);
+  std::unique_ptr<Port> port = open(name, settings, error);
   if (port == nullptr) return error;
   AdjacencyIndex adjacency = kNoAdjacency;
   if (!settings.is_underlay()) adjacency = adjacencies_.allocate({name, {}});
@@ -81,16 +120,18 @@ std::string Ports::change(const std::string& name, const config::Ethernet& setti
   // Only a device just opened knows what MTU and MAC it has of its own.
   const bool own_again = (record.settings.mtu && !settings.mtu) || (record.settings.mac && !settings.mac);
   if (record.port == nullptr || own_again || settings.is_underlay() != record.settings.is_underlay() ||
-      settings.offloads != record.settings.offloads) {
+      device_offloads(settings.offloads) != device_offloads(record.settings.offloads)) {
     return reopen(name, settings);
   }
+  std::string error;
+  if (!gro_is_possible(settings, *record.port, error)) return error;
   const uint16_t old_mtu = record.port->mtu();
   if (settings.mtu && *settings.mtu != old_mtu) {
-    std::string error = record.port->set_mtu(*settings.mtu);
+    error = record.port->set_mtu(*settings.mtu);
     if (!error.empty()) return error;
   }
   if (settings.mac && *settings.mac != record.port->mac()) {
-    std::string error = record.port->set_mac(*settings.mac);
+    error = record.port->set_mac(*settings.mac);
     if (!error.empty()) {
       record.port->set_mtu(old_mtu);
       return error;
@@ -107,12 +148,12 @@ std::string Ports::reopen(const std::string& name, const config::Ethernet& setti
   const config::Ethernet before = record.settings;
   close(record);
   std::string error;
-  record.port = opener_(settings, options_for(name, settings), error);
+  record.port = open(name, settings, error);
   if (record.port != nullptr) {
     record.settings = settings;
   } else {
     std::string ignored;
-    record.port = opener_(before, options_for(name, before), ignored);
+    record.port = open(name, before, ignored);
     if (record.port == nullptr) {
       record.link_up = false;
       underlay_.remove(record.index);
@@ -189,6 +230,7 @@ void Ports::publish(Record& record) {
   entry->underlay = record.settings.is_underlay();
   entry->adjacency = record.adjacency;
   entry->capabilities = record.port->capabilities();
+  entry->coalesce = choose_gro(record.settings, *record.port).on;
   entry->mac = record.port->mac();
   if (entry->underlay) entry->addresses = underlay_.addresses();
   publisher_.publish<PortEntry>(tables_.ports[record.index], std::move(entry));

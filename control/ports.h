@@ -21,6 +21,13 @@ using PortOpener = std::function<std::unique_ptr<Port>(const config::Ethernet& e
                                                        std::string& error)>;
 std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, const PortOptions& options, std::string& error);
 
+// Whether TCP segments are merged on their way out of a port (dataplane/coalesce.h), and why or why not.
+struct GroChoice {
+  bool on = false;
+  std::string reason;
+};
+GroChoice choose_gro(const config::Ethernet& ethernet, const Port& port);
+
 class Ports {
  public:
   struct Record {
@@ -51,6 +58,7 @@ class Ports {
   const std::map<std::string, Record>& all() const { return ports_; }
 
  private:
+  std::unique_ptr<Port> open(const std::string& name, const config::Ethernet& settings, std::string& error) const;
   PortOptions options_for(const std::string& name, const config::Ethernet& settings) const;
   void publish(Record& record);
   void publish_all();

@@ -172,6 +172,8 @@ json show_workers(const Gateway& gateway) {
                     {"idle_cycles", counters.idle_cycles.get()},
                     {"to_control", counters.to_control.get()},
                     {"from_control", counters.from_control.get()},
+                    {"gro_in", counters.gro_in.get()},
+                    {"gro_out", counters.gro_out.get()},
                     {"flow_cache",
                      {{"entries", counters.cache_entries.get()},
                       {"capacity", context.cache.capacity()},
@@ -230,6 +232,9 @@ json show_offloads(const Gateway& gateway) {
   for (const auto& [name, record] : gateway.ports().all()) {
     if (record.port == nullptr) continue;
     for (const Offload& offload : kOffloads) list.push_back(offload_json(name, record, offload));
+    const GroChoice gro = choose_gro(record.settings, *record.port);
+    list.push_back(
+        {{"port", name}, {"offload", "gro"}, {"state", gro.on ? "software" : "off"}, {"reason", gro.reason}});
     if (!record.settings.is_underlay()) continue;  // nothing tunnelled leaves it
     for (const Offload& offload : kTunnelOffloads) list.push_back(offload_json(name, record, offload));
   }

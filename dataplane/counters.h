@@ -39,6 +39,8 @@ struct alignas(64) WorkerCounters {
   Counter rx_packets;
   Counter to_control;    // handed to the control thread
   Counter from_control;  // sent on its behalf
+  Counter gro_in;        // frames merged on their way out,
+  Counter gro_out;       // into so many; rx + from_control = tx + drops + (gro_in - gro_out) + to_control
   Counter busy_cycles;
   Counter idle_cycles;
   Counter cache_hits;

@@ -1,5 +1,7 @@
 #include "dataplane/tx.h"
 
+#include "dataplane/coalesce.h"
+
 namespace causeway {
 namespace {
 
@@ -9,13 +11,23 @@ void drop_unsent(WorkerContext& w, PortIndex port, rte_mbuf** frames, uint16_t c
   rte_pktmbuf_free_bulk(frames, count);
 }
 
+void merge(WorkerContext& w, TxBuffer& buffer, const TxCapabilities& caps) noexcept {
+  static_assert(TxBuffer::kCapacity <= kMaxCoalesced);
+  const Coalesced result = coalesce(buffer.frame.data(), buffer.count, caps);
+  w.counters.gro_in.add(result.in);
+  w.counters.gro_out.add(result.out);
+  buffer.count = result.frames;
+  buffer.bytes -= result.bytes_less;
+}
+
 void flush(WorkerContext& w, PortIndex index) noexcept {
   TxBuffer& buffer = w.tx.port[index];
+  const PortEntry* const port = w.tables.port(index);
+  if (port != nullptr && port->coalesce && buffer.count > 1) merge(w, buffer, port->capabilities);
   const uint16_t count = buffer.count;
   uint64_t sent_bytes = buffer.bytes;
   buffer.count = 0;
   buffer.bytes = 0;
-  const PortEntry* const port = w.tables.port(index);
   if (port == nullptr) {
     drop_unsent(w, index, buffer.frame.data(), count, DropReason::port_down);
     return;

@@ -21,6 +21,7 @@ struct OffloadSettings {
   Toggle tso = Toggle::automatic;
   Toggle tunnel_tso = Toggle::automatic;
   Toggle flow = Toggle::automatic;
+  Toggle gro = Toggle::automatic;  // ours, not the device's
   auto operator<=>(const OffloadSettings&) const = default;
 };
 

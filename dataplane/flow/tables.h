@@ -21,6 +21,7 @@ namespace causeway {
 struct PortEntry {
   PortIo* io = nullptr;
   PortIndex index = 0;
+  bool coalesce = false;                    // segments of a TCP flow leave as one frame (dataplane/coalesce.h)
   bool underlay = false;                    // IP frames to our addresses are ours; nothing is bridged
   AdjacencyIndex adjacency = kNoAdjacency;  // as a bridge port
   TxCapabilities capabilities{};

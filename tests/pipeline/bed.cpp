@@ -87,6 +87,7 @@ Counts Counts::operator-(const Counts& before) const {
   rise.tx_drops -= before.tx_drops;
   rise.to_control -= before.to_control;
   rise.from_control -= before.from_control;
+  rise.coalesced -= before.coalesced;
   return rise;
 }
 
@@ -198,6 +199,7 @@ Counts Bed::counts() const {
     for (size_t i = 0; i < kDropReasons; ++i) counts.drops[i] += all.drops[i].get();
     counts.to_control += all.to_control.get();
     counts.from_control += all.from_control.get();
+    counts.coalesced += all.gro_in.get() - all.gro_out.get();
     for (const auto& [name, record] : gateway_->ports().all()) {
       const PortCounters& port = all.ports[record.index];
       counts.rx += port.traffic.rx_packets.get();

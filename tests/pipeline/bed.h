@@ -31,6 +31,7 @@ struct Counts {
   uint64_t tx_drops = 0;
   uint64_t to_control = 0;
   uint64_t from_control = 0;
+  uint64_t coalesced = 0;  // frames that became a part of another
 
   uint64_t all_drops() const;
   uint64_t of(DropReason reason) const { return drops.at(static_cast<size_t>(reason)); }

@@ -75,8 +75,9 @@ class Mutator {
 };
 
 // Sends kMutations variants of the frames to a port.
-void check_mutations(const std::string& port, const std::vector<Bytes>& frames, bool with_intents, uint64_t seed) {
-  Bed bed(every_tunnel());
+void check_mutations(const std::string& port, const std::vector<Bytes>& frames, bool with_intents, uint64_t seed,
+                     TxCapabilities capabilities = Bed::default_capabilities()) {
+  Bed bed(every_tunnel(), capabilities);
   const unsigned buffers = bed.buffers();
   Mutator mutator(seed);
   uint64_t out = 0;
@@ -110,8 +111,9 @@ void check_mutations(const std::string& port, const std::vector<Bytes>& frames, 
   CHECK(bed.buffers() == buffers);
   // One in is one out or one drop, but for ARP and echo requests (consumed and answered), floods and segments.
   if (port == "up0" && !with_intents)
-    CHECK(counts.rx == counts.tx - counts.from_control + counts.all_drops() + counts.to_control -
+    CHECK(counts.rx == counts.tx - counts.from_control + counts.all_drops() + counts.coalesced + counts.to_control -
                            counts.of(DropReason::control_ignored));
+  CHECK((counts.coalesced != 0) == capabilities.has(Outer::none, TxCapabilities::kTcp));
 }
 
 std::vector<Bytes> all_of(const std::vector<std::string>& prefixes) {
@@ -133,6 +135,17 @@ TEST_CASE("mutations: broken underlay frames") {
 
 TEST_CASE("mutations: broken underlay frames with something left to do") {
   check_mutations("up0", all_of({"decap.geneve.", "decap.gre.", "decap.vxlan.", "rx.small"}), true, 2);
+}
+
+TEST_CASE("mutations: broken underlay frames for a port that takes big ones") {
+  std::vector<Bytes> frames;
+  for (const char* name : {"rx.big4-wire", "rx.big6-wire"}) {
+    for (Bytes& frame : pipeline_frames().sequence(name)) frames.push_back(std::move(frame));
+  }
+  TxCapabilities big;
+  big.add(Outer::none, TxCapabilities::kChecksum | TxCapabilities::kTcp);
+  big.multi_segment = true;
+  check_mutations("up0", frames, false, 4, big);
 }
 
 TEST_CASE("mutations: broken frames into tunnels") {

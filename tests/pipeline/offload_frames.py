@@ -73,8 +73,9 @@ def write_received(out):
         out.write(f"rx.big{family}", outer, **numbers(start + tunnel, GSO_TYPE[family]))
         out.write(f"rx.big{family}-inner", partial, **numbers(start, GSO_TYPE[family]))
         for index, at in enumerate(range(0, len(payload), MSS)):
-            out.write_next(f"rx.big{family}-cut",
-                           segment(head, family, payload[at:at + MSS], index, at, at + MSS >= len(payload)))
+            part = segment(head, family, payload[at:at + MSS], index, at, at + MSS >= len(payload))
+            out.write_next(f"rx.big{family}-cut", part)
+            out.write_next(f"rx.big{family}-wire", encapsulated("vxlan", 100, part))
         whole = segment(head, family, some_bytes(101), 0, 0, True)
         partial, start = unfinished(whole, family)
         outer = encapsulated("vxlan", 100, partial, checksum=True)
