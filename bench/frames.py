@@ -83,8 +83,12 @@ def frames_of(row):
 
 
 def write_pcap(row, path):
+    return write_frames(frames_of(row), path)
+
+
+def write_frames(frames, path):
     with open(path, "wb") as file:
         file.write(struct.pack("=IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
-        for frame in frames_of(row):
+        for frame in frames:
             file.write(struct.pack("=IIII", 0, 0, len(frame), len(frame)) + frame)
     return path

@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import re
 import statistics
 
 from bench import machine
@@ -53,10 +54,13 @@ def collect(results, rows, arguments):
             entry["ratio"] = {"median": round(statistics.median(each), 2), "min": round(min(each), 2),
                               "max": round(max(each), 2), "rounds": len(each)}
         table.append(entry)
+    return {**circumstances(arguments), "least_share": least_share(results), "rows": table}
+
+
+def circumstances(arguments):
     return {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
             "machine": machine.describe(), "versions": versions(), "seconds": arguments.seconds,
-            "rounds": arguments.rounds, "cores": {"forwarding": arguments.core, "control": arguments.control_core},
-            "least_share": least_share(results), "rows": table}
+            "rounds": arguments.rounds, "cores": {"forwarding": arguments.core, "control": arguments.control_core}}
 
 
 def all_runs(results):
@@ -92,20 +96,23 @@ HEADINGS = ["row", "io", "macswap", "Causeway Mpps", "cycles", "above io", "OVS 
 
 
 def table(results):
-    lines = [HEADINGS, *(cells(entry) for entry in results["rows"])]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
-    wide = [[cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(zip(line, widths))]
-            for line in lines]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in [wide[0], rule, *wide[1:]])
-    failed = failures(results)
-    return text + "".join(f"\nFAILED: {one}" for one in failed)
+    text = aligned([HEADINGS, *(cells(entry) for entry in results["rows"])])
+    return text + "".join(f"\nFAILED: {one}" for one in failures(results))
 
 
-def markdown(results):
+def aligned(lines, left=1):
+    """A table in Markdown; its first `left` columns are text, the others numbers."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    wide = [[cell.ljust(width) if column < left else cell.rjust(width)
+             for column, (cell, width) in enumerate(zip(line, widths))] for line in lines]
+    rule = ["-" * width if column < left else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [wide[0], rule, *wide[1:]])
+
+
+def section(bench, results, text):
     of, version = results["machine"], results["versions"]
     packages = ", ".join(f"{name} {number}" for name, number in version["packages"].items())
-    return f"""# Results of `./run bench pipeline`
+    return f"""# Results of `./run bench {bench}`
 
 Written by the bench, not by hand. README.md says how the figures come about and what the columns mean.
 
@@ -115,14 +122,35 @@ Written by the bench, not by hand. README.md says how the figures come about and
 - {results['rounds']} rounds of {results['seconds']:g} s; the forwarding thread had its core for at least {results['least_share']:.0%} \
 of each measurement
 
-{table(results)}
+{text}
 """
 
 
-def write(results, arguments):
-    with open(arguments.json, "w") as file:
+def write_json(results, path):
+    with open(path, "w") as file:
         json.dump(results, file, indent=1)
         file.write("\n")
+
+
+def write_section(bench, results, text, path=os.path.join(TOP, "bench", "RESULTS.md")):
+    """Each bench has a section of the file; the others' stay."""
+    fresh = section(bench, results, text)
+    heading = fresh.splitlines()[0]
+    old = ""
+    if os.path.exists(path):
+        with open(path) as file:
+            old = file.read()
+    parts = [part for part in re.split(r"(?m)^(?=# )", old) if part.strip()]
+    places = [place for place, part in enumerate(parts) if part.splitlines()[0] == heading]
+    if places:
+        parts[places[0]] = fresh
+    else:
+        parts.append(fresh)
+    with open(path, "w") as file:
+        file.write("\n".join(part.rstrip("\n") + "\n" for part in parts))
+
+
+def write(results, arguments):
+    write_json(results, arguments.json)
     if arguments.markdown:
-        with open(arguments.markdown, "w") as file:
-            file.write(markdown(results))
+        write_section("pipeline", results, table(results), arguments.markdown)

@@ -54,7 +54,7 @@ class CausewaySwitch(Subject):
         file = os.path.join(self.place.directory, "bench.yaml")
         socket = os.path.join(self.place.directory, "causeway.sock")
         with open(file, "w") as output:
-            output.write(config(self.row, self.place))
+            output.write(self.configuration())
         self.process = spawn(self.place, [program("causewayd"), "-c", file, "--socket", socket], "causewayd")
         self.pid = self.process.pid
 
@@ -63,6 +63,9 @@ class CausewaySwitch(Subject):
                 raise LabError(f"causewayd exited with {self.process.poll()}\n{self.process.tail()}")
             return JsonSocket.listening(socket)
         self.control = wait_until(ready, READY_S, lambda: f"causewayd is ready\n{self.process.tail()}")
+
+    def configuration(self):
+        return config(self.row, self.place)
 
     def close(self):
         if hasattr(self, "control"):
