@@ -66,6 +66,11 @@ def thread_ns(pid, thread):
     return int(read(f"/proc/{pid}/task/{thread}/schedstat").split()[0])
 
 
+def waited_ns(pid, thread):
+    """How long a thread that could have run was not let to (the same source)."""
+    return int(read(f"/proc/{pid}/task/{thread}/schedstat").split()[1])
+
+
 def pinned_thread(pid, core, title):
     """The busiest of a process's threads that may run on this core only."""
     def busy():

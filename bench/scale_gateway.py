@@ -96,6 +96,10 @@ class Gateway(CausewaySwitch):
                  for name, port in last.extra["ports"].items()}
         return {**super().details(first, last), "ports_per_second": ports}
 
+    def waited_ms(self):
+        """That its core was somebody else's while the worker wanted it."""
+        return machine.waited_ns(self.pid, self.thread) / 1e6
+
     def apply(self, job):
         """Seconds that it took."""
         started = time.monotonic()

@@ -116,12 +116,14 @@ def learning_job(new_macs):
 def learning(bench):
     with bench.gateway(learning_job(True)) as gateway:
         time.sleep(1)
-        before, started = gateway.learned(), time.monotonic()
+        before, started, waited = gateway.learned(), time.monotonic(), gateway.waited_ms()
         run = bench.checked(gateway.measure_now(bench.seconds))
         learned, seconds = gateway.learned() - before, time.monotonic() - started
+        waited = gateway.waited_ms() - waited
     return {"value": learned / seconds / 1000, "known_per_second": run["ports_per_second"]["gen1"]["rx_packets"],
             "known_missed_per_second": run["ports_per_second"]["gen1"]["rx_drops"],
-            "new_per_second": run["ports_per_second"]["gen0"]["rx_packets"], "cycles": run["cycles"]}
+            "new_per_second": run["ports_per_second"]["gen0"]["rx_packets"], "cycles": run["cycles"],
+            "waited_ms": round(waited, 2)}
 
 
 def learning_beside(bench):
@@ -170,15 +172,16 @@ def apply_large(bench):
     more = with_more(job)
     with bench.gateway(job) as gateway:
         gateway.settle()
-        first = gateway.sample()
+        first, waited = gateway.sample(), gateway.waited_ms()
         seconds = gateway.apply(more)
-        last = gateway.sample()
+        last, waited = gateway.sample(), gateway.waited_ms() - waited
         wrong = gateway.check(first, last)
         ports = [sample.extra["ports"]["gen0"] for sample in (first, last)]
     lost = ports[1]["rx_drops"] - ports[0]["rx_drops"]
-    figures = {"value": seconds, "frames_meanwhile": ports[1]["rx_packets"] - ports[0]["rx_packets"], "frames_lost": lost}
+    figures = {"value": seconds, "frames_meanwhile": ports[1]["rx_packets"] - ports[0]["rx_packets"], "frames_lost": lost,
+               "rate_mpps": round(most / 2, 2), "waited_ms": round(waited, 2)}
     if wrong or lost:
-        figures["wrong"] = wrong or f"{lost} frames lost"
+        figures["wrong"] = wrong or f"{lost} frames lost; others had the worker's core for {waited:.1f} ms"
     return figures
 
 

@@ -50,6 +50,11 @@ AdjacencyIndex resolve_one(WorkerContext& w, rte_mbuf* frame, const FlowKey& key
 void resolve(WorkerContext& w, Batch& batch) noexcept {
   for (uint16_t i = 0; i < batch.count; ++i) {
     if (batch.out[i] != kUnresolved) continue;
+    w.fdb->prefetch(batch.in[i]->bridge, batch.key[i].source());
+    w.fdb->prefetch(batch.in[i]->bridge, batch.key[i].destination());
+  }
+  for (uint16_t i = 0; i < batch.count; ++i) {
+    if (batch.out[i] != kUnresolved) continue;
     batch.out[i] = resolve_one(w, batch.frame[i], batch.key[i], *batch.in[i]);
   }
   w.counters.cache_entries.add(w.cache.entries() - w.counters.cache_entries.get());

@@ -9,9 +9,9 @@
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <memory>
 
 #include "dataplane/flow/key.h"
+#include "dataplane/flow/lazy_array.h"
 
 namespace causeway {
 
@@ -32,9 +32,7 @@ class FlowCache {
  public:
   // `entries` is rounded up to a power of two, at least 1,024.
   FlowCache(uint32_t entries, uint64_t seed)
-      : mask_(std::bit_ceil(entries < 1024 ? 1024U : entries) / 2 - 1),
-        seed_(seed),
-        buckets_(new FlowBucket[mask_ + 1]()) {}
+      : mask_(std::bit_ceil(entries < 1024 ? 1024U : entries) / 2 - 1), seed_(seed), buckets_(mask_ + 1) {}
 
   // Where keys live; valid as long as the cache.
   struct View {
@@ -46,7 +44,7 @@ class FlowCache {
       return &buckets[static_cast<uint32_t>(hash_words(key.lo, key.hi, seed)) & mask];
     }
   };
-  View view() const noexcept { return {buckets_.get(), seed_, mask_}; }
+  View view() const noexcept { return {buckets_.data(), seed_, mask_}; }
 
   static FlowEntry* find(FlowBucket* bucket, const FlowKey& key) noexcept {
     if (bucket->way[0].key == key) return &bucket->way[0];
@@ -83,7 +81,7 @@ class FlowCache {
  private:
   uint32_t mask_;
   uint64_t seed_;
-  std::unique_ptr<FlowBucket[]> buckets_;
+  LazyArray<FlowBucket> buckets_;
   uint32_t epoch_ = 1;
   uint32_t entries_ = 0;
   uint32_t evictions_ = 0;

@@ -9,10 +9,10 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 
 #include "dataplane/flow/adjacency.h"
 #include "dataplane/flow/key.h"
+#include "dataplane/flow/lazy_array.h"
 
 namespace causeway {
 
@@ -33,7 +33,7 @@ inline constexpr uint32_t kNoSlot = 0xffff'ffff;
 class FdbTable {
  public:
   // `slots` is a power of two.
-  FdbTable(uint32_t slots, uint64_t seed) : mask_(slots - 1), seed_(seed), slots_(new FdbSlot[slots]()) {}
+  FdbTable(uint32_t slots, uint64_t seed) : mask_(slots - 1), seed_(seed), slots_(slots) {}
 
   uint32_t capacity() const noexcept { return mask_ + 1; }
   // Slots by index, any index; valid as long as the table.
@@ -42,7 +42,7 @@ class FdbTable {
     uint32_t mask;
     FdbSlot& slot(uint32_t index) const noexcept { return slots[index & mask]; }
   };
-  View view() const noexcept { return {slots_.get(), mask_}; }
+  View view() const noexcept { return {slots_.data(), mask_}; }
   FdbSlot& slot(uint32_t index) const noexcept { return slots_[index & mask_]; }
 
   // Slot index of the entry, or kNoSlot. Any thread.
@@ -97,7 +97,7 @@ class FdbTable {
 
   uint32_t mask_;
   uint64_t seed_;
-  std::unique_ptr<FdbSlot[]> slots_;
+  LazyArray<FdbSlot> slots_;
 };
 
 }  // namespace causeway
