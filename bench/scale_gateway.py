@@ -59,14 +59,8 @@ class Gateway(CausewaySwitch):
 
     def _read(self):
         """Frames that came in: a row may kill or multiply them."""
-        ports, stats, workers = self._ask("ports", "stats", "workers")
-        cache = workers[0]["flow_cache"]
-        extra = {"rx": sum(port["rx_packets"] for port in ports), "sent": sum(port["tx_packets"] for port in ports),
-                 "drops": stats["drops"],
-                 "to_control": sum(worker["to_control"] for worker in workers),
-                 "from_control": sum(worker["from_control"] for worker in workers),
-                 "hits": cache["hits"], "misses": cache["misses"],
-                 "ports": {port["name"]: port for port in ports}}
+        ports, extra = self._counters()
+        extra.update(ports=ports, sent=sum(port["tx_packets"] for port in ports.values()))
         return extra["rx"], None, extra
 
     def _lost(self, extra):

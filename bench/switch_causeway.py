@@ -93,7 +93,8 @@ class CausewaySwitch(Subject):
             readings.append((abs(unaccounted(packets, extra)), packets, sent_bytes, extra))
         return min(readings, key=lambda reading: reading[0])[1:]
 
-    def _read(self):
+    def _counters(self):
+        """Ports by name, and what all frames came to."""
         ports, stats, workers = self._ask("ports", "stats", "workers")
         ports = {port["name"]: port for port in ports}
         cache = workers[0]["flow_cache"]
@@ -102,6 +103,10 @@ class CausewaySwitch(Subject):
                  "from_control": sum(worker["from_control"] for worker in workers),
                  "coalesced": sum(worker["gro_in"] - worker["gro_out"] for worker in workers),
                  "hits": cache["hits"], "misses": cache["misses"]}
+        return ports, extra
+
+    def _read(self):
+        ports, extra = self._counters()
         return ports["out"]["tx_packets"], ports["out"]["tx_bytes"], extra
 
     def check(self, first, last):
