@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import lab_ovs, pipeline, profile, scale
+from bench import lab, pipeline, profile, scale
 
-MEASUREMENTS = {"pipeline": pipeline.main, "lab": lab_ovs.main, "profile": profile.main, "scale": scale.main}
+MEASUREMENTS = {"pipeline": pipeline.main, "lab": lab.main, "profile": profile.main, "scale": scale.main}
 
 
 def main():

@@ -6,8 +6,9 @@ class KernelVxlanPeer:
 
     def __init__(self, host, underlay, address, remote, ports, vni=100, udp_port=4789):
         self.host = host
-        host.ip("addr", "add", address, "dev", underlay)
-        host.ip("link", "add", "vx0", "mtu", 1450, "type", "vxlan", "id", vni, "local", address.split("/")[0],
+        host.address(underlay, address)
+        mtu = 1430 if ":" in address else 1450
+        host.ip("link", "add", "vx0", "mtu", mtu, "type", "vxlan", "id", vni, "local", address.split("/")[0],
                 "remote", remote, "dstport", udp_port, "dev", underlay)
         host.ip("link", "add", "br0", "type", "bridge")
         host.ip("link", "set", "br0", "up")

@@ -60,8 +60,8 @@ class OvsPeer:
         plain_cable(self.host, underlay, *ports)
         self.vsctl("add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev",
                    f"other-config:hwaddr={self.host.mac(underlay)}", "--", "add-port", "br-phy", underlay)
-        self.host.ip("addr", "add", address, "dev", "br-phy")
         self.host.ip("link", "set", "br-phy", "up")
+        self.host.address("br-phy", address)
         self.vsctl("add-br", "br-int", "--", "set", "bridge", "br-int", "datapath_type=netdev")
         for port in ports:
             self.vsctl("add-port", "br-int", port)
