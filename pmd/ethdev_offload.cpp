@@ -13,8 +13,9 @@
 namespace causeway {
 namespace {
 
-constexpr uint64_t kTxChecksum =
-    RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+constexpr uint64_t kTxChecksum = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+// Segments differ in their IPv4 headers, too.
+constexpr uint64_t kTxSegmentSums = kTxChecksum | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
 
 // What a tunnel's segmentation is called, and the generic offload that does as well: the device is told where
 // things stand, and knows no format.
@@ -47,7 +48,7 @@ std::string lacks(uint64_t wanted, uint64_t offered) {
 
 // The same for segmentation in both UDP tunnels, over IPv4.
 std::string lacks_tunnels(uint64_t offered) {
-  uint64_t wanted = kTxChecksum | RTE_ETH_TX_OFFLOAD_OUTER_IPV4_CKSUM;
+  uint64_t wanted = kTxSegmentSums | RTE_ETH_TX_OFFLOAD_OUTER_IPV4_CKSUM;
   if ((offered & RTE_ETH_TX_OFFLOAD_UDP_TNL_TSO) == 0) {
     wanted |= RTE_ETH_TX_OFFLOAD_VXLAN_TNL_TSO | RTE_ETH_TX_OFFLOAD_GENEVE_TNL_TSO;
   }
@@ -183,11 +184,11 @@ std::string lacking_flags(uint64_t offered, Outer outer, uint8_t bits) {
   if (outer == Outer::none && bits == TxCapabilities::kChecksum) {
     flags = lacks(kTxChecksum, offered);
   } else if (outer == Outer::none) {
-    flags = lacks(kTxChecksum | RTE_ETH_TX_OFFLOAD_TCP_TSO, offered);
+    flags = lacks(kTxSegmentSums | RTE_ETH_TX_OFFLOAD_TCP_TSO, offered);
   }
   for (const TunnelTso& tunnel : kTunnelTso) {
     if (outer != tunnel.outer4 && outer != tunnel.outer6) continue;
-    uint64_t wanted = kTxChecksum;
+    uint64_t wanted = kTxSegmentSums;
     if ((offered & tunnel.generic) == 0) wanted |= tunnel.own;
     if (outer == tunnel.outer4) wanted |= RTE_ETH_TX_OFFLOAD_OUTER_IPV4_CKSUM;
     if ((bits & TxCapabilities::kOuterChecksum) != 0) wanted |= RTE_ETH_TX_OFFLOAD_OUTER_UDP_CKSUM;
@@ -206,18 +207,19 @@ EthdevOffloads choose_offloads(const rte_eth_dev_info& info, const OffloadSettin
     if (!why.empty()) result.error = std::string("offloads.") + key + ": " + why;
   };
   demand(settings.checksum, "checksum", lacks(kTxChecksum, offered));
-  demand(settings.tso, "tso", lacks(kTxChecksum | RTE_ETH_TX_OFFLOAD_TCP_TSO, offered));
+  demand(settings.tso, "tso", lacks(kTxSegmentSums | RTE_ETH_TX_OFFLOAD_TCP_TSO, offered));
   demand(settings.tunnel_tso, "tunnel-tso", lacks_tunnels(offered));
 
   const bool checksum = settings.checksum != Toggle::off && (offered & kTxChecksum) == kTxChecksum;
-  const bool tso = settings.tso != Toggle::off && checksum && (offered & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0;
+  const bool sums_segments = checksum && (offered & kTxSegmentSums) == kTxSegmentSums;
+  const bool tso = settings.tso != Toggle::off && sums_segments && (offered & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0;
   const bool multi_segment = (offered & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
   TxCapabilities& caps = result.capabilities;
   caps.multi_segment = multi_segment || takes_chains_anyway(info);
   // MBUF_FAST_FREE stays off: frames come from several pools, and flooded ones are shared.
   if (multi_segment) result.tx |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
   if (checksum) {
-    result.tx |= kTxChecksum;
+    result.tx |= offered & kTxSegmentSums;
     caps.add(Outer::none, TxCapabilities::kChecksum);
   }
   if (tso) {
@@ -225,7 +227,7 @@ EthdevOffloads choose_offloads(const rte_eth_dev_info& info, const OffloadSettin
     // net_tap segments with rte_gso: IPv4 only. UDP is left out: UDP_TSO means fragments to some drivers.
     caps.add(Outer::none, driver_of(info) == "net_tap" ? TxCapabilities::kTcp4 : TxCapabilities::kTcp);
   }
-  if (checksum && settings.tunnel_tso != Toggle::off) allow_tunnels(offered, result);
+  if (sums_segments && settings.tunnel_tso != Toggle::off) allow_tunnels(offered, result);
 
   // virtio would hand over frames with unfinished checksums that only L4_CKSUM_NONE tells of; without the
   // offload, the other side finishes them.

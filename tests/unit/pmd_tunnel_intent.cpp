@@ -175,6 +175,10 @@ TEST_CASE("each tunnel is a capability of its own") {
   // Without the outer IPv4 checksum no segment would have a right one.
   caps = choose_offloads(device(kSums | RTE_ETH_TX_OFFLOAD_VXLAN_TNL_TSO), {}).capabilities;
   CHECK((caps.has(Outer::vxlan6, Can::kTcp) && !caps.has(Outer::vxlan4, Can::kTcp4)));
+  // virtio: checksums, but not the IPv4 header's, which segments need.
+  caps =
+      choose_offloads(device((kSums & ~RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) | RTE_ETH_TX_OFFLOAD_TCP_TSO), {}).capabilities;
+  CHECK((caps.has(Outer::none, Can::kChecksum) && !caps.has(Outer::none, Can::kTcp4)));
   // What is off stays off.
   OffloadSettings settings;
   settings.tunnel_tso = Toggle::off;
