@@ -30,7 +30,8 @@ class Job:
                   "memory": "512M", **self.system}
         # JSON is YAML, and a hundred times as fast to write from here.
         return json.dumps({"version": 1, "system": system, "ethernets": self.ethernets, "bridges": self.bridges,
-                           "tunnels": self.tunnels}, indent=0).replace("{pcap}", place.pcap or "")
+                           "tunnels": self.tunnels}, indent=0).replace("{pcap}", place.pcap or "").replace(
+                               "{directory}", place.directory)
 
 
 def underlay(generator, name_settings=None, remotes=(REMOTE,)):

@@ -6,6 +6,7 @@ import time
 import typing
 
 from bench.flood import flood_row
+from bench.latency import latency_row
 from bench.scale_gateway import LOCAL, REMOTE, Job, underlay
 
 SOURCES, DESTINATIONS = "02:01:00:00:00:00", "02:02:00:00:00:00"
@@ -213,5 +214,6 @@ ROWS = [
     Row("flood-16", "copies a second over Open vSwitch's, 16 tunnels", 3, flood_row(16)),
     Row("flood-64", "copies a second over Open vSwitch's, 64 tunnels", 3, flood_row(64), quick=False),
     Row("apply-10000", "seconds for 10,000 tunnels, 100,000 MACs", 5, apply_large, at_most=True),
+    Row("round-trip", "p99 over testpmd macswap's, at its worst of 10, 50, 90 %", 2, latency_row, at_most=True),
     Row("memory-1m", "MB resident, hugepages included", 512, memory, at_most=True, digits=0),
 ]

@@ -21,7 +21,7 @@ class Testpmd(Subject):
         self.child = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "stdbuf", "-oL", "dpdk-testpmd", "-l", f"{place.control_core},{place.core}",
              f"--main-lcore={place.control_core}", "--in-memory", "--no-pci", "--no-telemetry", "-m", "512",
-             f"--vdev=net_pcap0,rx_pcap={place.pcap},infinite_rx=1", "--vdev=net_null0,no-rx=1", "--",
+             *(f"--vdev={device}" for device in self.devices()), "--",
              "--interactive", "--nb-cores=1", f"--forward-mode={self.forward}", "--burst=64",
              "--total-num-mbufs=65536", "--no-lsc-interrupt"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
@@ -29,6 +29,9 @@ class Testpmd(Subject):
         self.pid = self.child.pid
         self._until_prompt()
         self._ask("start")
+
+    def devices(self):
+        return f"net_pcap0,rx_pcap={self.place.pcap},infinite_rx=1", "net_null0,no-rx=1"
 
     def close(self):
         if not hasattr(self, "child"):
