@@ -91,8 +91,8 @@ inline void patch_ip(uint8_t* outer, const EncapPlan& plan, uint32_t frame_bytes
     uint32_t sum = plan.ip_sum + uint32_t{total.raw()} + be16(copied).raw();
     sum = (sum & 0xffff) + (sum >> 16);
     sum += sum >> 16;
-    ip->tos = tos;
-    ip->total_bytes = total;
+    const uint32_t first = Ipv4Header::kVersionIhl | uint32_t{tos} << 8 | uint32_t{total.raw()} << 16;
+    std::memcpy(l3, &first, sizeof(first));
     ip->checksum = be16::from_raw(static_cast<uint16_t>(~sum));
     return;
   }

@@ -121,22 +121,30 @@ struct PlainRun {
   PlainRun(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) noexcept {
     uint64_t flags = 0;
     uint32_t longest = 0;
-    unsigned others = 0;
+    uint64_t others = 0;
     uint16_t headroom = UINT16_MAX;
     for (uint16_t i = 0; i < count; ++i) {
       const rte_mbuf* const m = frames[i];
+      uint64_t rearm = 0;  // data_off, refcnt, nb_segs, port: 16 bits each
+      std::memcpy(&rearm, &m->rearm_data, sizeof(rearm));
       flags |= m->ol_flags;
-      others |= static_cast<unsigned>(m->nb_segs ^ 1) | (rte_mbuf_refcnt_read(m) ^ 1U);
+      others |= rearm ^ kAlone;
+      headroom = std::min(headroom, static_cast<uint16_t>(rearm));
       longest = std::max(longest, m->pkt_len);
-      headroom = std::min(headroom, m->data_off);
       bytes += m->pkt_len;
     }
     constexpr uint64_t kSpecial = kIntentFlags | RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-    plain = (flags & kSpecial) == 0 && others == 0 && longest <= to.max_frame_bytes &&
+    plain = (flags & kSpecial) == 0 && (others & kSegmentsAndOwners) == 0 && longest <= to.max_frame_bytes &&
             (to.outer_bytes == 0 || headroom >= kTemplateRoom) && to.outer_bytes <= kTemplateRoom;
   }
   bool plain = false;
   uint32_t bytes = 0;
+
+ private:
+  static constexpr uint64_t kAlone = 1ULL << 16 | 1ULL << 32;  // refcnt 1, nb_segs 1
+  static constexpr uint64_t kSegmentsAndOwners = 0xffff'ffffULL << 16;
+  static_assert(offsetof(rte_mbuf, refcnt) == offsetof(rte_mbuf, data_off) + 2);
+  static_assert(offsetof(rte_mbuf, nb_segs) == offsetof(rte_mbuf, data_off) + 4);
 };
 
 void output_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjacency& to) noexcept {

@@ -4,6 +4,7 @@
 
 #include <rte_mbuf.h>
 
+#include <array>
 #include <cstdint>
 
 #include "dataplane/batch.h"
@@ -76,6 +77,12 @@ inline uint32_t entropy_of_ipv4(const Ipv4Header& ip, uint32_t ports) noexcept {
   return static_cast<uint32_t>(hash_words(addresses, uint64_t{ports} << 8 | ip.protocol, 0));
 }
 
+inline uint32_t word_of(const void* bytes) noexcept {
+  uint32_t word = 0;
+  std::memcpy(&word, bytes, sizeof(word));
+  return word;
+}
+
 inline InnerFlow inner_flow(const rte_mbuf* m) noexcept {
   struct UntaggedIpv4 {
     EthernetHeader ethernet;
@@ -83,13 +90,18 @@ inline InnerFlow inner_flow(const rte_mbuf* m) noexcept {
     be32 ports;
   };
   const auto* frame = header_at<UntaggedIpv4>(m, 0);
-  const bool usual = frame != nullptr && frame->ethernet.ethertype == be16(kEtherTypeIpv4) &&
-                     frame->ip.version_ihl == Ipv4Header::kVersionIhl && !frame->ip.is_fragment() &&
-                     (frame->ip.protocol == kIpProtocolTcp || frame->ip.protocol == kIpProtocolUdp);
+  if (frame == nullptr) [[unlikely]] {
+    return inner_flow_of_any(m);
+  }
+  // Four questions in two words: EtherType, version and IHL, tos; fragment (but DF), ttl, protocol.
+  const uint32_t type = word_of(&frame->ethernet.ethertype);
+  const uint32_t protocol = word_of(&frame->ip.fragment) & word_of(std::array<uint8_t, 4>{0x3f, 0xff, 0, 0xff}.data());
+  const bool usual = (type & 0x00ff'ffff) == (kEtherTypeIpv4 >> 8 | Ipv4Header::kVersionIhl << 16) &&
+                     (protocol == kIpProtocolUdp << 24 || protocol == kIpProtocolTcp << 24);
   if (!usual) [[unlikely]] {
     return inner_flow_of_any(m);
   }
-  return {entropy_of_ipv4(frame->ip, frame->ports.raw()), frame->ip.tos};
+  return {entropy_of_ipv4(frame->ip, frame->ports.raw()), static_cast<uint8_t>(type >> 24)};
 }
 
 }  // namespace causeway
