@@ -146,6 +146,12 @@ struct Flows {
   write_headers(frames, count, plan, flows);
 }
 
+[[gnu::noinline]] void write_udp_ipv6(rte_mbuf* const* frames, uint16_t count, EncapPlan plan,
+                                      const Flows& flows) noexcept {
+  if (!plan.ipv6 || !plan.udp || plan.outer_bytes <= 64 || plan.outer_bytes > kTemplateRoom) __builtin_unreachable();
+  write_headers(frames, count, plan, flows);
+}
+
 // UDP checksums (RFC 768) of complete datagrams in one segment: what is the same for all of a tunnel's frames has been
 // summed up in the adjacency.
 [[gnu::noinline]] void fill_udp_checksums(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) noexcept {
@@ -170,6 +176,8 @@ void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) n
   read_flows(frames, count, flows);
   if (!plan.ipv6 && plan.udp && plan.outer_bytes <= 64) [[likely]] {
     write_udp_ipv4(frames, count, plan, flows);
+  } else if (plan.ipv6 && plan.udp && plan.outer_bytes > 64 && plan.outer_bytes <= kTemplateRoom) {
+    write_udp_ipv6(frames, count, plan, flows);
   } else {
     write_any(frames, count, plan, flows);
   }
