@@ -85,6 +85,14 @@ struct Bridge {
 
 enum class TunnelMode : uint8_t { geneve, vxlan, gretap };
 
+// RFC 8926 section 3.5. Sent with every frame.
+struct GeneveOption {
+  uint16_t option_class = 0;
+  uint8_t type = 0;           // its highest bit: critical
+  std::vector<uint8_t> data;  // 0 to 124 bytes, a multiple of 4
+  auto operator<=>(const GeneveOption&) const = default;
+};
+
 struct Tunnel {
   TunnelMode mode = TunnelMode::geneve;
   std::optional<uint32_t> id;  // VNI (24 bits); GRE key (32 bits), none: keyless
@@ -92,10 +100,11 @@ struct Tunnel {
   std::vector<IpAddress> remotes;  // one; several: head-end replication
   uint16_t port = 0;               // UDP destination port; 0 for GRE
   uint8_t ttl = 64;
-  std::optional<uint8_t> tos;        // fixed DSCP, its ECN bits are not sent; none and no `inherit`: 0 is sent
-  bool tos_inherit = false;          // DSCP from the inner IP header
-  std::optional<bool> checksum;      // UDP checksum on transmit; none: off over IPv4, on over IPv6
-  bool allow_zero_checksum = false;  // accept GENEVE over IPv6 without one (`udp6-zero-checksum-rx`)
+  std::optional<uint8_t> tos;         // fixed DSCP, its ECN bits are not sent; none and no `inherit`: 0 is sent
+  bool tos_inherit = false;           // DSCP from the inner IP header
+  std::optional<bool> checksum;       // UDP checksum on transmit; none: off over IPv4, on over IPv6
+  std::vector<GeneveOption> options;  // GENEVE
+  bool allow_zero_checksum = false;   // accept GENEVE over IPv6 without one (`udp6-zero-checksum-rx`)
   bool isolated = true;
   auto operator<=>(const Tunnel&) const = default;
 };

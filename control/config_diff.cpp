@@ -126,6 +126,15 @@ bool needs_reopening(const Ethernet& before, const Ethernet& after) {
          (generator && before.mac != after.mac);
 }
 
+std::string text_of(const std::vector<GeneveOption>& options) {
+  std::string text;
+  for (const GeneveOption& option : options) {
+    text += fmt::format("{}{:04x}/{:02x}", text.empty() ? "" : ",", option.option_class, option.type);
+    for (size_t i = 0; i < option.data.size(); ++i) text += fmt::format("{}{:02x}", i == 0 ? "/" : "", option.data[i]);
+  }
+  return text.empty() ? "none" : text;
+}
+
 Differences differences_of(const Tunnel& before, const Tunnel& after) {
   const auto tos = [](const Tunnel& tunnel) {
     return tunnel.tos_inherit ? std::string("inherit") : text_of(uint64_t{tunnel.tos.value_or(0)});
@@ -139,6 +148,7 @@ Differences differences_of(const Tunnel& before, const Tunnel& after) {
   result.compare("ttl", before.ttl, after.ttl);
   result.compare("tos", tos(before), tos(after));
   result.compare("checksum", before.checksum, after.checksum);
+  result.compare("options", text_of(before.options), text_of(after.options));
   result.compare("udp6-zero-checksum-rx", before.allow_zero_checksum, after.allow_zero_checksum);
   result.compare("isolated", before.isolated, after.isolated);
   return result;

@@ -9,6 +9,8 @@ namespace {
 
 constexpr size_t kLongestName = 63;
 constexpr uint32_t kMaxVni = 0xffffff;
+// What an OuterTemplate has room for behind Ethernet, IPv6, UDP and GENEVE.
+constexpr size_t kMaxOptionsBytes = 56;
 
 uint16_t default_port(TunnelMode mode) {
   switch (mode) {
@@ -40,9 +42,9 @@ void Sections::read_tunnels(const Value& section) {
 }
 
 void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tunnel) {
-  static constexpr std::string_view kKeys[] = {"mode",     "id",  "key", "local",    "remote",
-                                               "port",     "ttl", "tos", "checksum", "udp6-zero-checksum-rx",
-                                               "isolated", "link"};
+  static constexpr std::string_view kKeys[] = {"mode",     "id",   "key",    "local",    "remote",
+                                               "port",     "ttl",  "tos",    "checksum", "udp6-zero-checksum-rx",
+                                               "isolated", "link", "options"};
   const Fields fields(value, kKeys);
   fields.require({"mode", "local", "remote"});
   const auto mode = fields.find("mode");
@@ -72,6 +74,13 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
   if (const auto zero = fields.find("udp6-zero-checksum-rx"); zero && word && tunnel.mode != TunnelMode::geneve) {
     zero->key_error(fmt::format("only geneve has this key, not {}", mode_text(tunnel.mode)));
   }
+  if (const auto options = fields.find("options"); options && word) {
+    if (tunnel.mode == TunnelMode::geneve) {
+      read_options(*options, tunnel);
+    } else {
+      options->key_error(fmt::format("only geneve has this key, not {}", mode_text(tunnel.mode)));
+    }
+  }
   fields.boolean("isolated", tunnel.isolated);
 }
 
@@ -99,6 +108,28 @@ void Sections::read_tunnel_port(std::string_view name, const Fields& fields, Tun
   if (!is_new && mode != tunnel.mode) {
     place.key_error(fmt::format("UDP port {} is {} on tunnels.{}, line {}: it cannot be {} too", tunnel.port,
                                 mode_text(mode), owner.name, owner.line, mode_text(tunnel.mode)));
+  }
+}
+
+void Sections::read_options(const Value& value, Tunnel& tunnel) {
+  static constexpr std::string_view kKeys[] = {"class", "type", "data"};
+  size_t bytes = 0;
+  value.for_each_item([&](const Value& item) {
+    const Fields fields(item, kKeys);
+    fields.require({"class", "type"});
+    config::GeneveOption option;
+    fields.number("class", option.option_class, 0, UINT16_MAX);
+    fields.number("type", option.type, 0, UINT8_MAX);
+    if (const auto data = fields.find("data")) {
+      if (const auto read = data->hex()) option.data = *read;
+      if (option.data.size() % 4 != 0)
+        data->error(fmt::format("{} bytes: options are whole words of 4", option.data.size()));
+    }
+    bytes += 4 + option.data.size();
+    tunnel.options.push_back(std::move(option));
+  });
+  if (bytes > kMaxOptionsBytes) {
+    value.error(fmt::format("{} bytes of options, headers included: at most {} fit", bytes, kMaxOptionsBytes));
   }
 }
 

@@ -222,6 +222,22 @@ std::optional<MacAddress> Value::unicast_mac() const {
   return std::nullopt;
 }
 
+std::optional<std::vector<uint8_t>> Value::hex() const {
+  std::vector<uint8_t> bytes;
+  // A number's digits are digits, too.
+  const std::string_view digits = is_text() ? std::string_view(node_->text) : std::string_view();
+  bool right = is_text() && digits.size() % 2 == 0;
+  for (size_t i = 0; right && i < digits.size(); i += 2) {
+    uint8_t byte = 0;
+    const auto [end, error] = std::from_chars(&digits[i], &digits[i] + 2, byte, 16);
+    right = error == std::errc() && end == &digits[i] + 2;
+    bytes.push_back(byte);
+  }
+  if (right) return bytes;
+  error_expected("bytes as hexadecimal digits such as 0a0b0c0d");
+  return std::nullopt;
+}
+
 std::optional<IpAddress> Value::address() const {
   const auto ip = is_text() ? parse_ip(node_->text) : std::nullopt;
   if (!ip) error_expected("an IPv4 or IPv6 address");

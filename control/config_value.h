@@ -77,6 +77,7 @@ class Value {
   std::optional<size_t> word(std::initializer_list<std::string_view> words) const;  // its index
   std::optional<Toggle> toggle() const;
   std::optional<MacAddress> unicast_mac() const;
+  std::optional<std::vector<uint8_t>> hex() const;  // bytes as pairs of hexadecimal digits
   std::optional<IpAddress> address() const;
   std::optional<IpPrefix> prefix() const;
 

@@ -66,6 +66,22 @@ void add_gre(HeaderWriter& out, const config::Tunnel& tunnel) {
   if (tunnel.id) out.add(be32(*tunnel.id));
 }
 
+// RFC 8926 sections 3.4 and 3.5: the C bit of the header says that one of the options has it.
+void add_geneve(HeaderWriter& out, const config::Tunnel& tunnel) {
+  GeneveHeader header{0, 0, be16(kEtherTypeTransparentEthernet), be24(tunnel.id.value_or(0)), 0};
+  size_t words = 0;
+  for (const config::GeneveOption& option : tunnel.options) {
+    words += 1 + option.data.size() / 4;
+    if ((option.type & kGeneveOptionCritical) != 0) header.flags = kGeneveFlagCritical;
+  }
+  header.version_options = static_cast<uint8_t>(words);
+  out.add(header);
+  for (const config::GeneveOption& option : tunnel.options) {
+    out.add(GeneveOption{be16(option.option_class), option.type, static_cast<uint8_t>(option.data.size() / 4)});
+    for (const uint8_t byte : option.data) out.add(byte);
+  }
+}
+
 }  // namespace
 
 AdjacencyKind kind_of(config::TunnelMode mode) {
@@ -108,7 +124,7 @@ void build_outer(Adjacency& adjacency, const config::Tunnel& tunnel, const IpAdd
   } else {
     out.add(UdpHeader{be16{}, be16(tunnel.port), be16{}, be16{}});
     if (adjacency.kind == AdjacencyKind::geneve) {
-      out.add(GeneveHeader{0, 0, be16(kEtherTypeTransparentEthernet), be24(tunnel.id.value_or(0)), 0});
+      add_geneve(out, tunnel);
     } else {
       out.add(VxlanHeader{kVxlanFlagI, be24{}, be24(tunnel.id.value_or(0)), 0});
     }

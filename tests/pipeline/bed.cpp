@@ -37,6 +37,11 @@ tunnels:
   vx6: {mode: vxlan, id: 100, local: "fd00:31::1", remote: "fd00:31::2"}
   vx6nosum: {mode: vxlan, id: 131, local: "fd00:31::1", remote: "fd00:31::2", checksum: false}
   vx4ecn: {mode: vxlan, id: 132, local: 172.31.0.1, remote: 172.31.0.2, tos: 75}
+  gnv4opt: {mode: geneve, id: 133, local: 172.31.0.1, remote: 172.31.0.2,
+            options: [{class: 0x0102, type: 0x03, data: "a1a2a3a4"}]}
+  gnv6opt: {mode: geneve, id: 134, local: "fd00:31::1", remote: "fd00:31::2",
+            options: [{class: 0xffff, type: 0x84, data: "000102030405060708090a0b0c0d0e0f10111213"}, {class: 5, type: 6},
+                      {class: 7, type: 8, data: "0011223344556677"}, {class: 7, type: 9, data: "00112233"}]}
   gre4: {mode: gretap, key: 7, local: 172.31.0.1, remote: 172.31.0.2}
   gre4nokey: {mode: gretap, local: 172.31.0.1, remote: 172.31.0.2}
   gre4sum: {mode: gretap, key: 9, local: 172.31.0.1, remote: 172.31.0.2, checksum: true}
@@ -44,14 +49,14 @@ tunnels:
 bridges:
   br0:
     interfaces: [lan0, gnv4, gnv6, gnv6zero, gnv4port, gnv4sum, gnv4tos, gnv4inherit, gnv6inherit, gnv4other, vx4, vx6,
-                 vx6nosum, vx4ecn, gre4, gre4nokey, gre4sum, gre6]
+                 vx6nosum, vx4ecn, gnv4opt, gnv6opt, gre4, gre4nokey, gre4sum, gre6]
     static-macs:
 )";
 
 // Behind each a static MAC, 02:00:00:00:02:01 and so on.
 constexpr const char* kTunnelsInOrder[] = {"gnv4",        "gnv6",      "gnv4port", "gnv4sum", "gnv4tos",  "gnv4inherit",
                                            "gnv6inherit", "gnv4other", "vx4",      "vx6",     "vx6nosum", "vx4ecn",
-                                           "gre4",        "gre4nokey", "gre4sum",  "gre6"};
+                                           "gre4",        "gre4nokey", "gre4sum",  "gre6",    "gnv4opt",  "gnv6opt"};
 
 }  // namespace
 

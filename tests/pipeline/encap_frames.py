@@ -4,6 +4,8 @@ another UDP source port (40000 here) and IPv6 flow label. `flow.*` are frames of
 from scapy.all import (ARP, IP, SCTP, TCP, UDP, Dot1AD, Dot1Q, Ether, IPOption_RR, IPv6, IPv6ExtHdrHopByHop, LLC, PadN,
                        Raw, raw)
 
+from scapy.contrib.geneve import GeneveOptions
+
 from overlay_frames import encapsulated, host_mac, some_bytes
 
 # kEveryTunnel's, behind MAC 02:00:00:00:02:NN: mode, id, outer IP version, remote, checksum, tos, ttl, UDP port.
@@ -24,6 +26,16 @@ TUNNELS = {
     "gre4nokey": (0x0E, "gretap", None, 4, 2, None, 0, 64, None),
     "gre4sum": (0x0F, "gretap", 9, 4, 2, True, 0, 64, None),
     "gre6": (0x10, "gretap", 7, 6, 2, None, 0, 64, None),
+    "gnv4opt": (0x11, "geneve", 133, 4, 2, None, 0, 64, None),
+    "gnv6opt": (0x12, "geneve", 134, 6, 2, None, 0, 64, None),
+}
+# Of the tunnel's header: class, type, data.
+OPTIONS = {
+    "gnv4opt": dict(options=[GeneveOptions(classid=0x0102, type=3, data=bytes.fromhex("a1a2a3a4"))]),
+    "gnv6opt": dict(critical=1, options=[GeneveOptions(classid=0xFFFF, type=0x84, data=bytes(range(0x14))),
+                                         GeneveOptions(classid=5, type=6),
+                                         GeneveOptions(classid=7, type=8, data=bytes.fromhex("0011223344556677")),
+                                         GeneveOptions(classid=7, type=9, data=bytes.fromhex("00112233"))]),
 }
 
 
@@ -79,7 +91,7 @@ def encap(tunnel, inner, inner_tos):
     tos = outer_tos(tos, inner_tos)
     fields = dict(tos=tos, ttl=ttl) if family == 4 else dict(tc=tos, hlim=ttl)
     return encapsulated(mode, number, inner, family=family, checksum=checksum, remote=remote, incoming=False, ip=fields,
-                        port=port)
+                        port=port, **OPTIONS.get(tunnel, {}))
 
 
 def write_encap(out):

@@ -59,6 +59,36 @@ TEST_CASE("encap: every inner frame in every tunnel") {
   CHECK(bed.buffers() == buffers);
 }
 
+// What is decided once for a burst holds for each of its frames.
+TEST_CASE("encap: every inner frame in one burst with others") {
+  Bed bed(every_tunnel());
+  std::map<std::string, std::vector<std::string>> rows;
+  for (const std::string& name : pipeline_frames().names("encap.")) {
+    const std::string row = name.substr(6);
+    rows[row.substr(0, row.find('.'))].push_back(row);
+  }
+  for (const auto& [tunnel, names] : rows) {
+    for (const bool mixed : {false, true}) {
+      CAPTURE(tunnel, mixed);
+      const Counts before = bed.counts();
+      for (const std::string& row : names) {
+        bed.deliver("lan0", pipeline_frames()["encap." + row]);
+        // In company of another way out, and of a chain.
+        if (mixed) bed.deliver("lan0", pipeline_frames()["encap.vx4.odd-size"], {66, 20});
+      }
+      bed.run();
+      CHECK(to_text(bed.counts() - before).empty());
+      const std::vector<Bytes> out = bed.take_bytes("up0");
+      REQUIRE(out.size() == names.size() * (mixed ? 2 : 1));
+      for (size_t i = 0; i < names.size(); ++i) {
+        INFO(names[i]);
+        check_outer(out[mixed ? 2 * i : i], pipeline_frames()["outer." + names[i]]);
+        if (mixed) check_outer(out[2 * i + 1], pipeline_frames()["outer.vx4.odd-size"]);
+      }
+    }
+  }
+}
+
 TEST_CASE("encap: flows get ports of their own, and a flow keeps its port") {
   Bed bed(every_tunnel());
   for (const std::string& name : pipeline_frames().names("flows.")) {

@@ -82,6 +82,8 @@ tunnels:
   gnv0: {mode: geneve, id: 16777215, local: "fd00:31::1", remote: ["fd00:31::2", "fd00:31::3"], ttl: 5, tos: inherit,
          checksum: false, udp6-zero-checksum-rx: true, isolated: false}
   vx0: {mode: vxlan, key: 0, local: 172.31.0.1, remote: 172.31.0.2, port: 8472, tos: 0xb8}
+  gnv1: {mode: geneve, id: 5, local: 172.31.0.1, remote: 172.31.0.2,
+         options: [{class: 0x0102, type: 0x80, data: "0A0b0c0d"}, {class: 1, type: 2}]}
   gre0: {mode: gretap, key: 0xffffffff, local: 172.31.0.1, remote: 172.31.0.3}
   gre1: {mode: gretap, local: 172.31.0.1, remote: 172.31.0.3}
 )");
@@ -129,6 +131,12 @@ tunnels:
   vx0.remotes = {ip("172.31.0.2")};
   vx0.port = 8472;
   vx0.tos = 0xb8;
+  Tunnel& gnv1 = expected.tunnels["gnv1"];
+  gnv1.id = 5;
+  gnv1.local = ip("172.31.0.1");
+  gnv1.remotes = {ip("172.31.0.2")};
+  gnv1.port = 6081;
+  gnv1.options = {{0x0102, 0x80, {0x0a, 0x0b, 0x0c, 0x0d}}, {1, 2, {}}};
   Tunnel& gre0 = expected.tunnels["gre0"];
   gre0.mode = TunnelMode::gretap;
   gre0.id = 0xffffffff;
