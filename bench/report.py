@@ -30,10 +30,15 @@ def median(runs, field):
     return statistics.median(values) if values else None
 
 
-def ratios(results):
-    """Open vSwitch's cycles over Causeway's, round by round."""
-    pairs = zip(results.get("causeway", []), results.get("ovs", []))
+def ratios(ours, theirs):
+    """Cycles of theirs over ours, round by round."""
+    pairs = zip(ours, theirs)
     return [theirs["cycles"] / ours["cycles"] for ours, theirs in pairs if "wrong" not in ours and "wrong" not in theirs]
+
+
+def spread(each):
+    return {"median": round(statistics.median(each), 2), "min": round(min(each), 2), "max": round(max(each), 2),
+            "rounds": len(each)} if each else None
 
 
 def collect(results, rows, arguments):
@@ -49,10 +54,10 @@ def collect(results, rows, arguments):
             cycles = median(runs[subject], "cycles")
             entry[subject] = {"mpps": median(runs[subject], "mpps"), "cycles": cycles,
                               "above_ceiling": round(cycles - ceiling, 2) if cycles and ceiling else None}
-        each = ratios(runs)
-        if each:
-            entry["ratio"] = {"median": round(statistics.median(each), 2), "min": round(min(each), 2),
-                              "max": round(max(each), 2), "rounds": len(each)}
+        ours = runs.get("causeway", [])
+        entry["ratio"] = spread(ratios(ours, runs.get("ovs", [])))
+        if row.plain != row.name:
+            entry["of_plain"] = spread(ratios(ours, results.get(row.plain, {}).get("causeway", [])))
         table.append(entry)
     return {**circumstances(arguments), "least_share": least_share(results), "rows": table}
 
@@ -84,15 +89,17 @@ def cells(entry):
     def of(subject, field, digits):
         return number(entry.get(subject, {}).get(field), digits)
 
-    ratio = entry.get("ratio")
+    def text(ratio):
+        return f"{ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})" if ratio else "-"
+
     return [entry["name"], of("io", "cycles", 0), of("macswap", "cycles", 0),
             of("causeway", "mpps", 2), of("causeway", "cycles", 0), of("causeway", "above_ceiling", 0),
             of("ovs", "mpps", 2), of("ovs", "cycles", 0), of("ovs", "above_ceiling", 0),
-            f"{ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})" if ratio else "-"]
+            text(entry.get("ratio")), text(entry.get("of_plain"))]
 
 
 HEADINGS = ["row", "io", "macswap", "Causeway Mpps", "cycles", "above io", "OVS Mpps", "cycles", "above io",
-            "ratio (min-max)"]
+            "ratio (min-max)", "of plain (min-max)"]
 
 
 def table(results):

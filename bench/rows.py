@@ -17,11 +17,13 @@ class Row:
     size: str = "60"
     underlay: int = 4           # IP version of the tunnel
     checksum: bool = False      # UDP checksum in the tunnel, both ways
+    option: bool = False        # a GENEVE option of 8 bytes in each frame sent
 
     @property
     def name(self):
         words = [self.way] if self.way == "l2" else [self.mode, self.way]
         words += [word for word, said in ((f"ipv{self.underlay}", self.underlay != 4), ("checksum", self.checksum),
+                                          ("option", self.option),
                                           (self.size, self.size != "60")) if said]
         return "-".join([*words, str(self.flows)])
 
@@ -38,10 +40,15 @@ class Row:
         return self.checksum or self.underlay == 6
 
     @property
+    def plain(self):
+        """Name of the row that has the same job without what is special to this one; its own if nothing is."""
+        return dataclasses.replace(self, underlay=4, checksum=False, option=False).name
+
+    @property
     def sent_bytes(self):
         """Mean size of a frame on the way out, if all goes right."""
         sizes = SIZES[self.size]
-        outer = OUTER_BYTES[self.underlay] if self.way == "encap" else 0
+        outer = OUTER_BYTES[self.underlay] + 8 * self.option if self.way == "encap" else 0
         return sum(sizes) / len(sizes) + outer
 
 
@@ -52,6 +59,7 @@ FULL = [
     *(Row("l2", flows) for flows in FLOWS),
     Row("encap", 256, underlay=6), Row("decap", 256, underlay=6),
     Row("encap", 256, checksum=True), Row("decap", 256, checksum=True),
+    Row("encap", 256, option=True),
     Row("encap", 256, size="imix"), Row("decap", 256, size="imix"),
     Row("encap", 256, size="1400"), Row("decap", 256, size="1400"),
 ]

@@ -12,6 +12,7 @@ READY_S = 30
 # Some bursts lie between the first counter of a reading and the last one.
 SKEW_FRAMES = 4096
 READINGS = 10
+OPTION = ', options: [{class: 0x0102, type: 3, data: "00000001"}]'
 
 
 def port(name, devargs, underlay, row):
@@ -35,7 +36,8 @@ def config(row, place):
     ends = {"encap": ("src", "tun"), "decap": ("tun", "out"), "l2": ("src", "out")}[row.way]
     if row.way != "l2":
         lines += ["tunnels:", f"  tun: {{mode: {row.mode}, id: {frames.VNI}, local: \"{frames.LOCAL[row.underlay]}\", "
-                  f"remote: \"{frames.REMOTE[row.underlay]}\"{', checksum: true' if row.checksum else ''}}}"]
+                  f"remote: \"{frames.REMOTE[row.underlay]}\"{', checksum: true' if row.checksum else ''}"
+                  f"{OPTION if row.option else ''}}}"]
     lines += ["bridges:", "  br-int:", f"    interfaces: [{', '.join(ends)}]", "    static-macs:"]
     lines += [f'    - {{mac: "{frames.destination_mac(flow)}", port: {ends[1]}}}' for flow in range(row.flows)]
     return "\n".join(lines) + "\n"
