@@ -2,9 +2,10 @@
 
 import sys
 
-from bench import lab, pipeline, profile, scale
+from bench import lab, micro, pipeline, profile, scale
 
-MEASUREMENTS = {"pipeline": pipeline.main, "lab": lab.main, "profile": profile.main, "scale": scale.main}
+MEASUREMENTS = {"pipeline": pipeline.main, "lab": lab.main, "profile": profile.main, "scale": scale.main,
+                "micro": micro.main}
 
 
 def main():

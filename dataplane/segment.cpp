@@ -127,59 +127,10 @@ bool find_inner(Headers headers, const Intent& intent, uint32_t frame_bytes, Seg
   return true;
 }
 
-// Lengths, id and header checksum of the IP header at `l3` of a frame of `frame_bytes`. Each segment takes
-// an id of its own, DF or not, as Linux does (net/ipv4/af_inet.c, inet_gso_segment).
-void patch_ip(uint8_t* headers, uint16_t l3, bool is_v4, uint32_t frame_bytes, uint32_t index) noexcept {
-  if (is_v4) {
-    auto* ip = reinterpret_cast<Ipv4Header*>(headers + l3);
-    ip->total_bytes.set(static_cast<uint16_t>(frame_bytes - l3));
-    ip->id.set(static_cast<uint16_t>(ip->id.get() + index));
-    ip->checksum = ipv4_checksum(*ip);
-  } else {
-    auto* ip = reinterpret_cast<Ipv6Header*>(headers + l3);
-    ip->payload_bytes.set(static_cast<uint16_t>(frame_bytes - l3 - sizeof(Ipv6Header)));
-  }
-}
-
-// Outer lengths and checksums. The inner headers are final, and everything from `l4` to the frame's end
-// sums, its checksum included, to the complement of its pseudo-header's: no need to read it again.
-void patch_outer(uint8_t* headers, const SegmentLayout& layout, uint16_t l4, uint32_t l4_pseudo_sum,
-                 uint32_t frame_bytes, uint32_t index) noexcept {
-  patch_ip(headers, layout.outer_l3, layout.outer_is_v4, frame_bytes, index);
-  const auto sum_behind_ip = [&] {
-    return sum_bytes(headers + layout.outer_l4, l4 - layout.outer_l4, negated(l4_pseudo_sum));
-  };
-  if (layout.outer_is_udp) {
-    auto* udp = reinterpret_cast<UdpHeader*>(headers + layout.outer_l4);
-    const uint32_t udp_bytes = frame_bytes - layout.outer_l4;
-    udp->length_bytes.set(static_cast<uint16_t>(udp_bytes));
-    if (udp->checksum == be16{}) return;
-    udp->checksum = be16{};
-    const uint8_t* ip = headers + layout.outer_l3;
-    const uint32_t pseudo_sum =
-        layout.outer_is_v4 ? pseudo_header_sum(*reinterpret_cast<const Ipv4Header*>(ip), kIpProtocolUdp, udp_bytes)
-                           : pseudo_header_sum(*reinterpret_cast<const Ipv6Header*>(ip), kIpProtocolUdp, udp_bytes);
-    udp->checksum = udp_checksum_of(pseudo_sum + sum_behind_ip());
-  } else if (reinterpret_cast<const GreHeader*>(headers + layout.outer_l4)->has_checksum()) {
-    auto* checksum = reinterpret_cast<be16*>(headers + layout.outer_l4 + GreHeader::checksum_offset());
-    *checksum = be16{};
-    *checksum = checksum_of(sum_behind_ip());
-  }
-}
-
 // Whether this thread may write into the first mbuf's data: no clone or second holder reads it.
 bool is_writable(const rte_mbuf* m) noexcept { return RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1; }
 
 uint32_t room_bytes(rte_mempool* pool) noexcept { return rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM; }
-
-// What a new first mbuf takes from the frame's old one; the Intent stays behind.
-void copy_metadata(rte_mbuf* to, const rte_mbuf* from) noexcept {
-  to->port = from->port;
-  to->ol_flags = from->ol_flags & ~(kIntentFlags | RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL);
-  to->vlan_tci = from->vlan_tci;
-  to->hash = from->hash;
-  rte_mbuf_dynfield_copy(to, from);
-}
 
 // An mbuf that points at `bytes` of `from`'s data instead of its own; null when the pool is empty.
 rte_mbuf* point_into(rte_mempool* pool, const rte_mbuf* from, uint32_t offset, uint32_t bytes) noexcept {
@@ -192,6 +143,63 @@ rte_mbuf* point_into(rte_mempool* pool, const rte_mbuf* from, uint32_t offset, u
 }
 
 }  // namespace
+
+void IpPatch::take(uint8_t* headers, uint16_t l3_offset, bool is_version4) noexcept {
+  l3 = l3_offset;
+  is_v4 = is_version4;
+  if (!is_v4) {
+    reinterpret_cast<Ipv6Header*>(headers + l3)->payload_bytes = be16{};
+    return;
+  }
+  auto* ip = reinterpret_cast<Ipv4Header*>(headers + l3);
+  id = ip->id.get();
+  ip->total_bytes = ip->id = ip->checksum = be16{};
+  sum = sum_bytes(ip, ip->header_bytes());
+}
+
+void IpPatch::write(uint8_t* headers, uint32_t frame_bytes, uint32_t index) const noexcept {
+  if (is_v4) {
+    auto* ip = reinterpret_cast<Ipv4Header*>(headers + l3);
+    const be16 total(static_cast<uint16_t>(frame_bytes - l3));
+    const be16 own_id(static_cast<uint16_t>(id + index));
+    ip->total_bytes = total;
+    ip->id = own_id;
+    ip->checksum = checksum_of(sum + total.raw() + own_id.raw());
+  } else {
+    reinterpret_cast<Ipv6Header*>(headers + l3)->payload_bytes =
+        be16(static_cast<uint16_t>(frame_bytes - l3 - sizeof(Ipv6Header)));
+  }
+}
+
+void OuterPatch::take(uint8_t* headers, const SegmentLayout& layout, uint32_t end) noexcept {
+  ip.take(headers, layout.outer_l3, layout.outer_is_v4);
+  l4 = layout.outer_l4;
+  is_udp = layout.outer_is_udp;
+  sum = 0;
+  if (is_udp) {
+    auto* udp = reinterpret_cast<UdpHeader*>(headers + l4);
+    checksum_at = static_cast<uint16_t>(udp->checksum != be16{} ? l4 + kUdpChecksumOffset : 0);
+    udp->length_bytes = udp->checksum = be16{};
+    const uint8_t* header = headers + ip.l3;
+    sum = ip.is_v4 ? pseudo_header_sum(*reinterpret_cast<const Ipv4Header*>(header), kIpProtocolUdp, 0)
+                   : pseudo_header_sum(*reinterpret_cast<const Ipv6Header*>(header), kIpProtocolUdp, 0);
+  } else {
+    const bool wanted = reinterpret_cast<const GreHeader*>(headers + l4)->has_checksum();
+    checksum_at = static_cast<uint16_t>(wanted ? l4 + GreHeader::checksum_offset() : 0);
+    if (wanted) *reinterpret_cast<be16*>(headers + checksum_at) = be16{};
+  }
+  if (checksum_at != 0) sum = sum_bytes(headers + l4, end - l4, sum);
+}
+
+void OuterPatch::write(uint8_t* headers, uint32_t frame_bytes, uint32_t index, uint32_t rest) const noexcept {
+  ip.write(headers, frame_bytes, index);
+  const be16 bytes(static_cast<uint16_t>(frame_bytes - l4));
+  if (is_udp) reinterpret_cast<UdpHeader*>(headers + l4)->length_bytes = bytes;
+  if (checksum_at == 0) return;
+  // The length counts twice: in the header and in the pseudo-header.
+  *reinterpret_cast<be16*>(headers + checksum_at) =
+      is_udp ? udp_checksum_of(sum + 2U * bytes.raw() + rest) : checksum_of(sum + rest);
+}
 
 DropReason Segmenter::begin(rte_mbuf* frame, const TxCapabilities& caps, const SegmentBuffers& buffers) noexcept {
   frame_ = frame;
@@ -246,9 +254,7 @@ DropReason Segmenter::begin_cut(const SegmentBuffers& buffers) noexcept {
   const uint32_t first_bytes = layout_.header_bytes + (linear_ ? intent_.gso_size : 0U);
   if (first_bytes > room_bytes(buffers.headers)) return DropReason::too_big;
 
-  be16 partial;
-  std::memcpy(&partial, headers_.data() + layout_.l4 + intent_.csum_offset, sizeof partial);
-  pseudo_sum_ = partial.raw() + negated(fold(be32(frame_bytes - layout_.l4).raw()));
+  take_headers(frame_bytes);
   at_ = frame_;
   at_offset_ = layout_.header_bytes;
   payload_left_ = frame_bytes - layout_.header_bytes;
@@ -258,11 +264,33 @@ DropReason Segmenter::begin_cut(const SegmentBuffers& buffers) noexcept {
   return DropReason::none;
 }
 
+// Takes out of headers_ what each segment has its own of, and sums the rest.
+void Segmenter::take_headers(uint32_t frame_bytes) noexcept {
+  uint8_t* const headers = headers_.data();
+  inner_ip_.take(headers, layout_.inner_l3, layout_.inner_is_v4);
+  // An IPv4 header sums to nothing.
+  if (layout_.outer_l3 != 0) outer_.take(headers, layout_, layout_.inner_is_v4 ? layout_.inner_l3 : layout_.l4);
+  be16 partial;
+  std::memcpy(&partial, headers + layout_.l4 + intent_.csum_offset, sizeof partial);
+  pseudo_sum_ = fold(uint32_t{partial.raw()} + negated(be16(static_cast<uint16_t>(frame_bytes - layout_.l4)).raw()));
+  if (layout_.is_tcp) {
+    auto* tcp = reinterpret_cast<TcpHeader*>(headers + layout_.l4);
+    sequence_ = tcp->sequence.get();
+    tcp_flags_ = tcp->flags;
+    tcp->sequence = be32{};
+    tcp->flags = 0;
+    tcp->checksum = be16{};
+  } else {
+    auto* udp = reinterpret_cast<UdpHeader*>(headers + layout_.l4);
+    udp->length_bytes = udp->checksum = be16{};
+  }
+  l4_sum_ = sum_bytes(headers + layout_.l4, static_cast<size_t>(layout_.header_bytes - layout_.l4), pseudo_sum_);
+}
+
 DropReason Segmenter::build(rte_mbuf* segment) noexcept {
   const uint32_t bytes = std::min<uint32_t>(payload_left_, intent_.gso_size);
   auto* headers = rte_pktmbuf_mtod(segment, uint8_t*);
   std::memcpy(headers, headers_.data(), layout_.header_bytes);
-  copy_metadata(segment, frame_);
   segment->data_len = layout_.header_bytes;
   segment->pkt_len = layout_.header_bytes + bytes;
   uint32_t payload_sum = 0;
@@ -285,6 +313,7 @@ DropReason Segmenter::append_payload(rte_mbuf* segment, uint32_t bytes, uint32_t
     const uint32_t length = rte_pktmbuf_data_len(at_);
     if (at_offset_ >= length) {
       at_offset_ -= length;
+      give_back_references();
       at_ = at_->next;
       continue;
     }
@@ -294,7 +323,7 @@ DropReason Segmenter::append_payload(rte_mbuf* segment, uint32_t bytes, uint32_t
       std::memcpy(rte_pktmbuf_mtod_offset(segment, uint8_t*, segment->data_len), from, part);
       segment->data_len = static_cast<uint16_t>(segment->data_len + part);
     } else {
-      rte_mbuf* piece = point_into(buffers_.payload, at_, at_offset_, part);
+      rte_mbuf* piece = next_piece(part, bytes, length - at_offset_);
       if (piece == nullptr) return DropReason::mbuf_alloc;
       tail->next = piece;
       tail = piece;
@@ -309,27 +338,73 @@ DropReason Segmenter::append_payload(rte_mbuf* segment, uint32_t bytes, uint32_t
   return DropReason::none;
 }
 
+// A piece of payload, `part` bytes from where we are: rte_pktmbuf_attach() for many. Mbufs come by the dozen, and an
+// mbuf's references are counted once for all pieces of it, since atomic additions cost more than all the rest.
+rte_mbuf* Segmenter::next_piece(uint32_t part, uint32_t segment_left, uint32_t mbuf_left) noexcept {
+  if (RTE_MBUF_HAS_EXTBUF(at_)) return point_into(buffers_.payload, at_, at_offset_, part);
+  if (pieces_left_ == 0) {
+    void** const room = reinterpret_cast<void**>(pieces_.data());
+    uint16_t count = pieces_.size();
+    if (rte_mempool_get_bulk(buffers_.payload, room, count) != 0) count = 1;
+    if (count == 1 && rte_mempool_get(buffers_.payload, room) != 0) return nullptr;
+    pieces_left_ = count;
+  }
+  rte_mbuf* const direct =
+      RTE_MBUF_CLONED(at_) ? rte_mbuf_from_indirect(const_cast<rte_mbuf*>(at_)) : const_cast<rte_mbuf*>(at_);
+  if (references_ == 0) {
+    const uint32_t behind = mbuf_left > segment_left ? mbuf_left - segment_left : 0;
+    references_ = 1 + std::min((behind + intent_.gso_size - 1U) / intent_.gso_size, 1000U);
+    rte_mbuf_refcnt_update(direct, static_cast<int16_t>(references_));
+  }
+  --references_;
+  rte_mbuf* const piece = pieces_[--pieces_left_];
+  piece->priv_size = at_->priv_size;
+  piece->buf_addr = at_->buf_addr;
+  rte_mbuf_iova_set(piece, rte_mbuf_iova_get(at_));
+  piece->buf_len = at_->buf_len;
+  piece->ol_flags = RTE_MBUF_F_INDIRECT;
+  piece->data_off = static_cast<uint16_t>(at_->data_off + at_offset_);
+  piece->data_len = static_cast<uint16_t>(part);
+  piece->pkt_len = part;
+  return piece;
+}
+
+// Those that no piece has needed: the chain was longer than its frame, or pieces ran out.
+void Segmenter::give_back_references() noexcept {
+  if (references_ == 0) return;
+  auto* const m = const_cast<rte_mbuf*>(at_);
+  rte_mbuf_refcnt_update(RTE_MBUF_CLONED(m) ? rte_mbuf_from_indirect(m) : m,
+                         static_cast<int16_t>(-static_cast<int>(references_)));
+  references_ = 0;
+}
+
 void Segmenter::patch(uint8_t* headers, uint32_t payload_bytes, uint32_t payload_sum) const noexcept {
   const uint32_t frame_bytes = layout_.header_bytes + payload_bytes;
-  const uint32_t l4_bytes = frame_bytes - layout_.l4;
-  patch_ip(headers, layout_.inner_l3, layout_.inner_is_v4, frame_bytes, index_);
+  const be16 l4_bytes(static_cast<uint16_t>(frame_bytes - layout_.l4));
+  inner_ip_.write(headers, frame_bytes, index_);
 
-  const uint32_t pseudo_sum = fold(pseudo_sum_ + fold(be32(l4_bytes).raw()));
+  const uint64_t sum = uint64_t{l4_sum_} + l4_bytes.raw() + payload_sum;
   if (layout_.is_tcp) {
     auto* tcp = reinterpret_cast<TcpHeader*>(headers + layout_.l4);
-    tcp->sequence.set(tcp->sequence.get() + payload_done_);
-    if (payload_left_ != 0) tcp->flags &= static_cast<uint8_t>(~(kTcpFin | kTcpPsh));
-    if (index_ != 0) tcp->flags &= static_cast<uint8_t>(~kTcpCwr);  // RFC 3168 section 6.1.2: once
-    tcp->checksum = be16{};
-    tcp->checksum = checksum_of(sum_bytes(tcp, static_cast<size_t>(layout_.header_bytes - layout_.l4), pseudo_sum) +
-                                fold(payload_sum));
+    uint8_t flags = tcp_flags_;
+    if (payload_left_ != 0) flags &= static_cast<uint8_t>(~(kTcpFin | kTcpPsh));
+    if (index_ != 0) flags &= static_cast<uint8_t>(~kTcpCwr);  // RFC 3168 section 6.1.2: once
+    const be32 sequence(sequence_ + payload_done_);
+    tcp->sequence = sequence;
+    tcp->flags = flags;
+    tcp->checksum = checksum_of(fold(sum + sequence.raw() + be16(flags).raw()));
   } else {
     auto* udp = reinterpret_cast<UdpHeader*>(headers + layout_.l4);
-    udp->length_bytes.set(static_cast<uint16_t>(l4_bytes));
-    udp->checksum = be16{};
-    udp->checksum = udp_checksum_of(sum_header(*udp) + pseudo_sum + fold(payload_sum));
+    udp->length_bytes = l4_bytes;
+    udp->checksum = udp_checksum_of(fold(sum + l4_bytes.raw()));
   }
-  if (layout_.outer_l3 != 0) patch_outer(headers, layout_, layout_.l4, pseudo_sum, frame_bytes, index_);
+  if (layout_.outer_l3 == 0) return;
+  // From the L4 header to the end everything, its checksum included, sums to the complement of its pseudo-header's.
+  uint32_t rest = negated(pseudo_sum_ + l4_bytes.raw());
+  if (!layout_.inner_is_v4) {
+    rest += be16(static_cast<uint16_t>(frame_bytes - layout_.inner_l3 - sizeof(Ipv6Header))).raw();
+  }
+  outer_.write(headers, frame_bytes, index_, rest);
 }
 
 // Completes the checksum of a frame that needs no cutting.
@@ -353,7 +428,10 @@ DropReason Segmenter::make_whole(const SegmentBuffers& buffers) noexcept {
   const uint32_t sum = sum_chain(frame_, intent_.csum_start, frame_bytes - intent_.csum_start);
   checksum = intent_.csum_offset == kUdpChecksumOffset ? udp_checksum_of(sum) : checksum_of(sum);
   std::memcpy(headers + field, &checksum, sizeof checksum);
-  if (layout_.outer_l3 != 0) patch_outer(headers, layout_, intent_.csum_start, pseudo_sum, frame_bytes, 0);
+  if (layout_.outer_l3 != 0) {
+    outer_.take(headers, layout_, intent_.csum_start);
+    outer_.write(headers, frame_bytes, 0, negated(pseudo_sum));
+  }
   clear_intent(frame_);
   return DropReason::none;
 }
@@ -382,7 +460,6 @@ DropReason Segmenter::own_headers(uint32_t header_bytes, const SegmentBuffers& b
   auto* headers = rte_pktmbuf_mtod(head, uint8_t*);
   const auto* read = static_cast<const uint8_t*>(rte_pktmbuf_read(frame_, 0, copied, headers));
   if (read != nullptr && read != headers) std::memcpy(headers, read, copied);
-  copy_metadata(head, frame_);
   head->data_len = static_cast<uint16_t>(copied);
   head->pkt_len = frame_bytes;
 
@@ -405,6 +482,9 @@ DropReason Segmenter::own_headers(uint32_t header_bytes, const SegmentBuffers& b
 }
 
 void Segmenter::drop() noexcept {
+  give_back_references();
+  if (pieces_left_ != 0) rte_mempool_put_bulk(buffers_.payload, reinterpret_cast<void**>(pieces_.data()), pieces_left_);
+  pieces_left_ = 0;
   if (frame_ != nullptr) rte_pktmbuf_free(frame_);
   frame_ = nullptr;
 }

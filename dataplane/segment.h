@@ -62,6 +62,32 @@ struct SegmentLayout {
   bool is_tcp = false;
 };
 
+// The IP header of every segment of a super-packet: its lengths, ids and checksum, without summing it again.
+struct IpPatch {
+  uint16_t l3 = 0;
+  uint16_t id = 0;
+  bool is_v4 = false;
+  uint32_t sum = 0;  // IPv4: of what is the same in all segments
+
+  // Takes the fields out of the header at `l3`, which leaves them 0.
+  void take(uint8_t* headers, uint16_t l3_offset, bool is_version4) noexcept;
+  // Each segment takes an id of its own, DF or not, as Linux does (net/ipv4/af_inet.c, inet_gso_segment).
+  void write(uint8_t* headers, uint32_t frame_bytes, uint32_t index) const noexcept;
+};
+
+// The same for the outer IP header and UDP or GRE behind it.
+struct OuterPatch {
+  IpPatch ip;
+  uint16_t l4 = 0;
+  uint16_t checksum_at = 0;  // 0: none is wanted
+  bool is_udp = false;
+  uint32_t sum = 0;  // from there to `end`
+
+  void take(uint8_t* headers, const SegmentLayout& layout, uint32_t end) noexcept;
+  // `rest`: the sum of the frame from `end` on, and of what has changed in front of it.
+  void write(uint8_t* headers, uint32_t frame_bytes, uint32_t index, uint32_t rest) const noexcept;
+};
+
 // One worker's. No allocation but from the mempools.
 class Segmenter {
  public:
@@ -88,6 +114,9 @@ class Segmenter {
   DropReason make_whole(const SegmentBuffers& buffers) noexcept;
   DropReason make_linear(rte_mempool* pool) noexcept;
   DropReason own_headers(uint32_t header_bytes, const SegmentBuffers& buffers) noexcept;
+  void take_headers(uint32_t frame_bytes) noexcept;
+  rte_mbuf* next_piece(uint32_t part, uint32_t segment_left, uint32_t mbuf_left) noexcept;
+  void give_back_references() noexcept;
   DropReason build(rte_mbuf* segment) noexcept;
   DropReason append_payload(rte_mbuf* segment, uint32_t bytes, uint32_t& sum) noexcept;
   void patch(uint8_t* headers, uint32_t payload_bytes, uint32_t payload_sum) const noexcept;
@@ -101,12 +130,20 @@ class Segmenter {
   // Of the super-packet being cut:
   const rte_mbuf* at_ = nullptr;  // the payload not handed out yet starts here,
   uint32_t at_offset_ = 0;        // so many bytes in
+  uint32_t references_ = 0;       // to that mbuf, counted for pieces that are still to come
   uint32_t payload_left_ = 0;
   uint32_t payload_done_ = 0;
   uint32_t index_ = 0;       // of the next segment
   uint32_t pseudo_sum_ = 0;  // of the L4 pseudo-header, its length taken out
+  uint32_t l4_sum_ = 0;      // that, and what is the same in every segment's L4 header
+  uint32_t sequence_ = 0;
+  uint8_t tcp_flags_ = 0;
+  uint16_t pieces_left_ = 0;  // of pieces_
+  IpPatch inner_ip_;
+  OuterPatch outer_;
   SegmentLayout layout_{};
-  std::array<uint8_t, kMaxHeaderBytes> headers_;  // the super-packet's own
+  std::array<rte_mbuf*, 32> pieces_;              // raw, for payload
+  std::array<uint8_t, kMaxHeaderBytes> headers_;  // the super-packet's own, without what differs per segment
 };
 
 }  // namespace causeway
