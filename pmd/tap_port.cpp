@@ -124,7 +124,9 @@ std::unique_ptr<Port> open_tap_port(const PortOptions& options, std::string& err
     return nullptr;
   }
   std::vector<FileDescriptor> fds;
-  bool tunnels = options.offloads.tunnel_tso != Toggle::off;
+  // A container's own tunnels, come whole, nobody here could cut behind one of ours: its kernel is to do it.
+  const Toggle tunnel_tso = options.offloads.tunnel_tso;
+  bool tunnels = tunnel_tso == Toggle::on || (tunnel_tso == Toggle::automatic && options.underlay);
   for (uint16_t i = 0; i < options.rx_queues && error.empty(); ++i) {
     fds.push_back(open_tap_queue(options.name, options.rx_queues > 1, tunnels, error));
   }
