@@ -2,10 +2,10 @@
 
 import sys
 
-from bench import lab, micro, pipeline, profile, scale
+from bench import lab, micro, pipeline, profile, scale, workers
 
 MEASUREMENTS = {"pipeline": pipeline.main, "lab": lab.main, "profile": profile.main, "scale": scale.main,
-                "micro": micro.main}
+                "micro": micro.main, "workers": workers.main}
 
 
 def main():

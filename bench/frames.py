@@ -72,18 +72,21 @@ def tunnel_frame(row, flow, inner):
             + ip_packet(source, destination, datagram))
 
 
-def frames_of(row):
+def frames_of(row, part=0, parts=1):
+    """Of several parts one: a flow is in one part only, as RSS would have it."""
     sizes = SIZES[row.size]
     # Whole rounds of flows and of sizes.
     count = row.flows if len(sizes) == 1 else math.lcm(row.flows, len(sizes))
     size = itertools.cycle(sizes)
     for number in range(count):
+        if number % row.flows % parts != part:
+            continue
         frame = plain_frame(number % row.flows, next(size))
         yield tunnel_frame(row, number % row.flows, frame) if row.way == "decap" else frame
 
 
-def write_pcap(row, path):
-    return write_frames(frames_of(row), path)
+def write_pcap(row, path, part=0, parts=1):
+    return write_frames(frames_of(row, part, parts), path)
 
 
 def write_frames(frames, path):

@@ -36,7 +36,7 @@ def record(row, seconds, core, directory):
             measured = switch.measure(seconds)
             if "wrong" in measured:
                 sys.exit(f"{row.name}: {measured['wrong']}")
-            run(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(RATE_HZ), "-t", str(switch.thread), "-o", data, "--",
+            run(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(RATE_HZ), "-t", str(switch.threads[0]), "-o", data, "--",
                  "sleep", str(seconds)], timeout=seconds + 30)
     script = run(["perf", "script", "-i", data, "-F", "ip,sym,symoff,dso"], timeout=120).stdout
     samples = collections.Counter()

@@ -93,7 +93,7 @@ class Gateway(CausewaySwitch):
 
     def waited_ms(self):
         """That its core was somebody else's while the worker wanted it."""
-        return machine.waited_ns(self.pid, self.thread) / 1e6
+        return machine.waited_ns(self.pid, self.threads[0]) / 1e6
 
     def apply(self, job):
         """Seconds that it took."""

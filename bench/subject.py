@@ -17,12 +17,22 @@ class Place:
     pcap: str           # its frames
     core: int           # of the forwarding thread
     control_core: int   # of everything else
+    more_cores: tuple = ()  # of further forwarding threads
+    more_pcaps: tuple = ()  # of further receive queues
+
+    @property
+    def cores(self):
+        return (self.core, *self.more_cores)
+
+    @property
+    def pcaps(self):
+        return (self.pcap, *self.more_pcaps)
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
     when_s: float
-    cpu_s: float        # of the forwarding thread
+    cpu_s: float        # of the forwarding threads together
     packets: int        # sent by the way out
     bytes: int          # None where it isn't known
     extra: dict         # counters of the subject's own
@@ -31,6 +41,11 @@ class Sample:
 def spawn(place, command, name, **options):
     """A child that dies with the bench, even if that is killed."""
     return Process(["setpriv", "--pdeathsig", "KILL", *command], os.path.join(place.directory, f"{name}.log"), name, **options)
+
+
+def pcap_device(place):
+    """The source, for whoever uses DPDK: a receive queue for each file."""
+    return ",".join(["net_pcap0", *(f"rx_pcap={pcap}" for pcap in place.pcaps), "infinite_rx=1"])
 
 
 class Subject:
@@ -44,7 +59,7 @@ class Subject:
         os.makedirs(self.place.directory)
         try:
             self.setup()
-            self.thread = machine.pinned_thread(self.pid, self.place.core, self.name)
+            self.threads = [machine.pinned_thread(self.pid, core, self.name) for core in self.place.cores]
         except BaseException:
             self.close()
             raise
@@ -73,7 +88,7 @@ class Subject:
         return Sample(wall, cpu, packets, sent_bytes, extra)
 
     def _clocks(self):
-        return time.monotonic(), machine.thread_ns(self.pid, self.thread) / 1e9
+        return time.monotonic(), sum(machine.thread_ns(self.pid, thread) for thread in self.threads) / 1e9
 
     def check(self, first, last):
         """What else must hold; a string says what didn't."""
@@ -96,7 +111,8 @@ class Subject:
         packets, cpu_s, wall_s = last.packets - first.packets, last.cpu_s - first.cpu_s, last.when_s - first.when_s
         if packets <= 0 or cpu_s <= 0:
             return {"wrong": f"sent {packets} frames in {cpu_s:.2f} s"}
-        run = {"packets": packets, "wall_s": round(wall_s, 4), "cpu_s": round(cpu_s, 4), "share": round(cpu_s / wall_s, 4),
+        share = cpu_s / wall_s / len(self.threads)
+        run = {"packets": packets, "wall_s": round(wall_s, 4), "cpu_s": round(cpu_s, 4), "share": round(share, 4),
                "mpps": round(packets / cpu_s / 1e6, 3), "cycles": round(machine.tsc_hz() * cpu_s / packets, 2)}
         run.update(self.details(first, last))
         wrong = self.check(first, last)

@@ -4,7 +4,7 @@ import os
 
 from bench import frames
 from bench.json_socket import JsonSocket
-from bench.subject import Subject, spawn
+from bench.subject import Subject, pcap_device, spawn
 from tests.support.causeway import program
 from tests.support.process import LabError, wait_until
 
@@ -15,8 +15,8 @@ READINGS = 10
 OPTION = ', options: [{class: 0x0102, type: 3, data: "00000001"}]'
 
 
-def port(name, devargs, underlay, row):
-    lines = [f'  {name}:', f'    dpdk: {{devargs: "{devargs}"}}']
+def port(name, devargs, queues, underlay, row):
+    lines = [f'  {name}:', f'    dpdk: {{devargs: "{devargs}"{f", rx-queues: {queues}" if queues > 1 else ""}}}']
     if name == "out":
         lines.append("    mtu: 2000")
     if underlay:
@@ -29,10 +29,10 @@ def port(name, devargs, underlay, row):
 
 def config(row, place):
     memory = "512M"
-    lines = ["version: 1", "system:", f"  workers: [{place.core}]", f"  control-core: {place.control_core}", "  idle: busy",
+    lines = ["version: 1", "system:", f"  workers: {list(place.cores)}", f"  control-core: {place.control_core}", "  idle: busy",
              "  hugepages: on", f"  memory: {memory}", "ethernets:",
-             *port("src", f"net_pcap0,rx_pcap={place.pcap},infinite_rx=1", row.way == "decap", row),
-             *port("out", "net_null0,no-rx=1", row.way == "encap", row)]
+             *port("src", pcap_device(place), len(place.pcaps), row.way == "decap", row),
+             *port("out", "net_null0,no-rx=1", 1, row.way == "encap", row)]
     ends = {"encap": ("src", "tun"), "decap": ("tun", "out"), "l2": ("src", "out")}[row.way]
     if row.way != "l2":
         lines += ["tunnels:", f"  tun: {{mode: {row.mode}, id: {frames.VNI}, local: \"{frames.LOCAL[row.underlay]}\", "
@@ -99,12 +99,11 @@ class CausewaySwitch(Subject):
         """Ports by name, and what all frames came to."""
         ports, stats, workers = self._ask("ports", "stats", "workers")
         ports = {port["name"]: port for port in ports}
-        cache = workers[0]["flow_cache"]
         extra = {"rx": sum(port["rx_packets"] for port in ports.values()), "drops": stats["drops"],
                  "to_control": sum(worker["to_control"] for worker in workers),
                  "from_control": sum(worker["from_control"] for worker in workers),
                  "coalesced": sum(worker["gro_in"] - worker["gro_out"] for worker in workers),
-                 "hits": cache["hits"], "misses": cache["misses"]}
+                 **{what: sum(worker["flow_cache"][what] for worker in workers) for what in ("hits", "misses")}}
         return ports, extra
 
     def _read(self):

@@ -6,7 +6,7 @@ import re
 
 from bench import frames
 from bench.json_socket import JsonSocket
-from bench.subject import Subject, spawn
+from bench.subject import Subject, pcap_device, spawn
 from tests.support.process import LabError, run, wait_until
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
@@ -97,7 +97,7 @@ class OvsSwitch(Subject):
             self._appctl("fdb/add", "br-int", end, "0", frames.destination_mac(flow))
         # Last, because frames come from here at once.
         self._add_port("br-phy" if row.way == "decap" else "br-int", "src",
-                       f"net_pcap0,rx_pcap={self.place.pcap},infinite_rx=1")
+                       pcap_device(self.place))
 
     def _add_underlay(self):
         row = self.row

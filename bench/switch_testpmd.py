@@ -6,7 +6,7 @@ import re
 import subprocess
 import time
 
-from bench.subject import Subject
+from bench.subject import Subject, pcap_device
 from tests.support.process import LabError, tail
 
 ANSWER_S = 30
@@ -18,11 +18,14 @@ class Testpmd(Subject):
 
     def setup(self):
         place = self.place
+        # The prompt's thread shares its core with a forwarding one if it must: it sleeps.
+        lcores = ",".join(f"{number}@{core}" for number, core in enumerate((place.control_core, *place.cores)))
+        queues = len(place.pcaps)
         self.child = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "stdbuf", "-oL", "dpdk-testpmd", "-l", f"{place.control_core},{place.core}",
-             f"--main-lcore={place.control_core}", "--in-memory", "--no-pci", "--no-telemetry", "-m", "512",
-             *(f"--vdev={device}" for device in self.devices()), "--",
-             "--interactive", "--nb-cores=1", f"--forward-mode={self.forward}", "--burst=64",
+            ["setpriv", "--pdeathsig", "KILL", "stdbuf", "-oL", "dpdk-testpmd", f"--lcores={lcores}", "--main-lcore=0",
+             "--in-memory", "--no-pci", "--no-telemetry", "-m", "512", *(f"--vdev={device}" for device in self.devices()), "--",
+             "--interactive", f"--nb-cores={len(place.cores)}", f"--rxq={queues}", f"--txq={queues}",
+             f"--forward-mode={self.forward}", "--burst=64",
              "--total-num-mbufs=65536", "--no-lsc-interrupt"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
         os.set_blocking(self.child.stdout.fileno(), False)
@@ -31,7 +34,7 @@ class Testpmd(Subject):
         self._ask("start")
 
     def devices(self):
-        return f"net_pcap0,rx_pcap={self.place.pcap},infinite_rx=1", "net_null0,no-rx=1"
+        return pcap_device(self.place), "net_null0,no-rx=1"
 
     def close(self):
         if not hasattr(self, "child"):

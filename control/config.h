@@ -46,18 +46,18 @@ struct PacketDevice {  // an existing Linux interface of that name
   auto operator<=>(const PacketDevice&) const = default;
 };
 struct TapDevice {  // a TAP created by us
-  uint16_t rx_queues = 1;
   auto operator<=>(const TapDevice&) const = default;
 };
 struct DpdkDevice {  // any PCI device or vdev string
   std::string devargs;
-  uint16_t rx_queues = 1;
   auto operator<=>(const DpdkDevice&) const = default;
 };
 
 struct Ethernet {
   std::variant<PacketDevice, TapDevice, DpdkDevice, GeneratorSettings> device;
-  std::optional<uint16_t> mtu;  // bytes of IP packet
+  uint16_t rx_queues = 0;            // 0: one a worker, where the device spreads flows over several
+  std::vector<unsigned> rx_workers;  // the worker of each rx queue; none: dealt out evenly
+  std::optional<uint16_t> mtu;       // bytes of IP packet
   std::optional<MacAddress> mac;
   std::vector<IpPrefix> addresses;  // any: the port is an underlay
   std::vector<Route> routes;

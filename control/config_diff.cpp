@@ -55,17 +55,20 @@ std::string text_of(const std::vector<T>& list) {
 }
 
 std::string text_of(const Ethernet& ethernet) {
-  const auto queues = [](unsigned count) { return count == 1 ? "" : fmt::format(" rx-queues {}", count); };
-  if (const auto* dpdk = std::get_if<DpdkDevice>(&ethernet.device)) {
-    return fmt::format("dpdk {}{}", dpdk->devargs, queues(dpdk->rx_queues));
-  }
-  if (const auto* tap = std::get_if<TapDevice>(&ethernet.device)) return "tap" + queues(tap->rx_queues);
+  if (const auto* dpdk = std::get_if<DpdkDevice>(&ethernet.device)) return "dpdk " + dpdk->devargs;
   if (const auto* generator = std::get_if<GeneratorSettings>(&ethernet.device)) {
     const std::string rate = generator->rate != 0 ? fmt::format(" rate {}", generator->rate) : "";
-    return fmt::format("generator flows {} frame-bytes {}{}{}", generator->flows, text_of(generator->frame_bytes), rate,
-                       queues(generator->rx_queues));
+    return fmt::format("generator flows {} frame-bytes {}{}", generator->flows, text_of(generator->frame_bytes), rate);
   }
-  return "interface";
+  return std::holds_alternative<TapDevice>(ethernet.device) ? "tap" : "interface";
+}
+std::string text_of_queues(const Ethernet& ethernet) {
+  return ethernet.rx_queues == 0 ? "default" : text_of(ethernet.rx_queues);
+}
+std::string text_of_workers(const Ethernet& ethernet) {
+  std::vector<std::string> texts;
+  for (const unsigned worker : ethernet.rx_workers) texts.push_back(text_of(worker));
+  return texts.empty() ? "default" : fmt::format("[{}]", joined(texts));
 }
 
 std::string text_of(const Tunnel& tunnel) {
@@ -104,6 +107,8 @@ class Differences {
 Differences differences_of(const Ethernet& before, const Ethernet& after) {
   Differences result;
   if (before.device != after.device) result.compare("device", text_of(before), text_of(after));
+  result.compare("rx-queues", text_of_queues(before), text_of_queues(after));
+  result.compare("rx-workers", text_of_workers(before), text_of_workers(after));
   result.compare("mtu", before.mtu, after.mtu);
   result.compare("macaddress", before.mac, after.mac);
   result.compare_lists("addresses", before.addresses, after.addresses);
@@ -119,10 +124,11 @@ Differences differences_of(const Ethernet& before, const Ethernet& after) {
 }
 
 // A port is opened as an underlay or not (PortOptions), so becoming one is a reopening too. A generator's frames are
-// made for one MAC.
+// made for one MAC. How many queues a port has by default only the open device knows.
 bool needs_reopening(const Ethernet& before, const Ethernet& after) {
   const bool generator = std::holds_alternative<GeneratorSettings>(after.device);
-  return before.device != after.device || before.is_underlay() != after.is_underlay() ||
+  const bool other_queues = before.rx_queues != after.rx_queues && before.rx_queues != 0 && after.rx_queues != 0;
+  return before.device != after.device || before.is_underlay() != after.is_underlay() || other_queues ||
          (generator && before.mac != after.mac);
 }
 
@@ -252,6 +258,8 @@ class Diff {
         },
         [&](const std::string& name, const Ethernet& fresh) {
           std::string text = fmt::format("+ ethernet {} {}", name, text_of(fresh));
+          if (fresh.rx_queues != 0) text += fmt::format(" rx-queues {}", fresh.rx_queues);
+          if (!fresh.rx_workers.empty()) text += fmt::format(" rx-workers {}", text_of_workers(fresh));
           if (fresh.mtu) text += fmt::format(" mtu {}", *fresh.mtu);
           if (fresh.is_underlay()) text += ' ' + text_of(fresh.addresses);
           add(OperationKind::ethernet_add, name, std::move(text)).ethernet = {nullptr, &fresh};

@@ -90,7 +90,11 @@ void Sections::read_system(const Value& value) {
       system.name = *text;
     }
   }
-  if (const auto workers = fields.find("workers")) read_workers(*workers);
+  if (const auto workers = fields.find("workers")) {
+    const size_t errors = diagnostics_.count();
+    read_workers(*workers);
+    workers_complete_ = diagnostics_.count() == errors;
+  }
   fields.number("control-core", system.control_core, 0, kMaxCore);
   if (const auto idle = fields.find("idle")) {
     if (const auto word = idle->word({"adaptive", "busy"})) system.idle = *word == 0 ? Idle::adaptive : Idle::busy;
@@ -158,10 +162,12 @@ void Sections::read_ethernets(const Value& section) {
 }
 
 void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet& ethernet) {
-  static constexpr std::string_view kKeys[] = {"dpdk",      "tap",    "generator", "mtu",      "macaddress",
-                                               "addresses", "routes", "neighbors", "offloads", "isolated"};
+  static constexpr std::string_view kKeys[] = {"packet",     "dpdk",      "tap",        "generator",
+                                               "rx-workers", "mtu",       "macaddress", "addresses",
+                                               "routes",     "neighbors", "offloads",   "isolated"};
   const Fields fields(value, kKeys);
   read_device(name, fields, ethernet);
+  if (const auto workers = fields.find("rx-workers")) read_rx_workers(*workers, ethernet);
   fields.number("mtu", ethernet.mtu, 68, 65535);
   fields.mac("macaddress", ethernet.mac);
   if (const auto addresses = fields.find("addresses")) read_addresses(name, *addresses, ethernet);
@@ -185,25 +191,30 @@ void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet
 }
 
 void Sections::read_device(std::string_view name, const Fields& fields, Ethernet& ethernet) {
+  const auto packet = fields.find("packet");
   const auto dpdk = fields.find("dpdk");
   const auto tap = fields.find("tap");
   const auto generator = fields.find("generator");
   if (dpdk && tap) tap->key_error("an interface is either dpdk or tap");
   if (generator && (dpdk || tap)) (tap ? tap : dpdk)->key_error("an interface is either dpdk, tap or generator");
-  if (generator) ethernet.device = read_generator(*generator);
+  if (packet && (dpdk || tap || generator)) packet->key_error("an interface of another kind is no packet interface");
+  if (generator) {
+    const GeneratorSettings settings = read_generator(*generator);
+    ethernet.rx_queues = settings.rx_queues;
+    ethernet.device = settings;
+  }
+  static constexpr std::string_view kQueueKeys[] = {"rx-queues"};
+  if (packet) Fields(*packet, kQueueKeys).number("rx-queues", ethernet.rx_queues, 1, kMaxWorkers);
   if (tap) {
-    static constexpr std::string_view kKeys[] = {"rx-queues"};
-    const Fields tap_fields(*tap, kKeys);
-    TapDevice device;
-    tap_fields.number("rx-queues", device.rx_queues, 1, kMaxWorkers);
-    ethernet.device = device;
+    Fields(*tap, kQueueKeys).number("rx-queues", ethernet.rx_queues, 1, kMaxWorkers);
+    ethernet.device = TapDevice{};
   }
   if (!dpdk) return;
   static constexpr std::string_view kKeys[] = {"devargs", "rx-queues"};
   const Fields dpdk_fields(*dpdk, kKeys);
   dpdk_fields.require({"devargs"});
   DpdkDevice device;
-  dpdk_fields.number("rx-queues", device.rx_queues, 1, kMaxWorkers);
+  dpdk_fields.number("rx-queues", ethernet.rx_queues, 1, kMaxWorkers);
   if (const auto devargs = dpdk_fields.find("devargs")) {
     const auto text = devargs->text("a PCI address or a vdev").value_or("");
     const std::string_view id = text.substr(0, text.find(','));  // the rest are the driver's parameters
@@ -215,6 +226,31 @@ void Sections::read_device(std::string_view name, const Fields& fields, Ethernet
     device.devargs = text;
   }
   ethernet.device = std::move(device);
+}
+
+// One worker a queue; without a number of queues the list's length is it.
+void Sections::read_rx_workers(const Value& list, Ethernet& ethernet) {
+  const unsigned workers = config_.system.workers;
+  bool good = true;
+  list.for_each_item([&](const Value& item) {
+    const auto worker = item.number(0, kMaxWorkers - 1);
+    good = good && worker.has_value();
+    if (!worker) return;
+    if (workers_complete_ && *worker >= workers) {
+      item.error(workers == 1 ? fmt::format("there is no worker {}, only worker 0", *worker)
+                              : fmt::format("there is no worker {}, only 0 to {}", *worker, workers - 1));
+    }
+    ethernet.rx_workers.push_back(static_cast<unsigned>(*worker));
+  });
+  const size_t count = ethernet.rx_workers.size();
+  if (!list.is_list() || !good) return;
+  if (count == 0 || count > kMaxWorkers) {
+    list.error(fmt::format("{} rx queues are out of range (1 to {})", count, kMaxWorkers));
+  } else if (ethernet.rx_queues != 0 && ethernet.rx_queues != count) {
+    list.error(fmt::format("one worker for each rx queue is needed: {}, not {}", ethernet.rx_queues, count));
+  } else {
+    ethernet.rx_queues = static_cast<uint16_t>(count);
+  }
 }
 
 void Sections::read_addresses(std::string_view name, const Value& list, Ethernet& ethernet) {

@@ -43,6 +43,7 @@ class Sections {
   void read_ethernets(const Value& section);
   void read_ethernet(std::string_view name, const Value& value, Ethernet& ethernet);
   void read_device(std::string_view name, const Fields& fields, Ethernet& ethernet);
+  void read_rx_workers(const Value& list, Ethernet& ethernet);
   void read_addresses(std::string_view name, const Value& list, Ethernet& ethernet);
   void read_routes(const Value& list, Ethernet& ethernet);
   void read_neighbors(const Value& list, Ethernet& ethernet);
@@ -65,6 +66,7 @@ class Sections {
 
   Config& config_;
   Diagnostics& diagnostics_;
+  bool workers_complete_ = true;  // no error in `workers`: one that is not among them is wrong
   std::unordered_map<std::string_view, Interface> interfaces_;
   std::unordered_map<std::string_view, Owner> devices_;  // PCI address or vdev name -> ethernet
   std::unordered_map<IpAddress, Owner> own_addresses_;

@@ -23,13 +23,13 @@ const std::map<std::string, std::vector<std::string>>& columns_of_subjects() {
   static const std::map<std::string, std::vector<std::string>> columns{
       {"ports",
        {"name", "kind", "bridge", "state", "mtu", "mac", "addresses", "rx_packets", "rx_bytes", "tx_packets",
-        "tx_bytes", "rx_drops", "tx_drops"}},
+        "tx_bytes", "rx_drops", "tx_drops", "rx_workers", "rss"}},
       {"bridges", {"name", "interfaces", "macs", "max_macs", "macs_refused", "mac_moves", "ageing_time_s"}},
       {"tunnels", {"name", "mode", "id", "local", "remote", "bridge", "state", "mtu", "rx_packets", "tx_packets"}},
       {"fdb", {"bridge", "vlan", "mac", "port", "remote", "type", "age_s"}},
       {"neighbors", {"port", "address", "mac", "state", "age_s", "waiting_frames"}},
       {"workers",
-       {"id", "core", "rx_packets", "gro_in", "gro_out", "busy_cycles", "idle_cycles", "flow_cache_entries",
+       {"id", "core", "queues", "rx_packets", "gro_in", "gro_out", "busy_cycles", "idle_cycles", "flow_cache_entries",
         "flow_cache_hits", "flow_cache_misses"}},
       {"offloads", {"port", "offload", "state", "reason"}},
   };

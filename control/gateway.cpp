@@ -52,7 +52,7 @@ void Gateway::start_workers() {
 Neighbors::Hooks Gateway::neighbor_hooks() {
   Neighbors::Hooks hooks;
   hooks.make_frame = [this] { return rte_pktmbuf_alloc(pool_); };
-  hooks.send = [this](PortIndex port, rte_mbuf* frame) { inject({frame, kNoAdjacency, port}); };
+  hooks.send = [this](PortIndex port, rte_mbuf* frame) { inject({frame, kNoAdjacency, port, 0}); };
   hooks.resume = [this](const PuntedFrame& frame) { inject(frame); };
   hooks.drop = [this](rte_mbuf* frame, PortIndex, DropReason reason) { drop(frame, reason); };
   hooks.changed = [this](const NextHop& hop) { tunnels_.neighbor_changed(hop); };
@@ -60,7 +60,7 @@ Neighbors::Hooks Gateway::neighbor_hooks() {
 }
 
 void Gateway::inject(const InjectedFrame& frame) {
-  Worker& worker = *workers_.front();
+  Worker& worker = *workers_[frame.worker];
   if (!worker.context().injected.push(frame)) drop(frame.frame, DropReason::control_queue_full);
   worker.wake();
 }
@@ -218,18 +218,19 @@ uint16_t Gateway::now_s() const { return static_cast<uint16_t>(rte_rdtsc() / rte
 
 size_t Gateway::serve_workers() {
   publisher_.poll();
-  constexpr size_t kAtMost = 50000;  // then others get their turn
-  size_t served = 0;
+  const size_t at_most = 50000 / workers_.size();  // of each; then others get their turn
+  size_t all = 0;
   const uint16_t now = now_s();
   for (const auto& worker : workers_) {
     WorkerContext& context = worker->context();
     LearnMessage message;
-    while (served < kAtMost && context.learned.pop(message)) {
+    size_t served = 0;
+    while (served < at_most && context.learned.pop(message)) {
       fdb_.learn(message.bridge, message.key, message.exit, now);
       ++served;
     }
     PuntedFrame frame;
-    while (served < kAtMost && context.punted.pop(frame)) {
+    while (served < at_most && context.punted.pop(frame)) {
       if (frame.adjacency != kNoAdjacency) {
         tunnels_.hold(frame);
       } else {
@@ -237,8 +238,9 @@ size_t Gateway::serve_workers() {
       }
       ++served;
     }
+    all += served;
   }
-  return served;
+  return all;
 }
 
 void Gateway::tick() {

@@ -1,5 +1,7 @@
 #include "control/ports.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 
 namespace causeway {
@@ -55,12 +57,12 @@ Ports::Ports(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, Und
       adjacencies_(adjacencies),
       underlay_(underlay),
       workers_(workers),
+      rx_queues_(tables, publisher, workers),
       pool_(pool),
       opener_(std::move(opener)) {}
 
 Ports::~Ports() {
   while (!ports_.empty()) remove(ports_.begin()->first);
-  for (const auto& worker : workers_) delete worker->set_poll_list(nullptr);
 }
 
 const Ports::Record* Ports::find(const std::string& name) const {
@@ -82,11 +84,7 @@ std::unique_ptr<Port> Ports::open(const std::string& name, const config::Etherne
 PortOptions Ports::options_for(const std::string& name, const config::Ethernet& settings) const {
   PortOptions options;
   options.name = name;
-  if (const auto* dpdk = std::get_if<config::DpdkDevice>(&settings.device)) options.rx_queues = dpdk->rx_queues;
-  if (const auto* tap = std::get_if<config::TapDevice>(&settings.device)) options.rx_queues = tap->rx_queues;
-  if (const auto* generator = std::get_if<GeneratorSettings>(&settings.device)) {
-    options.rx_queues = generator->rx_queues;
-  }
+  options.rx_queues = settings.rx_queues;
   options.tx_queues = static_cast<uint16_t>(std::max<size_t>(workers_.size(), 1));
   options.mtu = settings.mtu.value_or(0);
   options.mac = settings.mac.value_or(MacAddress{});
@@ -112,6 +110,7 @@ std::string Ports::add(const std::string& name, const config::Ethernet& settings
   set_underlay(name, record);
   publish_all();
   deal_queues();
+  log_queues(record);
   return {};
 }
 
@@ -119,7 +118,10 @@ std::string Ports::change(const std::string& name, const config::Ethernet& setti
   Record& record = ports_.at(name);
   // Only a device just opened knows what MTU and MAC it has of its own.
   const bool own_again = (record.settings.mtu && !settings.mtu) || (record.settings.mac && !settings.mac);
-  if (record.port == nullptr || own_again || settings.is_underlay() != record.settings.is_underlay() ||
+  const auto queues = options_for(name, settings).wanted_rx_queues();
+  const bool other_queues = settings.rx_queues != record.settings.rx_queues;
+  if (record.port == nullptr || own_again || (other_queues && queues != record.port->rx_queues()) ||
+      settings.is_underlay() != record.settings.is_underlay() ||
       device_offloads(settings.offloads) != device_offloads(record.settings.offloads)) {
     return reopen(name, settings);
   }
@@ -137,9 +139,14 @@ std::string Ports::change(const std::string& name, const config::Ethernet& setti
       return error;
     }
   }
+  const bool other_workers = settings.rx_workers != record.settings.rx_workers;
   record.settings = settings;
   set_underlay(name, record);
   publish_all();
+  if (other_workers) {
+    deal_queues();
+    log_queues(record);
+  }
   return {};
 }
 
@@ -171,6 +178,7 @@ std::string Ports::reopen(const std::string& name, const config::Ethernet& setti
   set_underlay(name, record);
   publish_all();
   deal_queues();
+  if (error.empty()) log_queues(record);
   return error;
 }
 
@@ -253,36 +261,47 @@ void Ports::publish_adjacency(const Record& record) {
   adjacencies_.publish(std::move(adjacency));
 }
 
-// A queue changes hands only when the worker that had it has let go of it: two would take the same buffers.
 void Ports::deal_queues() {
-  std::vector<PollList> lists(workers_.size());
-  size_t next = 0;
+  std::vector<RxQueue> queues;
   for (const auto& [index, name] : names_) {
     const Record& record = ports_.at(name);
     if (record.port == nullptr) continue;
     for (uint16_t queue = 0; queue < record.port->rx_queues(); ++queue) {
-      lists[next++ % lists.size()].push_back({index, queue});
+      queues.push_back({index, queue, std::nullopt});
+      if (queue < record.settings.rx_workers.size()) queues.back().worker = record.settings.rx_workers[queue];
     }
   }
-  std::vector<PollList> kept = dealt_;
-  kept.resize(lists.size());
-  for (size_t i = 0; i < lists.size(); ++i) {
-    std::erase_if(kept[i],
-                  [&](const PollEntry& entry) { return std::ranges::find(lists[i], entry) == lists[i].end(); });
-  }
-  if (kept != dealt_) {
-    deal(std::move(kept));
-    publisher_.drain();
-  }
-  deal(std::move(lists));
+  rx_queues_.deal(queues);
 }
 
-void Ports::deal(std::vector<PollList> lists) {
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    const PollList* const old = workers_[i]->set_poll_list(new PollList(lists[i]));
-    publisher_.after_grace([old] { delete old; });
+// Who else would notice that a second worker gets nothing to do.
+void Ports::log_queues(const Record& record) const {
+  if (workers_.size() == 1) return;
+  std::string workers;
+  for (const unsigned worker : rx_queues_.workers_of(record.index)) {
+    workers += (workers.empty() ? "" : ", ") + std::to_string(worker);
   }
-  dealt_ = std::move(lists);
+  const Port& port = *record.port;
+  if (port.rx_spread() == RxSpread::none && record.settings.rx_queues == 0) {
+    spdlog::info("{}: the device has no RSS: one rx queue, of worker {}", port.name(), workers);
+  } else {
+    spdlog::info("{}: {} rx queues, of workers {}; RSS: {}", port.name(), port.rx_queues(), workers,
+                 to_string(port.rx_spread()));
+  }
+}
+
+const char* to_string(RxSpread spread) {
+  switch (spread) {
+    case RxSpread::none:
+      return "none";
+    case RxSpread::outer:
+      return "outer";
+    case RxSpread::inner:
+      return "inner";
+    case RxSpread::kernel:
+      return "kernel";
+  }
+  return "";
 }
 
 }  // namespace causeway

@@ -10,6 +10,7 @@
 #include "control/adjacencies.h"
 #include "control/config.h"
 #include "control/publish.h"
+#include "control/rx_queues.h"
 #include "control/underlay.h"
 #include "dataplane/worker.h"
 #include "pmd/port.h"
@@ -27,6 +28,8 @@ struct GroChoice {
   std::string reason;
 };
 GroChoice choose_gro(const config::Ethernet& ethernet, const Port& port);
+
+const char* to_string(RxSpread spread);
 
 class Ports {
  public:
@@ -56,6 +59,7 @@ class Ports {
   const Record* find(const std::string& name) const;
   const Record* find(PortIndex index) const;
   const std::map<std::string, Record>& all() const { return ports_; }
+  const RxQueues& rx_queues() const { return rx_queues_; }
 
  private:
   std::unique_ptr<Port> open(const std::string& name, const config::Ethernet& settings, std::string& error) const;
@@ -66,18 +70,18 @@ class Ports {
   void set_underlay(const std::string& name, const Record& record);
   void close(Record& record);
   void deal_queues();
-  void deal(std::vector<PollList> lists);
+  void log_queues(const Record& record) const;
 
   Tables& tables_;
   Publisher& publisher_;
   Adjacencies& adjacencies_;
   Underlay& underlay_;
   std::vector<std::unique_ptr<Worker>>& workers_;
+  RxQueues rx_queues_;
   rte_mempool* pool_;
   PortOpener opener_;
   std::map<std::string, Record> ports_;
   std::map<PortIndex, std::string> names_;
-  std::vector<PollList> dealt_;  // what each worker polls
 };
 
 }  // namespace causeway

@@ -47,6 +47,8 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
           {"addresses", addresses},
           {"rx_queues", record.port->rx_queues()},
           {"tx_queues", record.port->tx_queues()},
+          {"rx_workers", gateway.ports().rx_queues().workers_of(record.index)},
+          {"rss", to_string(record.port->rx_spread())},
           {"rx_packets", traffic.rx_packets},
           {"rx_bytes", traffic.rx_bytes},
           {"tx_packets", traffic.tx_packets},
@@ -165,8 +167,13 @@ json show_workers(const Gateway& gateway) {
   for (const auto& worker : gateway.workers()) {
     const WorkerContext& context = worker->context();
     const WorkerCounters& counters = context.counters;
+    json queues = json::array();
+    for (const PollEntry& entry : gateway.ports().rx_queues().dealt()[context.id]) {
+      queues.push_back(gateway.ports().find(entry.port)->port->name() + ":" + std::to_string(entry.queue));
+    }
     list.push_back({{"id", context.id},
                     {"core", worker->core() ? json(*worker->core()) : json()},
+                    {"queues", queues},
                     {"rx_packets", counters.rx_packets.get()},
                     {"busy_cycles", counters.busy_cycles.get()},
                     {"idle_cycles", counters.idle_cycles.get()},

@@ -29,6 +29,7 @@ struct PuntedFrame {
   rte_mbuf* frame = nullptr;
   AdjacencyIndex adjacency = kNoAdjacency;
   PortIndex port = 0;
+  uint16_t worker = 0;  // who punted it, and injects it again: of one flow, all frames pass one worker
 };
 
 // Control -> worker. `adjacency` set: encapsulate and send there; otherwise send as it is out of `port`.
@@ -94,7 +95,7 @@ inline void drop(WorkerContext& w, rte_mbuf* frame, DropReason reason) noexcept 
 
 // Hands a frame to the control thread.
 inline void punt(WorkerContext& w, rte_mbuf* frame, AdjacencyIndex adjacency) noexcept {
-  if (!w.punted.push({frame, adjacency, w.ingress})) {
+  if (!w.punted.push({frame, adjacency, w.ingress, w.id})) {
     drop(w, frame, DropReason::control_queue_full);
     return;
   }

@@ -61,7 +61,8 @@ using Entries = std::array<FlowEntry*, kBatch>;
                        to.key.load(std::memory_order_acquire) == batch.key[i].destination() &&
                        to.bridge.load(std::memory_order_relaxed) == in.bridge;
     if (!valid) continue;
-    from.seen_s.store(now_s, std::memory_order_relaxed);
+    // Other workers read this line: once a second, not once an epoch.
+    if (from.seen_s.load(std::memory_order_relaxed) != now_s) from.seen_s.store(now_s, std::memory_order_relaxed);
     entry.exit = to.exit.load(std::memory_order_relaxed) & ~kFdbStatic;
     entry.epoch = epoch;
     batch.out[i] = entry.exit;

@@ -17,7 +17,10 @@ uint32_t source_slot(WorkerContext& w, const FlowKey& key, const Adjacency& in) 
     FdbSlot& from = w.fdb->slot(slot);
     const AdjacencyIndex exit = from.exit.load(std::memory_order_relaxed);
     if ((exit & ~kFdbStatic) == in.index) {
-      from.seen_s.store(w.now_s, std::memory_order_relaxed);
+      // Once a second and not more often: other workers read this line.
+      if (from.seen_s.load(std::memory_order_relaxed) != w.now_s) {
+        from.seen_s.store(w.now_s, std::memory_order_relaxed);
+      }
       return slot;
     }
     if ((exit & kFdbStatic) != 0) return kNoSlot;

@@ -30,7 +30,10 @@ class SpscRing {
   // Consumer. False when empty.
   bool pop(T& item) noexcept {
     const size_t tail = tail_.load(std::memory_order_relaxed);
-    if (tail == head_.load(std::memory_order_acquire)) return false;
+    if (tail == head_cache_) {
+      head_cache_ = head_.load(std::memory_order_acquire);
+      if (tail == head_cache_) return false;
+    }
     item = items_[tail & mask_];
     tail_.store(tail + 1, std::memory_order_release);
     return true;
@@ -45,6 +48,7 @@ class SpscRing {
   alignas(64) std::atomic<size_t> head_{0};
   size_t tail_cache_ = 0;  // producer's
   alignas(64) std::atomic<size_t> tail_{0};
+  size_t head_cache_ = 0;  // consumer's
 };
 
 }  // namespace causeway

@@ -117,6 +117,9 @@ uint32_t Worker::poll(const PollList& list) noexcept {
   for (const PollEntry& entry : list) {
     const PortEntry* const port = w.tables.port(entry.port);
     if (port == nullptr) continue;
+    if (entry.after != 0 && !w.tables.quiescence.passed(entry.from, entry.after)) [[unlikely]] {
+      continue;
+    }
     batch.count = port->io->rx_burst(entry.queue, batch.frame.data(), kBatch);
     if (batch.count == 0) continue;
     frames += batch.count;
@@ -181,17 +184,17 @@ void Worker::back_off(uint64_t idle_cycles) noexcept {
     return;
   }
   const PollList* const list = poll_list_.load(std::memory_order_acquire);
-  static const PollList kNothing;
-  sleep(list != nullptr ? *list : kNothing);
+  sleep(list);
 }
 
-void Worker::sleep(const PollList& list) noexcept {
+void Worker::sleep(const PollList* list) noexcept {
   WorkerContext& w = context_;
   std::array<pollfd, kMaxSleepFds> fds;
   nfds_t count = 0;
   fds[count++] = {wake_fd_, POLLIN, 0};
   bool all = true;
-  for (const PollEntry& entry : list) {
+  static const PollList kNothing;
+  for (const PollEntry& entry : list != nullptr ? *list : kNothing) {
     const PortEntry* const port = w.tables.port(entry.port);
     const int fd = port != nullptr && count < kMaxSleepFds ? port->io->rx_fd(entry.queue) : -1;
     if (fd < 0) {
@@ -201,7 +204,8 @@ void Worker::sleep(const PollList& list) noexcept {
     }
   }
   asleep_.store(true, std::memory_order_seq_cst);
-  if (w.injected.empty() && !stopping_.load(std::memory_order_acquire)) {
+  const bool same_list = poll_list_.load(std::memory_order_seq_cst) == list;
+  if (same_list && w.injected.empty() && !stopping_.load(std::memory_order_acquire)) {
     // Still online: a grace period waits for the end of this sleep, and no port closes under it.
     const timespec timeout{0, all ? kLongSleepNs : kShortSleepNs};
     ppoll(fds.data(), count, &timeout, nullptr);

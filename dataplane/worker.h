@@ -18,7 +18,9 @@ namespace causeway {
 struct PollEntry {
   PortIndex port = 0;
   uint16_t queue = 0;
-  bool operator==(const PollEntry&) const = default;
+  uint16_t from = 0;   // the worker that had it before, if `after` is set
+  uint64_t after = 0;  // not polled before `from` has passed this grace period: two would take the same buffers
+  bool operator==(const PollEntry& other) const { return port == other.port && queue == other.queue; }
 };
 using PollList = std::vector<PollEntry>;
 
@@ -42,9 +44,9 @@ class Worker {
 
   // Control thread: published like any table; the old list is the caller's to free after a grace period.
   const PollList* set_poll_list(const PollList* list) noexcept {
-    return poll_list_.exchange(list, std::memory_order_acq_rel);
+    return poll_list_.exchange(list, std::memory_order_seq_cst);
   }
-  // Control thread: ends a sleep after something was injected.
+  // Control thread: ends a sleep after something was injected or the poll list changed.
   void wake() noexcept;
 
   // One turn of the loop; returns how many frames came in. For tests, on a worker that wasn't started.
@@ -60,7 +62,7 @@ class Worker {
   uint32_t send_injected() noexcept;
   void process(const PortEntry& port, Batch& batch) noexcept;
   void back_off(uint64_t idle_cycles) noexcept;
-  void sleep(const PollList& list) noexcept;
+  void sleep(const PollList* list) noexcept;
 
   WorkerOptions options_;
   WorkerContext context_;

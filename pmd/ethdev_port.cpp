@@ -58,6 +58,21 @@ uint32_t largest_mtu(const rte_eth_dev_info& info) {
   return std::min<uint32_t>(UINT16_MAX, info.max_rx_pktlen - kOverhead);
 }
 
+// What RSS hashes: addresses and ports, the innermost ones where the device looks into tunnels. Over outer headers a
+// tunnel's flows still differ by their UDP source port (RFC 7348 section 5, RFC 8926 section 3.3); GRE's don't.
+uint64_t rss_of(const rte_eth_dev_info& info) {
+  constexpr uint64_t kFlow = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP;
+  const uint64_t offered = info.flow_type_rss_offloads;
+  const bool innermost = (offered & RTE_ETH_RSS_LEVEL_INNERMOST) == RTE_ETH_RSS_LEVEL_INNERMOST;
+  return (offered & kFlow) | (innermost ? RTE_ETH_RSS_LEVEL_INNERMOST : 0);
+}
+
+RxSpread spread_of(const rte_eth_dev_info& info) {
+  const uint64_t rss = rss_of(info);
+  if ((rss & ~RTE_ETH_RSS_LEVEL_MASK) == 0) return RxSpread::none;
+  return (rss & RTE_ETH_RSS_LEVEL_MASK) != 0 ? RxSpread::inner : RxSpread::outer;
+}
+
 struct alignas(64) EthdevTxQueue {
   PortCounter errors;
 };
@@ -99,6 +114,7 @@ class EthdevPort final : public Port {
   uint16_t rx_queues() const noexcept override { return rx_queues_; }
   uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
   bool link_up() const noexcept override;
+  RxSpread rx_spread() const noexcept override { return rx_spread_; }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
   std::string lacks(Outer outer, uint8_t bits) const override { return lacking_flags(offered_, outer, bits); }
   PortDeviceStats device_stats() const noexcept override;
@@ -106,8 +122,8 @@ class EthdevPort final : public Port {
   std::string set_mac(const MacAddress& mac) override;
 
  private:
-  std::string set_up_queues(const PortOptions& options, const rte_eth_dev_info& info);
-  rte_eth_conf device_conf(const PortOptions& options, const rte_eth_dev_info& info, uint32_t mtu) const;
+  std::string set_up_queues(const rte_eth_dev_info& info);
+  rte_eth_conf device_conf(const rte_eth_dev_info& info, uint32_t mtu) const;
   void receive_what_is_meant_for_us(bool underlay);
   uint16_t tx_burst_with_intents(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept;
   bool prepare(uint16_t queue, rte_mbuf*& frame) noexcept;
@@ -125,6 +141,7 @@ class EthdevPort final : public Port {
   uint16_t port_;
   uint16_t rx_queues_ = 0;
   uint16_t device_tx_queues_ = 0;  // fewer than tx_.size(): several workers share one
+  RxSpread rx_spread_ = RxSpread::none;
   bool hands_over_tx_flags_ = false;
   bool judges_checksums_ = false;  // an underlay whose device says what it thinks of them
   bool started_ = false;
@@ -148,15 +165,14 @@ EthdevPort::~EthdevPort() {
   if (device != nullptr) rte_dev_remove(device);
 }
 
-rte_eth_conf EthdevPort::device_conf(const PortOptions& options, const rte_eth_dev_info& info, uint32_t mtu) const {
+rte_eth_conf EthdevPort::device_conf(const rte_eth_dev_info& info, uint32_t mtu) const {
   rte_eth_conf conf{};
   conf.rxmode.mtu = mtu;
   conf.rxmode.offloads = rx_offloads_;
   conf.txmode.offloads = tx_offloads_;
-  const uint64_t rss = info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
-  if (options.rx_queues > 1 && rss != 0) {
+  if (rx_queues_ > 1 && rx_spread_ != RxSpread::none) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    conf.rx_adv_conf.rss_conf.rss_hf = rss;
+    conf.rx_adv_conf.rss_conf.rss_hf = rss_of(info);
   }
   return conf;
 }
@@ -169,8 +185,12 @@ std::string EthdevPort::configure(const PortOptions& options) {
     return "the device has " + std::to_string(info.max_rx_queues) + " rx queues, " + std::to_string(options.rx_queues) +
            " were asked for";
   }
+  rx_spread_ = spread_of(info);
+  rx_queues_ = options.wanted_rx_queues();
+  if (options.rx_queues == 0) {
+    rx_queues_ = rx_spread_ == RxSpread::none ? uint16_t{1} : std::clamp<uint16_t>(rx_queues_, 1, info.max_rx_queues);
+  }
   if (info.max_tx_queues == 0) return "the device has no tx queue";
-  rx_queues_ = options.rx_queues;
   device_tx_queues_ = std::min(options.tx_queues, info.max_tx_queues);
   for (uint16_t i = 0; i < options.tx_queues; ++i) tx_.emplace_back();
   tx_locks_.resize(device_tx_queues_);
@@ -196,10 +216,10 @@ std::string EthdevPort::configure(const PortOptions& options) {
   if (mtu + kL2Bytes + RTE_PKTMBUF_HEADROOM > rte_pktmbuf_data_room_size(pool_)) {
     rx_offloads_ |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
   }
-  const rte_eth_conf conf = device_conf(options, info, mtu);
-  result = rte_eth_dev_configure(port_, options.rx_queues, device_tx_queues_, &conf);
+  const rte_eth_conf conf = device_conf(info, mtu);
+  result = rte_eth_dev_configure(port_, rx_queues_, device_tx_queues_, &conf);
   if (result != 0) return dpdk_error("rte_eth_dev_configure", result);
-  if (std::string error = set_up_queues(options, info); !error.empty()) return error;
+  if (std::string error = set_up_queues(info); !error.empty()) return error;
 
   if (std::string error = set_mtu(mtu); !error.empty()) return error;
   rte_ether_addr address{};
@@ -215,7 +235,7 @@ std::string EthdevPort::configure(const PortOptions& options) {
   return {};
 }
 
-std::string EthdevPort::set_up_queues(const PortOptions& options, const rte_eth_dev_info& info) {
+std::string EthdevPort::set_up_queues(const rte_eth_dev_info& info) {
   uint16_t rx_descriptors = kRxDescriptors;
   uint16_t tx_descriptors = kTxDescriptors;
   int result = rte_eth_dev_adjust_nb_rx_tx_desc(port_, &rx_descriptors, &tx_descriptors);
@@ -230,7 +250,7 @@ std::string EthdevPort::set_up_queues(const PortOptions& options, const rte_eth_
   }
   rte_eth_rxconf rx_conf = info.default_rxconf;
   rx_conf.offloads = rx_offloads_;
-  for (uint16_t queue = 0; queue < options.rx_queues; ++queue) {
+  for (uint16_t queue = 0; queue < rx_queues_; ++queue) {
     result = rte_eth_rx_queue_setup(port_, queue, rx_descriptors, socket, &rx_conf, pool_);
     if (result != 0) return dpdk_error("rx queue " + std::to_string(queue), result);
   }

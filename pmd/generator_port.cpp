@@ -105,6 +105,7 @@ class GeneratorPort final : public Port {
   uint16_t mtu() const noexcept override { return mtu_; }
   uint16_t rx_queues() const noexcept override { return static_cast<uint16_t>(queues_.size()); }
   uint16_t tx_queues() const noexcept override { return tx_queues_; }
+  RxSpread rx_spread() const noexcept override { return RxSpread::outer; }  // as RSS would do it
   bool link_up() const noexcept override { return true; }
   // A wire takes no super-packets: what is counted here is what would be on it.
   TxCapabilities capabilities() const noexcept override { return {.multi_segment = true}; }

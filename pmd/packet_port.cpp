@@ -1,6 +1,7 @@
 // An existing Linux interface (veth, physical NIC) through AF_PACKET sockets with virtio-net headers:
 // the kernel's super-packets come and go whole.
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <sys/socket.h>
@@ -58,7 +59,16 @@ FileDescriptor open_tx_socket(int interface, std::string& error) {
   return fd;
 }
 
-FileDescriptor open_rx_socket(int interface, bool underlay, std::string& error) {
+// A filter of the socket's own (packet(7)), which takes no frame. Until a socket is in its group it would get a copy of
+// every frame, and it can't join before it is bound.
+bool take_nothing(int fd) noexcept {
+  sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+  const sock_fprog program{1, &nothing};
+  return set_option(fd, SOL_SOCKET, SO_ATTACH_FILTER, program);
+}
+bool take_all(int fd) noexcept { return set_option(fd, SOL_SOCKET, SO_DETACH_FILTER, 0); }
+
+FileDescriptor open_rx_socket(int interface, bool underlay, bool one_of_several, std::string& error) {
   FileDescriptor fd = open_socket(error);
   if (!error.empty()) return fd;
   packet_mreq membership{};
@@ -67,7 +77,9 @@ FileDescriptor open_rx_socket(int interface, bool underlay, std::string& error) 
   if (!set_option(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, kSocketRxBytes)) {
     set_option(fd.get(), SOL_SOCKET, SO_RCVBUF, kSocketRxBytes);
   }
-  if (!set_option(fd.get(), SOL_PACKET, PACKET_AUXDATA, 1)) {
+  if (one_of_several && !take_nothing(fd.get())) {
+    error = system_error("SO_ATTACH_FILTER");
+  } else if (!set_option(fd.get(), SOL_PACKET, PACKET_AUXDATA, 1)) {
     error = system_error("PACKET_AUXDATA");
   } else if (!set_option(fd.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)) {
     error = system_error("PACKET_IGNORE_OUTGOING");
@@ -79,7 +91,9 @@ FileDescriptor open_rx_socket(int interface, bool underlay, std::string& error) 
   return fd;
 }
 
-// Frames of one flow stay on one socket. The first socket makes the group and learns its number.
+// Frames of one flow stay on one socket: the kernel hashes what it dissects, a tunnel's inner or outer addresses and
+// ports. Not PACKET_FANOUT_ROLLOVER, which would put a flow's next frame on another queue when its own is full. The
+// first socket makes the group and learns its number.
 std::string join_fanout(int fd, int& group) {
   const bool first = group < 0;
   int value = (PACKET_FANOUT_HASH | kFanoutIgnoreOutgoing) << 16;
@@ -140,10 +154,14 @@ class PacketPort final : public Port {
   std::string open_queues(const PortOptions& options) {
     std::string error;
     int group = -1;
-    for (uint16_t i = 0; i < options.rx_queues && error.empty(); ++i) {
-      sockets_.push_back(open_rx_socket(interface_.index(), options.underlay, error));
-      if (error.empty() && options.rx_queues > 1) error = join_fanout(sockets_.back().get(), group);
+    const uint16_t queues = options.wanted_rx_queues();
+    for (uint16_t i = 0; i < queues && error.empty(); ++i) {
+      sockets_.push_back(open_rx_socket(interface_.index(), options.underlay, queues > 1, error));
+      if (error.empty() && queues > 1) error = join_fanout(sockets_.back().get(), group);
       rx_.emplace_back(sockets_.back().get(), options.pool, kVnetBytes);
+    }
+    for (const KernelRxQueue& queue : rx_) {
+      if (error.empty() && queues > 1 && !take_all(queue.fd)) error = system_error("SO_DETACH_FILTER");
     }
     for (uint16_t i = 0; i < options.tx_queues && error.empty(); ++i) {
       if (tunnel_tap_) {  // several threads may write to it
@@ -175,6 +193,7 @@ class PacketPort final : public Port {
   uint16_t mtu() const noexcept override { return interface_.mtu(); }
   uint16_t rx_queues() const noexcept override { return static_cast<uint16_t>(rx_.size()); }
   uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
+  RxSpread rx_spread() const noexcept override { return RxSpread::kernel; }
   bool link_up() const noexcept override { return !interface_.gone() && interface_.link_up(); }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
   std::string lacks(Outer outer, uint8_t) const override { return kernel_lacks(outer, kNeedsTap); }

@@ -25,16 +25,26 @@ struct OffloadSettings {
   auto operator<=>(const OffloadSettings&) const = default;
 };
 
-// What a port is opened with. Queue counts: one rx queue per owner, one tx queue per worker.
+// What a port is opened with.
 struct PortOptions {
-  std::string name;  // as in the YAML; also the Linux interface's name for tap and packet ports
-  uint16_t rx_queues = 1;
-  uint16_t tx_queues = 1;
-  uint16_t mtu = 0;       // bytes of IP packet; 0: leave the device's own
-  MacAddress mac{};       // zero: leave the device's own
-  bool underlay = false;  // carries tunnels: promiscuous mode off where it can be, complete checksums on the wire
+  std::string name;        // as in the YAML; also the Linux interface's name for tap and packet ports
+  uint16_t rx_queues = 1;  // 0: one a worker, where the device spreads flows over several
+  uint16_t tx_queues = 1;  // one a worker
+  uint16_t mtu = 0;        // bytes of IP packet; 0: leave the device's own
+  MacAddress mac{};        // zero: leave the device's own
+  bool underlay = false;   // carries tunnels: promiscuous mode off where it can be, complete checksums on the wire
   OffloadSettings offloads{};
   rte_mempool* pool = nullptr;  // receive buffers; outlives the port
+
+  uint16_t wanted_rx_queues() const noexcept { return rx_queues != 0 ? rx_queues : tx_queues; }
+};
+
+// What keeps the frames of a flow on one rx queue.
+enum class RxSpread : uint8_t {
+  none,    // nothing that we know of: the device fills its queues as it pleases
+  outer,   // RSS over the outer headers: of a tunnel's frames the UDP source port
+  inner,   // RSS over the innermost headers
+  kernel,  // Linux' own flow hash
 };
 
 // Counters of the device itself: what it lost before a worker saw it, or after a worker gave it away.
@@ -52,6 +62,7 @@ class Port : public PortIo {
   virtual uint16_t mtu() const noexcept = 0;  // bytes of IP packet, without the Ethernet header
   virtual uint16_t rx_queues() const noexcept = 0;
   virtual uint16_t tx_queues() const noexcept = 0;
+  virtual RxSpread rx_spread() const noexcept = 0;  // whether there are several queues or not
   virtual bool link_up() const noexcept = 0;
   virtual TxCapabilities capabilities() const noexcept = 0;
   // Why capabilities() misses `bits` (TxCapabilities) for frames in such a tunnel though no toggle is off; for people.

@@ -77,6 +77,7 @@ class TapPort final : public Port {
   uint16_t mtu() const noexcept override { return interface().mtu(); }
   uint16_t rx_queues() const noexcept override { return static_cast<uint16_t>(rx_.size()); }
   uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
+  RxSpread rx_spread() const noexcept override { return RxSpread::kernel; }
   bool link_up() const noexcept override { return interface().link_up(); }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
   std::string lacks(Outer outer, uint8_t) const override { return kernel_lacks(outer, kNeedsLinux); }
@@ -124,11 +125,12 @@ std::unique_ptr<Port> open_tap_port(const PortOptions& options, std::string& err
     return nullptr;
   }
   std::vector<FileDescriptor> fds;
+  const uint16_t queues = options.wanted_rx_queues();
   // A container's own tunnels, come whole, nobody here could cut behind one of ours: its kernel is to do it.
   const Toggle tunnel_tso = options.offloads.tunnel_tso;
   bool tunnels = tunnel_tso == Toggle::on || (tunnel_tso == Toggle::automatic && options.underlay);
-  for (uint16_t i = 0; i < options.rx_queues && error.empty(); ++i) {
-    fds.push_back(open_tap_queue(options.name, options.rx_queues > 1, tunnels, error));
+  for (uint16_t i = 0; i < queues && error.empty(); ++i) {
+    fds.push_back(open_tap_queue(options.name, queues > 1, tunnels, error));
   }
   // A TAP's reader is a kernel, which understands unfinished checksums: as underlay, too.
   const KernelOffloads offloads = kernel_offloads(options.offloads, true, tunnels, kNeedsLinux);

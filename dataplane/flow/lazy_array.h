@@ -11,7 +11,8 @@
 namespace causeway {
 
 // A zeroed array, page-aligned, whose untouched pages cost no memory. What is touched of a large one comes in huge
-// pages where the kernel has some and transparent_hugepage allows it.
+// pages where the kernel has some and transparent_hugepage allows it. Its pages are its own: no other thread's data
+// lies in the cache lines of its ends.
 template <class T>
 class LazyArray {
  public:

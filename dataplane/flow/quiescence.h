@@ -37,6 +37,10 @@ class Quiescence {
     }
     return true;
   }
+  // Any thread: the same for one worker alone.
+  bool passed(size_t id, uint64_t token) const noexcept {
+    return seen_[id].epoch.load(std::memory_order_acquire) >= token;
+  }
 
  private:
   static constexpr uint64_t kOffline = ~0ULL;

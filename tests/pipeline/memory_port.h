@@ -28,24 +28,27 @@ class MemoryPort : public Port {
       : name_(options.name),
         mac_(options.mac.is_zero() ? own_mac : options.mac),
         mtu_(options.mtu != 0 ? options.mtu : uint16_t{1500}),
-        rx_queues_(options.rx_queues),
+        waiting_(options.wanted_rx_queues()),
         tx_queues_(options.tx_queues),
         capabilities_(capabilities) {}
   ~MemoryPort() override {
-    for (rte_mbuf* m : waiting_) rte_pktmbuf_free(m);
+    for (auto& queue : waiting_) {
+      for (rte_mbuf* m : queue) rte_pktmbuf_free(m);
+    }
   }
 
-  void deliver(rte_mbuf* m) { waiting_.push_back(m); }
+  void deliver(rte_mbuf* m, uint16_t queue = 0) { waiting_.at(queue).push_back(m); }
   std::vector<Sent> take_sent() { return std::exchange(sent_, {}); }
   void set_link(bool up) { link_up_ = up; }
   // So many frames it still takes; then its transmit queue is full.
   void set_room(size_t frames) { room_ = frames; }
 
-  uint16_t rx_burst(uint16_t, rte_mbuf** frames, uint16_t count) noexcept override {
+  uint16_t rx_burst(uint16_t number, rte_mbuf** frames, uint16_t count) noexcept override {
+    auto& queue = waiting_[number];
     uint16_t got = 0;
-    for (; got < count && !waiting_.empty(); ++got) {
-      frames[got] = waiting_.front();
-      waiting_.pop_front();
+    for (; got < count && !queue.empty(); ++got) {
+      frames[got] = queue.front();
+      queue.pop_front();
     }
     return got;
   }
@@ -66,8 +69,9 @@ class MemoryPort : public Port {
   const char* kind() const noexcept override { return "memory"; }
   MacAddress mac() const noexcept override { return mac_; }
   uint16_t mtu() const noexcept override { return mtu_; }
-  uint16_t rx_queues() const noexcept override { return rx_queues_; }
+  uint16_t rx_queues() const noexcept override { return static_cast<uint16_t>(waiting_.size()); }
   uint16_t tx_queues() const noexcept override { return tx_queues_; }
+  RxSpread rx_spread() const noexcept override { return RxSpread::kernel; }
   bool link_up() const noexcept override { return link_up_; }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
   PortDeviceStats device_stats() const noexcept override { return {}; }
@@ -84,12 +88,11 @@ class MemoryPort : public Port {
   std::string name_;
   MacAddress mac_;
   uint16_t mtu_;
-  uint16_t rx_queues_;
+  std::vector<std::deque<rte_mbuf*>> waiting_;  // by rx queue
   uint16_t tx_queues_;
   TxCapabilities capabilities_;
   bool link_up_ = true;
   size_t room_ = SIZE_MAX;
-  std::deque<rte_mbuf*> waiting_;
   std::vector<Sent> sent_;
 };
 

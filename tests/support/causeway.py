@@ -34,6 +34,7 @@ class Causeway:
 
     def __init__(self, host, config, ready_s=20, arguments=()):
         self.host = host
+        self.config = config
         self.file = write_yaml(config, host.lab.path(f"{host.name}.yaml"))
         self.socket = host.lab.path(f"{host.name}.sock")
         self.applied = 0

@@ -108,7 +108,11 @@ TEST_CASE("ethernets: in place or reopened") {
         "ethernet-change ~ ethernet up0: routes +default via 172.31.0.254, "
         "neighbors +172.31.0.9 at 02:00:00:00:00:09");
   CHECK(change("rx-queues: 2", "rx-queues: 1") ==
-        "ethernet-reopen ~ ethernet lan1: device tap rx-queues 2 -> tap (reopens the device)");
+        "ethernet-reopen ~ ethernet lan1: rx-queues 2 -> 1 (reopens the device)");
+  // Whether the device has as many queues already is known when it is done.
+  CHECK(change("{rx-queues: 2}", "{}") == "ethernet-change ~ ethernet lan1: rx-queues 2 -> default");
+  CHECK(change("{rx-queues: 2}", "{rx-queues: 2}, rx-workers: [0, 0]") ==
+        "ethernet-change ~ ethernet lan1: rx-workers default -> [0, 0]");
   CHECK(change("veth1: {}", "veth1: {tap: {}}") ==
         "ethernet-reopen ~ ethernet veth1: device interface -> tap (reopens the device)");
   CHECK(change("18:00.0", "18:00.1") ==
@@ -220,7 +224,7 @@ TEST_CASE("kinds come in their order, whatever changes") {
   const Config after = loaded(R"(version: 1
 system: {workers: 2}
 ethernets:
-  lan1: {tap: {}}
+  lan1: {tap: {rx-queues: 1}}
   lan2: {}
   up0: {dpdk: {devargs: "0000:18:00.0"}, addresses: [172.31.0.1/24], mtu: 9000}
 bridges:

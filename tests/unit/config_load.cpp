@@ -63,7 +63,9 @@ system: {name: gw1, workers: [3, 1], control-core: 0, idle: busy, hugepages: off
 ethernets:
   veth1:
   lan1: {tap: {}, isolated: true}
-  lan2: {tap: {rx-queues: 2}}
+  lan2: {tap: {rx-queues: 2}, rx-workers: [1, 0]}
+  lan3: {packet: {rx-queues: 3}}
+  lan4: {packet: {}, rx-workers: [0, 1, 1, 0]}
   up0:
     dpdk: {devargs: "0000:18:00.0", rx-queues: 2}
     mtu: 9000
@@ -98,11 +100,17 @@ tunnels:
                      .metrics = std::nullopt,
                      .flow_cache_entries = 131072};
   expected.ethernets["veth1"] = Ethernet{};
-  expected.ethernets["lan1"].device = TapDevice{1};
+  expected.ethernets["lan1"].device = TapDevice{};
   expected.ethernets["lan1"].isolated = true;
-  expected.ethernets["lan2"].device = TapDevice{2};
+  expected.ethernets["lan2"].device = TapDevice{};
+  expected.ethernets["lan2"].rx_queues = 2;
+  expected.ethernets["lan2"].rx_workers = {1, 0};
+  expected.ethernets["lan3"].rx_queues = 3;
+  expected.ethernets["lan4"].rx_queues = 4;
+  expected.ethernets["lan4"].rx_workers = {0, 1, 1, 0};
   Ethernet& up0 = expected.ethernets["up0"];
-  up0.device = DpdkDevice{"0000:18:00.0", 2};
+  up0.device = DpdkDevice{"0000:18:00.0"};
+  up0.rx_queues = 2;
   up0.mtu = 9000;
   up0.mac = mac("02:00:00:00:00:0a");
   up0.addresses = {prefix("172.31.0.1/24"), prefix("fd00:31::1/64")};

@@ -203,3 +203,23 @@ TEST_CASE("a device that sums and segments does so for the kernel's super-packet
   }
   CHECK(device->device_stats().tx_errors == 0);
 }
+
+TEST_CASE("a device has a queue a worker where it has RSS, and one where it hasn't") {
+  PortOptions options = port_options("e0");
+  options.rx_queues = 0;
+  options.tx_queues = 3;
+  {
+    const auto port = open_ethdev("net_null0", options);
+    CHECK(port->rx_queues() == 3);
+    CHECK(port->rx_spread() == RxSpread::outer);
+    for (uint16_t queue = 0; queue < 3; ++queue) {
+      rte_mbuf* frame = nullptr;
+      REQUIRE(port->rx_burst(queue, &frame, 1) == 1);
+      rte_pktmbuf_free(frame);
+    }
+  }
+  CHECK(open_ethdev("net_ring0", options)->rx_queues() == 1);
+  CHECK(open_ethdev("net_ring0", options)->rx_spread() == RxSpread::none);
+  options.rx_queues = 2;  // asked for by name
+  CHECK(open_ethdev("net_ring0", options)->rx_queues() == 2);
+}

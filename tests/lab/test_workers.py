@@ -1,0 +1,48 @@
+"""Two workers: every port has a queue for each, and queues change hands under traffic."""
+
+import copy
+import time
+
+import pytest
+
+from tests.support import traffic
+from tests.support.overlay import Overlay
+
+ASSIGNMENTS = ([1, 0], [0, 0], [1, 1], [0, 1])
+
+
+def test_queues_are_dealt_out_and_shown(lab):
+    overlay = Overlay(lab, system={"workers": 2})
+    assert [worker["queues"] for worker in overlay.g1.ctl("show", "workers")] == [["c1:0", "up0:0"], ["c1:1", "up0:1"]]
+    port = overlay.g1.row("ports", "up0")
+    assert (port["rx_queues"], port["rx_workers"], port["rss"]) == (2, [0, 1], "kernel")
+    refused = copy.deepcopy(overlay.g1.config)
+    refused["ethernets"]["c1"] = {"rx-workers": [0, 2]}
+    done = overlay.g1.apply(refused, check=False)
+    assert done.returncode != 0 and "there is no worker 2, only 0 to 1" in done.stdout + done.stderr
+
+
+@pytest.mark.deadline(90)
+def test_queues_change_hands_without_loss_and_in_order(lab):
+    overlay = Overlay(lab, system={"workers": 2})
+    traffic.ping(overlay.c1, overlay.c2.ip4)
+    before = overlay.drops()
+    ends = ((overlay.c1, overlay.c2), (overlay.c2, overlay.c1))
+    streams = [traffic.UdpStream(source, target, target.ip4, per_second=500, port=port)
+               for source, target in ends for port in (40000, 40001)]
+    time.sleep(0.5)
+    for turn in range(16):
+        for daemon, port in ((overlay.g1, "c1"), (overlay.g2, "c2")):
+            config = copy.deepcopy(daemon.config)
+            config["ethernets"][port] = {"rx-workers": ASSIGNMENTS[turn % 4]}
+            config["ethernets"]["up0"]["rx-workers"] = ASSIGNMENTS[(turn + turn // 4 + 1) % 4]
+            daemon.apply(config)
+            assert daemon.row("ports", port)["rx_workers"] == ASSIGNMENTS[turn % 4]
+        time.sleep(0.1)
+    reports = [stream.stop() for stream in streams]
+    print(f"{sum(report['sent'] for report in reports)} datagrams over 32 changes")
+    assert all(report["sent"] > 500 for report in reports)
+    assert [(len(report["lost"]), report["reordered"], report["duplicates"]) for report in reports] == [(0, 0, 0)] * 4
+    assert overlay.drops() == before
+    for daemon in (overlay.g1, overlay.g2):
+        assert all(worker["rx_packets"] > 100 for worker in daemon.ctl("show", "workers"))
