@@ -227,6 +227,7 @@ void Tunnels::insert_key(const TunnelKey& key, AdjacencyIndex adjacency) {
     publisher_.publish<TunnelTable>(tables_.tunnels, std::move(next));
   }
   table_->insert(key, adjacency);
+  tables_.changed();
   ++used_;
   ++keys_;
   if (++ids_[{key.kind, key.keyless, key.udp_port, key.id}] == 1) {
@@ -238,6 +239,7 @@ void Tunnels::insert_key(const TunnelKey& key, AdjacencyIndex adjacency) {
 
 void Tunnels::erase_key(const TunnelKey& key) {
   if (table_->erase(key)) --keys_;
+  tables_.changed();
   const auto id = ids_.find({key.kind, key.keyless, key.udp_port, key.id});
   if (id == ids_.end() || --id->second != 0) return;
   ids_.erase(id);
@@ -254,6 +256,7 @@ void Tunnels::listen(const config::Tunnel& settings, int delta) {
   auto list = std::make_unique<UdpListeners>();
   for (const auto& [listener, users] : listeners_) list->push_back({listener.first, listener.second});
   publisher_.publish<UdpListeners>(tables_.udp_listeners, std::move(list));
+  tables_.changed();
 }
 
 }  // namespace causeway

@@ -10,6 +10,7 @@
 #include "dataplane/drop_reason.h"
 #include "dataplane/flow/cache.h"
 #include "dataplane/flow/tables.h"
+#include "dataplane/outer_cache.h"
 #include "dataplane/segment.h"
 #include "dataplane/spsc_ring.h"
 #include "dataplane/tx_buffers.h"
@@ -63,6 +64,7 @@ struct WorkerContext {
   const uint16_t id;  // also its transmit queue on every port
   WorkerCounters counters;
   FlowCache cache;
+  OuterCache outer_cache;
   TxBuffers tx;
   Segmenter segmenter;
   RecentlyTold told;

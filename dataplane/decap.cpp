@@ -2,7 +2,6 @@
 
 #include "dataplane/intent.h"
 #include "dataplane/parse.h"
-#include "dataplane/same_tunnel.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/ipv6.h"
@@ -113,8 +112,7 @@ class TunnelFinder {
 };
 
 // Null when the frame has left: dropped, or with the control thread.
-const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m, TunnelFinder& tunnels,
-                           SameTunnel& same) noexcept {
+const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m, TunnelFinder& tunnels) noexcept {
   OuterFrame outer;
   switch (parse_outer(w, port, m, outer)) {
     case OuterFrame::Verdict::tunnel:
@@ -154,7 +152,8 @@ const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m,
       return nullptr;
     }
   }
-  same.remember(rte_pktmbuf_mtod(m, const uint8_t*) - outer.inner_offset, outer.inner_offset, *in);
+  w.outer_cache.remember(rte_pktmbuf_mtod(m, const uint8_t*) - outer.inner_offset, outer.inner_offset, port.index,
+                         mac_vlan(port.mac, 0), w.cache.epoch(), *in);
   return in;
 }
 
@@ -163,7 +162,7 @@ class TunnelCount {
  public:
   explicit TunnelCount(WorkerContext& w) noexcept : w_(w) {}
   ~TunnelCount() { flush(); }
-  void add(const Adjacency* in, uint32_t bytes) noexcept {
+  void add(AdjacencyIndex in, uint32_t bytes) noexcept {
     if (in != in_) {
       flush();
       in_ = in;
@@ -175,14 +174,14 @@ class TunnelCount {
 
  private:
   void flush() noexcept {
-    if (in_ == nullptr) return;
-    TrafficCounters& traffic = w_.counters.tunnels[in_->index];
+    if (in_ == kNoAdjacency) return;
+    TrafficCounters& traffic = w_.counters.tunnels[in_];
     traffic.rx_packets.add(packets_);
     traffic.rx_bytes.add(bytes_);
   }
 
   WorkerContext& w_;
-  const Adjacency* in_ = nullptr;
+  AdjacencyIndex in_ = kNoAdjacency;
   uint64_t packets_ = 0;
   uint64_t bytes_ = 0;
 };
@@ -191,24 +190,30 @@ class TunnelCount {
 
 void decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
   TunnelFinder tunnels(w);
-  SameTunnel same;
+  const MacVlan mac = mac_vlan(port.mac, 0);
+  const uint32_t epoch = w.cache.epoch();
   TunnelCount counted(w);
   uint16_t kept = 0;
   for (uint16_t i = 0; i < batch.count; ++i) {
     rte_mbuf* const m = batch.frame[i];
-    const Adjacency* in = same.find(m);
-    if (in != nullptr) [[likely]] {
-      m->data_off = static_cast<uint16_t>(m->data_off + SameTunnel::kOuterBytes);
-      m->data_len = static_cast<uint16_t>(m->data_len - SameTunnel::kOuterBytes);
-      m->pkt_len -= SameTunnel::kOuterBytes;
+    const OuterCache::Entry* const known = w.outer_cache.find(m, port.index, mac, epoch);
+    const Adjacency* in = nullptr;
+    AdjacencyIndex index = kNoAdjacency;
+    if (known != nullptr) [[likely]] {
+      in = known->in;
+      index = known->index;
+      m->data_off = static_cast<uint16_t>(m->data_off + OuterCache::kOuterBytes);
+      m->data_len = static_cast<uint16_t>(m->data_len - OuterCache::kOuterBytes);
+      m->pkt_len -= OuterCache::kOuterBytes;
     } else {
-      in = decap_one(w, port, m, tunnels, same);
+      in = decap_one(w, port, m, tunnels);
       if (in == nullptr) continue;
+      index = in->index;
     }
-    counted.add(in, m->pkt_len);
+    counted.add(index, m->pkt_len);
     batch.frame[kept] = m;
     batch.in[kept] = in;
-    batch.key[kept] = FlowKey::read(rte_pktmbuf_mtod(m, const void*), outer_vlan(m, 0), in->index);
+    batch.key[kept] = FlowKey::read(rte_pktmbuf_mtod(m, const void*), outer_vlan(m, 0), index);
     ++kept;
   }
   batch.count = kept;

@@ -147,7 +147,14 @@ struct PlainRun {
   static_assert(offsetof(rte_mbuf, nb_segs) == offsetof(rte_mbuf, data_off) + 4);
 };
 
+// Shorter ones aren't worth the looks at the whole.
+constexpr uint16_t kShortRun = 3;
+
 void output_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjacency& to) noexcept {
+  if (count < kShortRun) {
+    for (uint16_t i = 0; i < count; ++i) output(w, frames[i], to);
+    return;
+  }
   const PlainRun run(frames, count, to);
   if (!run.plain || to.blocked != DropReason::none) [[unlikely]] {
     for (uint16_t i = 0; i < count; ++i) output(w, frames[i], to);
@@ -193,6 +200,14 @@ void forward_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adja
 void forward(WorkerContext& w, Batch& batch) noexcept {
   const uint16_t count = batch.count;
   uint16_t end = 0;
+  for (uint16_t i = 1; i < count; ++i) {
+    if (batch.out[i] == batch.out[i - 1] || batch.out[i] >= kMaxAdjacencies) continue;
+    if (const Adjacency* const to = w.tables.adjacency(batch.out[i])) {
+      __builtin_prefetch(to);
+      __builtin_prefetch(&to->outer.data[OuterTemplate::kCapacity - 64]);
+      __builtin_prefetch(&w.counters.tunnels[batch.out[i]], 1);
+    }
+  }
   for (uint16_t i = 0; i < count; i = end) {
     for (end = static_cast<uint16_t>(i + 1); end < count; ++end) {
       if (batch.out[end] != batch.out[i] || batch.in[end] != batch.in[i]) break;

@@ -23,7 +23,10 @@ using Entries = std::array<FlowEntry*, kBatch>;
   const uint16_t count = batch.count;
   uint16_t others = 0;
   for (uint16_t i = 0; i < count; ++i) {
-    FlowEntry* const entry = FlowCache::find(bucket[i], batch.key[i]);
+    FlowEntry* entry = FlowCache::find(bucket[i], batch.key[i]);
+    if (entry == nullptr) [[unlikely]] {
+      entry = FlowCache::find(FlowCache::beside(bucket[i]), batch.key[i]);
+    }
     if (entry != nullptr && entry->epoch == epoch) [[likely]] {
       batch.out[i] = entry->exit;
       continue;

@@ -1,4 +1,5 @@
-// A worker's flow cache: FlowKey -> where the frame goes. Two-way buckets of one cache line.
+// A worker's flow cache: FlowKey -> where the frame goes. Two-way buckets of one cache line; what finds no way free in
+// its own may stand in the bucket beside it, so that few flows are without one even when it is half full.
 //
 // An entry names the two FDB slots it was made of, and holds what they said (`exit`) in the epoch it was looked at.
 // A new epoch begins when the control thread has changed something that could make an exit wrong, and once a second;
@@ -51,6 +52,10 @@ class FlowCache {
     if (bucket->way[1].key == key) return &bucket->way[1];
     return nullptr;
   }
+  // The other one of a pair; buckets are aligned to it.
+  static FlowBucket* beside(FlowBucket* bucket) noexcept {
+    return reinterpret_cast<FlowBucket*>(reinterpret_cast<uintptr_t>(bucket) ^ sizeof(FlowBucket));
+  }
 
   uint32_t epoch() const noexcept { return epoch_; }
   void begin_epoch() noexcept {
@@ -62,17 +67,18 @@ class FlowCache {
 
   void insert(const FlowKey& key, uint32_t source_slot, uint32_t destination_slot, AdjacencyIndex exit) noexcept {
     static constexpr FlowKey kUnused{0, 0};
-    FlowBucket* const b = view().bucket(key);
-    size_t way = 0;
-    if (b->way[0].key == key || b->way[0].key == kUnused) {
-      way = 0;
-    } else if (b->way[1].key == key || b->way[1].key == kUnused) {
-      way = 1;
-    } else {
-      way = ++evictions_ & 1;
+    FlowBucket* const own = view().bucket(key);
+    FlowBucket* const other = beside(own);
+    FlowEntry* place = find(own, key);
+    if (place == nullptr) place = find(other, key);
+    if (place == nullptr) place = find(own, kUnused);
+    if (place == nullptr) place = find(other, kUnused);
+    if (place == nullptr) {
+      ++evictions_;
+      place = &((evictions_ & 2) != 0 ? own : other)->way[evictions_ & 1];
     }
-    if (b->way[way].key == kUnused) ++entries_;
-    b->way[way] = {key, source_slot, destination_slot, exit, epoch_};
+    if (place->key == kUnused) ++entries_;
+    *place = {key, source_slot, destination_slot, exit, epoch_};
   }
 
   uint32_t entries() const noexcept { return entries_; }

@@ -48,8 +48,9 @@ struct Tables {
   std::atomic<const FdbTable*> fdb{nullptr};
   std::atomic<const TunnelTable*> tunnels{nullptr};
   Quiescence quiescence;
-  // How often something changed that a flow cache entry could rest on: an FDB slot was freed or has another exit, the
-  // FDB moved, an adjacency was replaced. Not for new entries.
+  // How often something changed that an entry of a worker's caches could rest on: an FDB slot was freed or has another
+  // exit, the FDB moved, an adjacency, a port, a tunnel key or the UDP listeners were replaced. Not for new FDB
+  // entries.
   std::atomic<uint64_t> changes{0};
   // Control thread, behind the stores that made the change.
   void changed() noexcept { changes.fetch_add(1, std::memory_order_release); }
