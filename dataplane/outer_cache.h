@@ -65,9 +65,8 @@ class OuterCache {
   struct alignas(64) Entry {
     OuterWords words;
     const Adjacency* in;
-    uint32_t epoch;  // 0: never
+    uint64_t validity;  // epoch and port; 0: never
     AdjacencyIndex index;
-    PortIndex port;
     uint16_t addresses_sum;
     AdjacencyKind kind;
   };
@@ -83,8 +82,8 @@ class OuterCache {
     const OuterWords words = OuterWords::read(outer);
     const Entry& entry = entries_[slot_of(words)];
     const uint64_t different = words.difference(entry.words, mask_of(entry.kind)) |
-                               ((OuterWords::word_at(outer) ^ mac) & kMacMask) | (entry.epoch ^ epoch) |
-                               static_cast<uint64_t>(entry.port ^ port);
+                               ((OuterWords::word_at(outer) ^ mac) & kMacMask) |
+                               (entry.validity ^ validity(port, epoch));
     const uint32_t total = be16::from_raw(static_cast<uint16_t>(words.length >> 32)).get();
     const uint32_t udp_bytes = be16::from_raw(static_cast<uint16_t>(words.udp >> 16)).get();
     // RFC 791: the words of the header sum up to 0xffff. Behind the two bytes of EtherType; up to the addresses.
@@ -101,22 +100,24 @@ class OuterCache {
     const bool plain = inner_offset == kOuterBytes && ipv4 && (outer[15] & 1) == 0 && outer[40] == 0 && outer[41] == 0;
     if (!plain || in.kind == AdjacencyKind::gretap || ((OuterWords::word_at(outer) ^ mac) & kMacMask) != 0) return;
     const OuterWords words = OuterWords::read(outer);
-    entries_[slot_of(words)] = {words, &in, epoch, in.index, port, fold(sum_frame(outer + 26, 8, 0)), in.kind};
+    entries_[slot_of(words)] = {words,  &in, validity(port, epoch), in.index, fold(sum_frame(outer + 26, 8, 0)),
+                                in.kind};
   }
 
  private:
-  static constexpr size_t kEntries = 4096;
+  static constexpr size_t kEntries = 4096;  // what slot_of gives
   static constexpr OuterWords kGeneve = outer_mask({0xff, 0x80, 0xff, 0xff, 0xff, 0xff, 0xff, 0});  // RFC 8926 s. 3.4
   static constexpr OuterWords kVxlan = outer_mask({0x08, 0, 0, 0, 0xff, 0xff, 0xff, 0});            // RFC 7348 s. 5
 
   static const OuterWords& mask_of(AdjacencyKind kind) noexcept {
     return kind == AdjacencyKind::geneve ? kGeneve : kVxlan;
   }
-  // VNIs mostly are consecutive numbers: neighbors get slots of their own.
+  static uint64_t validity(PortIndex port, uint32_t epoch) noexcept { return uint64_t{epoch} << 16 | port; }
+  // By VNI and the outer source's last two bytes; the multiplier keeps consecutive numbers apart.
   static size_t slot_of(const OuterWords& words) noexcept {
-    const uint32_t vni = swap_bytes(static_cast<uint32_t>(words.tunnel >> 8));
+    const auto vni = static_cast<uint32_t>(words.tunnel >> 16 & 0xff'ffff);  // as it lies, its lowest byte on top
     const auto source = static_cast<uint32_t>(words.address & 0xffff);
-    return ((vni & 0xffffff) + (vni >> 12 & 0xfff) + source * 40503) & (kEntries - 1);
+    return ((vni ^ source) * 0x9e37'79b9U) >> 20;
   }
 
   LazyArray<Entry> entries_{kEntries};
