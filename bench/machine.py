@@ -71,6 +71,17 @@ def waited_ns(pid, thread):
     return int(read(f"/proc/{pid}/task/{thread}/schedstat").split()[1])
 
 
+@contextlib.contextmanager
+def pinned(core):
+    """This process, for a while."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def pinned_thread(pid, core, title):
     """The busiest of a process's threads that may run on this core only."""
     def busy():

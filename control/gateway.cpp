@@ -33,7 +33,7 @@ std::vector<std::unique_ptr<Worker>> make_workers(Tables& tables, const config::
 Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener opener)
     : pool_(pool),
       workers_(make_workers(tables_, system, pool)),
-      publisher_(tables_.quiescence),
+      publisher_(tables_),
       adjacencies_(tables_, publisher_),
       fdb_(tables_, publisher_, random_seed()),
       bridges_(tables_, publisher_, fdb_),

@@ -6,6 +6,7 @@
 namespace causeway {
 
 void Publisher::poll() {
+  tables_.announce_changes();
   if (!active_.empty() && quiescence_.done(token_)) {
     const auto passed = std::move(active_);
     active_.clear();

@@ -7,13 +7,13 @@
 #include <memory>
 #include <vector>
 
-#include "dataplane/flow/quiescence.h"
+#include "dataplane/flow/tables.h"
 
 namespace causeway {
 
 class Publisher {
  public:
-  explicit Publisher(Quiescence& quiescence) : quiescence_(quiescence) {}
+  explicit Publisher(Tables& tables) : tables_(tables), quiescence_(tables.quiescence) {}
   ~Publisher() { drain(); }
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
@@ -29,13 +29,14 @@ class Publisher {
   // Runs `action` once every worker has let go of what was unpublished before this call.
   void after_grace(std::function<void()> action) { waiting_.push_back(std::move(action)); }
 
-  // Runs the actions whose grace period has passed. Never blocks; called on a timer.
+  // Announces what has changed, and runs the actions whose grace period has passed. Never blocks; called on a timer.
   void poll();
 
   // Waits until nothing is left: a few turns of the workers' loops.
   void drain();
 
  private:
+  Tables& tables_;
   Quiescence& quiescence_;
   std::vector<std::function<void()>> waiting_;  // for the next grace period
   std::vector<std::function<void()>> active_;   // for the one under way

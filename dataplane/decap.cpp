@@ -81,34 +81,40 @@ void strip(rte_mbuf* m, const OuterFrame& outer) noexcept {
   }
 }
 
-// The tunnel an outer frame belongs to, or why there is none. Bursts mostly come from one tunnel, so the
-// last answer is tried first.
+// The tunnel an outer frame belongs to, or why there is none. Bursts mostly come from one tunnel, so the last answer is
+// tried first, be it that there is none.
 class TunnelFinder {
  public:
   explicit TunnelFinder(WorkerContext& w) noexcept : w_(w) {}
 
   const Adjacency* find(const TunnelKey& key, DropReason& reason) noexcept {
-    if (last_ == nullptr || !(last_key_ == key)) {
-      const AdjacencyIndex index = w_.tunnels->find(key);
-      if (index == kNoAdjacency) {
-        const bool known = w_.tunnels->find(key.any_remote()) != kNoAdjacency;
-        reason = known ? DropReason::unknown_remote : DropReason::unknown_vni;
-        return nullptr;
-      }
-      last_key_ = key;
-      last_ = w_.tables.adjacency(index);
-    }
-    if (last_ == nullptr || last_->bridge == kNoBridge) {
-      reason = DropReason::tunnel_unassigned;
-      return nullptr;
-    }
+    if (!any_ || !(last_key_ == key)) look_up(key);
+    reason = last_reason_;
     return last_;
   }
 
  private:
+  void look_up(const TunnelKey& key) noexcept {
+    any_ = true;
+    last_key_ = key;
+    last_ = nullptr;
+    const AdjacencyIndex index = w_.tunnels->find(key);
+    if (index == kNoAdjacency) {
+      const bool known = w_.tunnels->find(key.any_remote()) != kNoAdjacency;
+      last_reason_ = known ? DropReason::unknown_remote : DropReason::unknown_vni;
+      return;
+    }
+    const Adjacency* const found = w_.tables.adjacency(index);
+    const bool assigned = found != nullptr && found->bridge != kNoBridge;
+    last_ = assigned ? found : nullptr;
+    last_reason_ = assigned ? DropReason::none : DropReason::tunnel_unassigned;
+  }
+
   WorkerContext& w_;
+  bool any_ = false;
   TunnelKey last_key_;
   const Adjacency* last_ = nullptr;
+  DropReason last_reason_ = DropReason::none;
 };
 
 // Null when the frame has left: dropped, or with the control thread.

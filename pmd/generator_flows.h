@@ -77,7 +77,7 @@ class FlowSequence {
 // Frames due at a rate. What nobody fetches waits, as in a NIC's ring; what would overflow it is lost.
 class Pacer {
  public:
-  static constexpr double kRingFrames = 1024;
+  static constexpr double kRingFrames = 4096;
 
   explicit Pacer(double frames_per_cycle) : frames_per_cycle_(frames_per_cycle) {}
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "dataplane/flow/adjacency.h"
@@ -52,14 +53,22 @@ struct Tables {
   // exit, the FDB moved, an adjacency, a port, a tunnel key or the UDP listeners were replaced. Not for new FDB
   // entries.
   std::atomic<uint64_t> changes{0};
-  // Control thread, behind the stores that made the change.
-  void changed() noexcept { changes.fetch_add(1, std::memory_order_release); }
+  // Control thread, behind the stores that made the change. The workers hear of it by announce_changes(): before any
+  // grace period begins, so that nothing they hold is freed, and once for many changes, since each costs them a second
+  // look at every flow.
+  void changed() noexcept { changes_pending_ = true; }
+  void announce_changes() noexcept {
+    if (std::exchange(changes_pending_, false)) changes.fetch_add(1, std::memory_order_release);
+  }
 
   const Adjacency* adjacency(AdjacencyIndex index) const noexcept {
     return adjacencies[index & (kMaxAdjacencies - 1)].load(std::memory_order_acquire);
   }
   const PortEntry* port(PortIndex index) const noexcept { return ports[index].load(std::memory_order_acquire); }
   const BridgeEntry* bridge(BridgeIndex index) const noexcept { return bridges[index].load(std::memory_order_acquire); }
+
+ private:
+  bool changes_pending_ = false;  // control thread
 };
 
 }  // namespace causeway

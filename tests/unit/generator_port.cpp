@@ -169,10 +169,10 @@ TEST_CASE("a rate is kept, and what nobody fetched in time is counted") {
   CHECK(pacer.due(2012, 64) == 64);  // 250 are due
   CHECK(pacer.due(2012, 1000) == 186);
   CHECK(pacer.missed() == 0);
-  CHECK(pacer.due(2012 + 8000, 2000) == 1024);
-  CHECK(pacer.missed() == 2000 - 1024);
+  CHECK(pacer.due(2012 + 80000, 20000) == 4096);
+  CHECK(pacer.missed() == 20000 - 4096);
   pacer.put_back(10);
-  CHECK(pacer.due(2012 + 8000, 2000) == 10);
+  CHECK(pacer.due(2012 + 80000, 2000) == 10);
 
   const MbufPool pool;
   GeneratorSettings settings = settings_of(1);
