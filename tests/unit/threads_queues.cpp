@@ -61,7 +61,7 @@ TEST_CASE("what is there stays where it is, as long as that is even") {
 
 TEST_CASE("a queue that changes hands waits for the worker that had it") {
   Tables tables;
-  Publisher publisher(tables.quiescence);
+  Publisher publisher(tables);
   std::vector<std::unique_ptr<Worker>> workers;
   for (uint16_t id : {0, 1}) workers.push_back(std::make_unique<Worker>(tables, id, WorkerOptions{}));
   {

@@ -75,10 +75,11 @@ TEST_CASE("what is replaced stays whole for its readers, and is freed after them
     uint64_t one;
     uint64_t other;
   };
-  Quiescence quiescence;
+  Tables tables;
+  Quiescence& quiescence = tables.quiescence;
   std::atomic<const Pair*> place{nullptr};
   {
-    Publisher publisher(quiescence);
+    Publisher publisher(tables);
     publisher.publish<Pair>(place, std::make_unique<Pair>(0));
     Readers readers(quiescence, [&](uint64_t) {
       const Pair* const pair = place.load(std::memory_order_acquire);
@@ -98,10 +99,11 @@ TEST_CASE("what is replaced stays whole for its readers, and is freed after them
 }
 
 TEST_CASE("a grace period ends only when every reader has passed", "[threads]") {
-  Quiescence quiescence;
+  Tables tables;
+  Quiescence& quiescence = tables.quiescence;
   quiescence.online(0);
   quiescence.online(1);
-  Publisher publisher(quiescence);
+  Publisher publisher(tables);
   bool first = false;
   bool second = false;
   publisher.after_grace([&] { first = true; });
@@ -126,7 +128,7 @@ TEST_CASE("the FDB under churn: what stays is always found, and what is found is
   constexpr uint64_t kStay = 500;     // MACs that stay, each at one exit
   constexpr uint64_t kChurn = 20000;  // that come, move and go
   Tables tables;
-  Publisher publisher(tables.quiescence);
+  Publisher publisher(tables);
   for (const AdjacencyIndex index : {1U, 2U, 3U, 4U}) {
     publisher.publish<Adjacency>(tables.adjacencies[index], port_adjacency(index, kBridge));
   }
@@ -175,8 +177,9 @@ TEST_CASE("the tunnel table under churn: what stays is always found, and what is
   };
   constexpr uint32_t kStay = 100;
   constexpr uint32_t kChurn = 300;
-  Quiescence quiescence;
-  Publisher publisher(quiescence);
+  Tables tables;
+  Quiescence& quiescence = tables.quiescence;
+  Publisher publisher(tables);
   std::atomic<const TunnelTable*> place{nullptr};
   auto first = std::make_unique<TunnelTable>(2048, 7);
   TunnelTable* table = first.get();
