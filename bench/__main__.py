@@ -1,4 +1,5 @@
-"""./run bench: one word names the measurement, its options follow (each takes --help)."""
+"""./run bench: one word names the measurement, its options follow (each takes --help). Without a word: all that write
+RESULTS.md, one after the other; with --quick alone, the quick part of pipeline."""
 
 import sys
 
@@ -10,11 +11,16 @@ MEASUREMENTS = {"pipeline": pipeline.main, "lab": lab.main, "profile": profile.m
 
 def main():
     arguments = sys.argv[1:]
-    name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "pipeline"
+    if not arguments:
+        return max(call(name, []) for name in ("pipeline", "scale", "workers", "lab"))
+    return call("pipeline" if arguments[0].startswith("-") else arguments.pop(0), arguments)
+
+
+def call(name, arguments):
     if name not in MEASUREMENTS:
         sys.exit(f"bench: no measurement called '{name}'; there are: {', '.join(MEASUREMENTS)}")
     sys.argv = [f"./run bench {name}", *arguments]
-    return MEASUREMENTS[name]()
+    return MEASUREMENTS[name]() or 0
 
 
 if __name__ == "__main__":

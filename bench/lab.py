@@ -12,20 +12,21 @@ off. The kernel's tunnel is VXLAN in each row: the bar is what the kernel does w
 """
 
 import argparse
+import datetime
 import json
 import os
-import platform
 import statistics
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from bench import machine, report  # noqa: E402
 from tests.support import traffic  # noqa: E402
 from tests.support.lab import Lab  # noqa: E402
 from tests.support.peer_cable import plain_cable  # noqa: E402
 from tests.support.peer_kernel_vxlan import KernelVxlanPeer  # noqa: E402
 from tests.support.peer_ovs import OvsPeer  # noqa: E402
-from tests.support.process import run, wait_until  # noqa: E402
+from tests.support.process import wait_until  # noqa: E402
 
 UNDERLAY = {4: ("172.31.0.1/24", "172.31.0.2/24"), 6: ("fd00:31::1/64", "fd00:31::2/64")}
 CONTAINER_MTU = {4: 1450, 6: 1430}
@@ -136,14 +137,18 @@ def bars(rates):
     return found
 
 
-def print_table(rates, costs, ratios):
+def table(rates, costs, ratios):
+    """Gbit/s, and seconds of processor time for a gigabyte; median ratios."""
     subjects = list(next(iter(rates.values())))
-    print(f"\n{'Gbit/s (s of processor per GB)':31}" + "".join(f"{subject:>19}" for subject in subjects))
+    pairs = [f"{above}/{below}" for above, below, _ in BARS if above in subjects and below in subjects]
+    lines = ["| row | " + " | ".join(subjects + pairs) + " |", "| --- |" + " ---: |" * (len(subjects) + len(pairs))]
     for row, median in rates.items():
-        cells = "".join(f"{f'{median[subject] / 1e9:.2f} ({costs[row][subject]:.2f})':>19}" for subject in subjects)
-        print(f"{row:31}{cells}")
-        for name, (ratio, reached) in ratios[row].items():
-            print(f"    {name:27}{ratio:19.2f}  {'' if reached else 'below the bar'}".rstrip())
+        cells = [f"{median[subject] / 1e9:.2f} ({costs[row][subject]:.1f} s/GB)" for subject in subjects]
+        for pair in pairs:
+            ratio, reached = ratios[row][pair]
+            cells.append(f"{ratio:.2f}{'' if reached else ' (below the bar)'}")
+        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def main():
@@ -158,15 +163,17 @@ def main():
     runs = measure(arguments.rows, arguments.subjects, arguments.rounds, arguments.seconds, say)
     rates, costs = medians(runs, "bits_per_second"), medians(runs, "cpu_s_per_gb")
     ratios = bars(rates)
-    if not arguments.json:
-        print_table(rates, costs, ratios)
+    measured = {
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "machine": machine.describe(),
+        "versions": report.versions(), "seconds": arguments.seconds, "rounds": arguments.rounds, "runs": runs,
+        "median": rates, "cpu_s_per_gb": costs,
+        "ratio": {row: {name: ratio for name, (ratio, _) in found.items()} for row, found in ratios.items()}}
+    if arguments.json:
+        print(json.dumps(measured))
         return
-    print(json.dumps({
-        "seconds": arguments.seconds, "runs": runs, "median": rates, "cpu_s_per_gb": costs,
-        "ratio": {row: {name: ratio for name, (ratio, _) in found.items()} for row, found in ratios.items()},
-        "kernel": platform.release(), "processors": os.cpu_count(),
-        "ovs": run(["ovs-vswitchd", "--version"]).stdout.splitlines()[0].rsplit(" ", 1)[-1],
-    }))
+    say("\n" + table(rates, costs, ratios))
+    if arguments.rows == list(ROWS) and arguments.subjects == list(SUBJECTS):
+        report.write_section("lab", measured, table(rates, costs, ratios))
 
 
 if __name__ == "__main__":

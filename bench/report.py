@@ -119,6 +119,8 @@ def aligned(lines, left=1):
 def section(bench, results, text):
     of, version = results["machine"], results["versions"]
     packages = ", ".join(f"{name} {number}" for name, number in version["packages"].items())
+    share = (f"; the forwarding thread had its core for at least {results['least_share']:.0%} of each measurement"
+             if results.get("least_share") else "")
     return f"""# Results of `./run bench {bench}`
 
 Written by the bench, not by hand. README.md says how the figures come about and what the columns mean.
@@ -126,8 +128,7 @@ Written by the bench, not by hand. README.md says how the figures come about and
 - {results['date']}, Causeway {version['causeway']}, Open vSwitch {version['ovs']} ({packages})
 - {of['cpu']} (family/model {of['family']}), {of['cores']} cores{', virtual' if of['virtual'] else ''}, TSC {of['tsc_mhz']} MHz, \
 {of['distribution']}, kernel {of['kernel']}
-- {results['rounds']} rounds of {results['seconds']:g} s; the forwarding thread had its core for at least {results['least_share']:.0%} \
-of each measurement
+- {results['rounds']} rounds of {results['seconds']:g} s{share}
 
 {text}
 """

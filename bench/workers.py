@@ -5,7 +5,6 @@
 
 import argparse
 import datetime
-import json
 import os
 import shutil
 import statistics
@@ -117,10 +116,11 @@ def main():
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     entries = collect(results)
-    with open(arguments.json, "w") as file:
-        json.dump({"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-                   "machine": machine.describe(), "versions": report.versions(), "seconds": arguments.seconds,
-                   "rounds": arguments.rounds, "cores": arguments.cores, "rows": entries}, file, indent=1)
-        file.write("\n")
+    measured = {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+                "machine": machine.describe(), "versions": report.versions(), "seconds": arguments.seconds,
+                "rounds": arguments.rounds, "cores": arguments.cores, "rows": entries}
+    report.write_json(measured, arguments.json)
+    if not arguments.only:
+        report.write_section("workers", measured, table(entries))
     say("\n" + table(entries))
     return 1 if failures(entries) else 0
