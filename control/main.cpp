@@ -1,5 +1,6 @@
 // causewayd: startup and shutdown order.
 #include <fmt/format.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
@@ -196,6 +197,10 @@ int run(const Options& options, char** argv) {
 }  // namespace causeway
 
 int main(int argc, char** argv) {
+  // Memory that the control thread gives back to the kernel costs every worker an interrupt (a TLB shootdown), in the
+  // midst of an apply thousands of them: malloc keeps what it has (mallopt(3)).
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
   causeway::Options options;
   CLI::App app{"An overlay gateway: bridges, GENEVE and VXLAN tunnels on DPDK.", "causewayd"};
   app.add_option("-c,--config", options.file, "the configuration, YAML")->required();

@@ -113,11 +113,13 @@ class OuterCache {
     return kind == AdjacencyKind::geneve ? kGeneve : kVxlan;
   }
   static uint64_t validity(PortIndex port, uint32_t epoch) noexcept { return uint64_t{epoch} << 16 | port; }
-  // By VNI and the outer source's last two bytes; the multiplier keeps consecutive numbers apart.
+  // VNIs mostly are consecutive numbers: their low 12 bits stand as they are. The others and the last two bytes of the
+  // outer source are mixed.
   static size_t slot_of(const OuterWords& words) noexcept {
     const auto vni = static_cast<uint32_t>(words.tunnel >> 16 & 0xff'ffff);  // as it lies, its lowest byte on top
     const auto source = static_cast<uint32_t>(words.address & 0xffff);
-    return ((vni ^ source) * 0x9e37'79b9U) >> 20;
+    const uint32_t rest = ((vni & 0xf0ff) ^ source << 16) * 0x9e37'79b9U;
+    return (vni >> 16 | (vni & 0x0f00)) ^ rest >> 20;
   }
 
   LazyArray<Entry> entries_{kEntries};
