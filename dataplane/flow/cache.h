@@ -54,7 +54,7 @@ class FlowCache {
   }
   // The other one of a pair; buckets are aligned to it.
   static FlowBucket* beside(FlowBucket* bucket) noexcept {
-    return reinterpret_cast<FlowBucket*>(reinterpret_cast<uintptr_t>(bucket) ^ sizeof(FlowBucket));
+    return (reinterpret_cast<uintptr_t>(bucket) & sizeof(FlowBucket)) != 0 ? bucket - 1 : bucket + 1;
   }
 
   uint32_t epoch() const noexcept { return epoch_; }
