@@ -12,7 +12,6 @@ off. The kernel's tunnel is VXLAN in each row: the bar is what the kernel does w
 """
 
 import argparse
-import datetime
 import json
 import os
 import statistics
@@ -20,7 +19,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from bench import machine, report  # noqa: E402
+from bench import report  # noqa: E402
 from tests.support import traffic  # noqa: E402
 from tests.support.lab import Lab  # noqa: E402
 from tests.support.peer_cable import plain_cable  # noqa: E402
@@ -141,14 +140,14 @@ def table(rates, costs, ratios):
     """Gbit/s, and seconds of processor time for a gigabyte; median ratios."""
     subjects = list(next(iter(rates.values())))
     pairs = [f"{above}/{below}" for above, below, _ in BARS if above in subjects and below in subjects]
-    lines = ["| row | " + " | ".join(subjects + pairs) + " |", "| --- |" + " ---: |" * (len(subjects) + len(pairs))]
+    lines = [["row", *subjects, *pairs]]
     for row, median in rates.items():
         cells = [f"{median[subject] / 1e9:.2f} ({costs[row][subject]:.1f} s/GB)" for subject in subjects]
         for pair in pairs:
             ratio, reached = ratios[row][pair]
             cells.append(f"{ratio:.2f}{'' if reached else ' (below the bar)'}")
-        lines.append(f"| {row} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append([row, *cells])
+    return report.aligned(lines)
 
 
 def main():
@@ -164,9 +163,8 @@ def main():
     rates, costs = medians(runs, "bits_per_second"), medians(runs, "cpu_s_per_gb")
     ratios = bars(rates)
     measured = {
-        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "machine": machine.describe(),
-        "versions": report.versions(), "seconds": arguments.seconds, "rounds": arguments.rounds, "runs": runs,
-        "median": rates, "cpu_s_per_gb": costs,
+        **report.origin(), "seconds": arguments.seconds, "rounds": arguments.rounds, "runs": runs, "median": rates,
+        "cpu_s_per_gb": costs,
         "ratio": {row: {name: ratio for name, (ratio, _) in found.items()} for row, found in ratios.items()}}
     if arguments.json:
         print(json.dumps(measured))

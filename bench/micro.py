@@ -5,17 +5,14 @@
 """
 
 import argparse
-import datetime
-import json
 import os
 import statistics
 
-from bench import machine
-from bench.report import TOP, versions
+from bench import report
 from tests.support.process import run
 
 BASES = ("rte_gso", "rte_gso+sums", "rte_gro")
-BUILD = os.environ.get("CAUSEWAY_BUILD", os.path.join(TOP, "build"))
+BUILD = os.environ.get("CAUSEWAY_BUILD", os.path.join(report.TOP, "build"))
 
 
 def measure(arguments):
@@ -41,8 +38,7 @@ def collect(runs):
             if ours and base in subjects:
                 # Within a round: what the processor's clock does between rounds hits both.
                 each = [theirs / mine for mine, theirs in zip(ours, runs[row, base])]
-                subjects[base]["ratio"] = {"median": round(statistics.median(each), 2), "min": round(min(each), 2),
-                                           "max": round(max(each), 2)}
+                subjects[base]["ratio"] = report.spread(each)
     return table
 
 
@@ -66,8 +62,5 @@ def main():
     table = collect(measure(arguments))
     show(table)
     if arguments.json:
-        with open(arguments.json, "w") as file:
-            json.dump({"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-                       "machine": machine.describe(), "versions": versions(), "rows": table}, file, indent=1)
-            file.write("\n")
+        report.write_json({**report.origin(), "rows": table}, arguments.json)
     return 0

@@ -93,15 +93,21 @@ def say(text):
     print(text, flush=True)
 
 
-def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="three rows, two rounds")
+def parser_of(description, quick):
+    """What every bench of rows and rounds understands; `quick` says what that one leaves out."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--rounds", type=int, help="each row this often, all in turn (5)")
     parser.add_argument("--seconds", type=float, default=3, help="of each measurement")
     parser.add_argument("--only", metavar="WORD", action="append", help="rows with this word in their name")
-    parser.add_argument("--subjects", default=ALL_SUBJECTS, help="some of these only; commas between (%(default)s)")
     parser.add_argument("--core", type=int, default=os.cpu_count() - 1, help="of the forwarding thread")
     parser.add_argument("--control-core", type=int, default=0)
+    return parser
+
+
+def parse():
+    parser = parser_of(__doc__, "three rows, two rounds")
+    parser.add_argument("--subjects", default=ALL_SUBJECTS, help="some of these only; commas between (%(default)s)")
     parser.add_argument("--json", help="where the figures go; default: bench/results.json, and for a part of the rows "
                         "results-part.json beside it")
     parser.add_argument("--markdown", help="where the table goes; default: bench/RESULTS.md, and for a part nowhere")

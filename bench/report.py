@@ -36,9 +36,14 @@ def ratios(ours, theirs):
     return [theirs["cycles"] / ours["cycles"] for ours, theirs in pairs if "wrong" not in ours and "wrong" not in theirs]
 
 
-def spread(each):
-    return {"median": round(statistics.median(each), 2), "min": round(min(each), 2), "max": round(max(each), 2),
-            "rounds": len(each)} if each else None
+def spread(each, digits=2):
+    """Of ratios, one a round; None of none."""
+    return {"median": round(statistics.median(each), digits), "min": round(min(each), digits),
+            "max": round(max(each), digits), "rounds": len(each)} if each else None
+
+
+def spread_text(ratio):
+    return f"{ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})" if ratio else "-"
 
 
 def collect(results, rows, arguments):
@@ -62,10 +67,13 @@ def collect(results, rows, arguments):
     return {**circumstances(arguments), "least_share": least_share(results), "rows": table}
 
 
-def circumstances(arguments):
+def origin():
     return {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-            "machine": machine.describe(), "versions": versions(), "seconds": arguments.seconds,
-            "rounds": arguments.rounds, "cores": {"forwarding": arguments.core, "control": arguments.control_core}}
+            "machine": machine.describe(), "versions": versions()}
+
+
+def circumstances(arguments):
+    return {**origin(), "seconds": arguments.seconds, "rounds": arguments.rounds, "cores": {"forwarding": arguments.core, "control": arguments.control_core}}
 
 
 def all_runs(results):
@@ -89,13 +97,10 @@ def cells(entry):
     def of(subject, field, digits):
         return number(entry.get(subject, {}).get(field), digits)
 
-    def text(ratio):
-        return f"{ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})" if ratio else "-"
-
     return [entry["name"], of("io", "cycles", 0), of("macswap", "cycles", 0),
             of("causeway", "mpps", 2), of("causeway", "cycles", 0), of("causeway", "above_ceiling", 0),
             of("ovs", "mpps", 2), of("ovs", "cycles", 0), of("ovs", "above_ceiling", 0),
-            text(entry.get("ratio")), text(entry.get("of_plain"))]
+            spread_text(entry.get("ratio")), spread_text(entry.get("of_plain"))]
 
 
 HEADINGS = ["row", "io", "macswap", "Causeway Mpps", "cycles", "above io", "OVS Mpps", "cycles", "above io",

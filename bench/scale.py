@@ -5,7 +5,6 @@
     ./run bench scale --only flows       rows with this word in their name
 """
 
-import argparse
 import contextlib
 import os
 import shutil
@@ -16,14 +15,11 @@ import tempfile
 import time
 
 from bench import machine, report
-from bench.pipeline import FOLDER, say
+from bench.pipeline import FOLDER, HUGEPAGES_MB, parser_of, say
 from bench.scale_gateway import Gateway
 from bench.scale_rows import ROWS
 from bench.subject import Place
-from bench.switch_ovs import MEMORY_MB
 from tests.support.process import LabError
-
-HUGEPAGES_MB = MEMORY_MB + 256
 
 
 class Scale:
@@ -142,13 +138,6 @@ def main():
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one round, fewer sizes")
-    parser.add_argument("--rounds", type=int, help="each row this often, all in turn (5)")
-    parser.add_argument("--seconds", type=float, default=3, help="of each measurement")
-    parser.add_argument("--only", metavar="WORD", action="append", help="rows with this word in their name")
-    parser.add_argument("--core", type=int, default=os.cpu_count() - 1, help="of the forwarding thread")
-    parser.add_argument("--control-core", type=int, default=0)
-    arguments = parser.parse_args()
+    arguments = parser_of(__doc__, "one round, fewer sizes").parse_args()
     arguments.rounds = arguments.rounds or (1 if arguments.quick else 5)
     return arguments

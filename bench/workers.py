@@ -4,7 +4,6 @@
 """
 
 import argparse
-import datetime
 import os
 import shutil
 import statistics
@@ -71,9 +70,7 @@ def collect(results):
             entry[subject] = {"gain": round(statistics.median(good), 3) if good else None,
                               "cycles": [report.median([pair[index] for pair in pairs], "cycles") for index in (0, 1)]}
         each = [ours / theirs for ours, theirs in zip(gains["causeway"], gains["io"]) if ours and theirs]
-        if each:
-            entry["ratio"] = {"median": round(statistics.median(each), 3), "min": round(min(each), 3),
-                              "max": round(max(each), 3), "rounds": len(each)}
+        entry["ratio"] = report.spread(each, 3)
         rows.append(entry)
     return rows
 
@@ -84,17 +81,15 @@ def failures(rows):
 
 
 def table(rows):
-    lines = ["| row | testpmd io, cycles: 1 core, 2 cores | gain | Causeway, cycles: 1 worker, 2 workers | gain | gain over gain (min-max) |",
-             "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    lines = [["row", "testpmd io, cycles: 1 core, 2 cores", "gain", "Causeway, cycles: 1 worker, 2 workers", "gain",
+              "gain over gain (min-max)"]]
     for entry in rows:
         cells = [entry["name"]]
         for subject in ("io", "causeway"):
             cycles = ", ".join(report.number(value, 1) for value in entry[subject]["cycles"])
             cells += [cycles, report.number(entry[subject]["gain"], 2)]
-        ratio = entry.get("ratio")
-        cells.append(f"{ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})" if ratio else "-")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines + [f"FAILED: {one}" for one in failures(rows)])
+        lines.append([*cells, report.spread_text(entry["ratio"])])
+    return "\n".join([report.aligned(lines), *(f"FAILED: {one}" for one in failures(rows))])
 
 
 def main():
@@ -116,9 +111,8 @@ def main():
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     entries = collect(results)
-    measured = {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-                "machine": machine.describe(), "versions": report.versions(), "seconds": arguments.seconds,
-                "rounds": arguments.rounds, "cores": arguments.cores, "rows": entries}
+    measured = {**report.origin(), "seconds": arguments.seconds, "rounds": arguments.rounds, "cores": arguments.cores,
+                "rows": entries}
     report.write_json(measured, arguments.json)
     if not arguments.only:
         report.write_section("workers", measured, table(entries))

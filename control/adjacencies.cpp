@@ -21,12 +21,10 @@ AdjacencyIndex Adjacencies::allocate(Owner owner) {
 void Adjacencies::publish(std::unique_ptr<Adjacency> adjacency) {
   const AdjacencyIndex index = adjacency->index;
   publisher_.publish<Adjacency>(tables_.adjacencies[index], std::move(adjacency));
-  tables_.changed();
 }
 
 void Adjacencies::release(AdjacencyIndex index) {
   publisher_.publish<Adjacency>(tables_.adjacencies[index], nullptr);
-  tables_.changed();
   owners_[index] = {};
   released_.push_back(index);
 }

@@ -108,7 +108,6 @@ void Fdb::grow() {
   table_ = next.get();
   ++generation_;
   publisher_.publish<FdbTable>(tables_.fdb, std::move(next));
-  tables_.changed();
 }
 
 void Fdb::free_slots(std::vector<uint32_t> slots) {

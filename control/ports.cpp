@@ -195,7 +195,6 @@ void Ports::remove(const std::string& name) {
 // Workers let go of the device before it closes.
 void Ports::close(Record& record) {
   publisher_.publish<PortEntry>(tables_.ports[record.index], nullptr);
-  tables_.changed();
   std::unique_ptr<Port> port = std::move(record.port);
   deal_queues();
   publisher_.drain();
@@ -243,7 +242,6 @@ void Ports::publish(Record& record) {
   entry->mac = record.port->mac();
   if (entry->underlay) entry->addresses = underlay_.addresses();
   publisher_.publish<PortEntry>(tables_.ports[record.index], std::move(entry));
-  tables_.changed();
   publish_adjacency(record);
 }
 

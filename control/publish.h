@@ -18,9 +18,11 @@ class Publisher {
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
 
-  // Workers see `next` from their next loop on at the latest; null unpublishes.
+  // Workers see `next` from their next loop on at the latest; null unpublishes. A change in the sense of
+  // Tables::changes: what a worker's caches hold may rest on the old one, which will be freed.
   template <class T>
   void publish(std::atomic<const T*>& place, std::unique_ptr<const T> next) {
+    tables_.changed();
     if (const T* old = place.exchange(next.release(), std::memory_order_acq_rel)) {
       after_grace([old] { delete old; });
     }

@@ -227,7 +227,6 @@ void Tunnels::insert_key(const TunnelKey& key, AdjacencyIndex adjacency) {
     publisher_.publish<TunnelTable>(tables_.tunnels, std::move(next));
   }
   table_->insert(key, adjacency);
-  tables_.changed();
   ++used_;
   ++keys_;
   if (++ids_[{key.kind, key.keyless, key.udp_port, key.id}] == 1) {
@@ -256,7 +255,6 @@ void Tunnels::listen(const config::Tunnel& settings, int delta) {
   auto list = std::make_unique<UdpListeners>();
   for (const auto& [listener, users] : listeners_) list->push_back({listener.first, listener.second});
   publisher_.publish<UdpListeners>(tables_.udp_listeners, std::move(list));
-  tables_.changed();
 }
 
 }  // namespace causeway

@@ -38,6 +38,9 @@ struct TcpFrame {
   Ipv4Header& ip4() const noexcept { return *rte_pktmbuf_mtod_offset(m, Ipv4Header*, l3); }
   Ipv6Header& ip6() const noexcept { return *rte_pktmbuf_mtod_offset(m, Ipv6Header*, l3); }
   TcpHeader& tcp() const noexcept { return *rte_pktmbuf_mtod_offset(m, TcpHeader*, l4); }
+  uint32_t pseudo_sum(uint32_t l4_bytes) const noexcept {
+    return pseudo_header_sum_at(rte_pktmbuf_mtod_offset(m, const void*, l3), kIpProtocolTcp, l4_bytes);
+  }
 };
 
 enum class Content : uint8_t {
@@ -151,9 +154,7 @@ bool checksums_right(const TcpFrame& f) noexcept {
   if (f.is_v4 && !ipv4_checksum_valid(f.ip4())) return false;
   if (has_intent(f.m)) return true;  // nobody has summed it yet
   const uint32_t bytes = f.m->pkt_len - f.l4;
-  const uint32_t pseudo =
-      f.is_v4 ? pseudo_header_sum(f.ip4(), kIpProtocolTcp, bytes) : pseudo_header_sum(f.ip6(), kIpProtocolTcp, bytes);
-  return sum_chain(f.m, f.l4, bytes, pseudo) == 0xffff;
+  return sum_chain(f.m, f.l4, bytes, f.pseudo_sum(bytes)) == 0xffff;
 }
 
 // Consecutive segments of one flow, the first of which takes in the others.
@@ -229,12 +230,10 @@ struct Run {
       Ipv4Header& ip = head.ip4();
       ip.total_bytes.set(static_cast<uint16_t>(frame_bytes - head.l3));
       ip.checksum = ipv4_checksum(ip);
-      tcp.checksum = be16::from_raw(static_cast<uint16_t>(pseudo_header_sum(ip, kIpProtocolTcp, l4_bytes)));
     } else {
-      Ipv6Header& ip = head.ip6();
-      ip.payload_bytes.set(static_cast<uint16_t>(l4_bytes));
-      tcp.checksum = be16::from_raw(static_cast<uint16_t>(pseudo_header_sum(ip, kIpProtocolTcp, l4_bytes)));
+      head.ip6().payload_bytes.set(static_cast<uint16_t>(l4_bytes));
     }
+    tcp.checksum = be16::from_raw(static_cast<uint16_t>(head.pseudo_sum(l4_bytes)));
     Intent intent;
     intent.csum_start = head.l4;
     intent.csum_offset = offsetof(TcpHeader, checksum);

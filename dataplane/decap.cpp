@@ -207,7 +207,7 @@ void decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
     AdjacencyIndex index = kNoAdjacency;
     if (known != nullptr) [[likely]] {
       in = known->in;
-      index = known->index;
+      index = known->index;  // not from the adjacency, whose cache line nobody needs yet
       m->data_off = static_cast<uint16_t>(m->data_off + OuterCache::kOuterBytes);
       m->data_len = static_cast<uint16_t>(m->data_len - OuterCache::kOuterBytes);
       m->pkt_len -= OuterCache::kOuterBytes;

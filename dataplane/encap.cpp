@@ -98,11 +98,8 @@ void finish_outer(rte_mbuf* m, const Adjacency& to) noexcept {
     return;
   }
   const uint32_t udp_bytes = rte_pktmbuf_pkt_len(m) - to.udp_offset;
-  const uint32_t pseudo_sum =
-      to.ipv6
-          ? pseudo_header_sum(*rte_pktmbuf_mtod_offset(m, const Ipv6Header*, to.ip_offset), kIpProtocolUdp, udp_bytes)
-          : pseudo_header_sum(*rte_pktmbuf_mtod_offset(m, const Ipv4Header*, to.ip_offset), kIpProtocolUdp, udp_bytes);
-  *field = udp_checksum_of(pseudo_sum + sum);
+  const auto* ip = rte_pktmbuf_mtod_offset(m, const void*, to.ip_offset);
+  *field = udp_checksum_of(pseudo_header_sum_at(ip, kIpProtocolUdp, udp_bytes) + sum);
 }
 
 namespace {

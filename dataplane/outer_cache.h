@@ -11,13 +11,13 @@
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <cstring>
 
 #include "dataplane/flow/adjacency.h"
 #include "dataplane/flow/lazy_array.h"
 #include "dataplane/intent.h"
 #include "dataplane/wire/big_endian.h"
 #include "dataplane/wire/checksum.h"
+#include "dataplane/wire/word_at.h"
 
 namespace causeway {
 
@@ -29,13 +29,9 @@ struct OuterWords {
   uint64_t udp;       // 36: destination port, length, checksum, 2 of the tunnel header
   uint64_t tunnel;    // 44: 6 of the tunnel header, 2 of the inner frame
 
-  static uint64_t word_at(const uint8_t* bytes) noexcept {
-    uint64_t word = 0;
-    std::memcpy(&word, bytes, sizeof(word));
-    return word;
-  }
   static OuterWords read(const uint8_t* outer) noexcept {
-    return {word_at(outer + 12), word_at(outer + 20), word_at(outer + 28), word_at(outer + 36), word_at(outer + 44)};
+    return {word_at<uint64_t>(outer + 12), word_at<uint64_t>(outer + 20), word_at<uint64_t>(outer + 28),
+            word_at<uint64_t>(outer + 36), word_at<uint64_t>(outer + 44)};
   }
   // Of the bits that count in both.
   uint64_t difference(const OuterWords& other, const OuterWords& mask) const noexcept {
@@ -82,8 +78,7 @@ class OuterCache {
     const OuterWords words = OuterWords::read(outer);
     const Entry& entry = entries_[slot_of(words)];
     const uint64_t different = words.difference(entry.words, mask_of(entry.kind)) |
-                               ((OuterWords::word_at(outer) ^ mac) & kMacMask) |
-                               (entry.validity ^ validity(port, epoch));
+                               ((word_at<uint64_t>(outer) ^ mac) & kMacMask) | (entry.validity ^ validity(port, epoch));
     const uint32_t total = be16::from_raw(static_cast<uint16_t>(words.length >> 32)).get();
     const uint32_t udp_bytes = be16::from_raw(static_cast<uint16_t>(words.udp >> 16)).get();
     // RFC 791: the words of the header sum up to 0xffff. Behind the two bytes of EtherType; up to the addresses.
@@ -98,7 +93,7 @@ class OuterCache {
                 const Adjacency& in) noexcept {
     const bool ipv4 = outer[12] == 0x08 && outer[13] == 0x00;
     const bool plain = inner_offset == kOuterBytes && ipv4 && (outer[15] & 1) == 0 && outer[40] == 0 && outer[41] == 0;
-    if (!plain || in.kind == AdjacencyKind::gretap || ((OuterWords::word_at(outer) ^ mac) & kMacMask) != 0) return;
+    if (!plain || in.kind == AdjacencyKind::gretap || ((word_at<uint64_t>(outer) ^ mac) & kMacMask) != 0) return;
     const OuterWords words = OuterWords::read(outer);
     entries_[slot_of(words)] = {words,  &in, validity(port, epoch), in.index, fold(sum_frame(outer + 26, 8, 0)),
                                 in.kind};

@@ -222,12 +222,6 @@ uint32_t l4_ports(const rte_mbuf* m, uint32_t offset, uint8_t protocol) noexcept
   return ports != nullptr ? ports->raw() : 0;
 }
 
-uint64_t word_at(const void* bytes) noexcept {
-  uint64_t word = 0;
-  std::memcpy(&word, bytes, sizeof(word));
-  return word;
-}
-
 }  // namespace
 
 InnerFlow inner_flow_of_any(const rte_mbuf* m) noexcept {
@@ -241,14 +235,15 @@ InnerFlow inner_flow_of_any(const rte_mbuf* m) noexcept {
   } else if (ethertype == kEtherTypeIpv6) {
     if (const auto* ip = header_at<Ipv6Header>(m, offset)) {
       const uint32_t ports = l4_ports(m, offset + static_cast<uint32_t>(sizeof(Ipv6Header)), ip->next_header);
-      const uint64_t source = hash_words(word_at(&ip->source[0]), word_at(&ip->source[8]), 0);
-      const uint64_t destination = hash_words(word_at(&ip->destination[0]), word_at(&ip->destination[8]), 0);
+      const uint64_t source = hash_words(word_at<uint64_t>(&ip->source[0]), word_at<uint64_t>(&ip->source[8]), 0);
+      const uint64_t destination =
+          hash_words(word_at<uint64_t>(&ip->destination[0]), word_at<uint64_t>(&ip->destination[8]), 0);
       const uint64_t hash = hash_words(source + destination * 3, uint64_t{ports} << 8 | ip->next_header, 0);
       return {static_cast<uint32_t>(hash), ip->traffic_class()};
     }
   }
   const auto* bytes = rte_pktmbuf_mtod(m, const uint8_t*);
-  const uint64_t hash = hash_words(word_at(bytes) & kMacMask, word_at(bytes + 6) & kMacMask, 0);
+  const uint64_t hash = hash_words(word_at<uint64_t>(bytes) & kMacMask, word_at<uint64_t>(bytes + 6) & kMacMask, 0);
   return {static_cast<uint32_t>(hash), 0};
 }
 

@@ -13,6 +13,7 @@
 #include "dataplane/wire/header_at.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/vlan.h"
+#include "dataplane/wire/word_at.h"
 
 namespace causeway {
 
@@ -72,15 +73,7 @@ struct InnerFlow {
 InnerFlow inner_flow_of_any(const rte_mbuf* m) noexcept;
 
 inline uint32_t entropy_of_ipv4(const Ipv4Header& ip, uint32_t ports) noexcept {
-  uint64_t addresses = 0;
-  std::memcpy(&addresses, &ip.source, sizeof(addresses));
-  return static_cast<uint32_t>(hash_words(addresses, uint64_t{ports} << 8 | ip.protocol, 0));
-}
-
-inline uint32_t word_of(const void* bytes) noexcept {
-  uint32_t word = 0;
-  std::memcpy(&word, bytes, sizeof(word));
-  return word;
+  return static_cast<uint32_t>(hash_words(word_at<uint64_t>(&ip.source), uint64_t{ports} << 8 | ip.protocol, 0));
 }
 
 inline InnerFlow inner_flow(const rte_mbuf* m) noexcept {
@@ -94,8 +87,9 @@ inline InnerFlow inner_flow(const rte_mbuf* m) noexcept {
     return inner_flow_of_any(m);
   }
   // Four questions in two words: EtherType, version and IHL, tos; fragment (but DF), ttl, protocol.
-  const uint32_t type = word_of(&frame->ethernet.ethertype);
-  const uint32_t protocol = word_of(&frame->ip.fragment) & word_of(std::array<uint8_t, 4>{0x3f, 0xff, 0, 0xff}.data());
+  const uint32_t type = word_at<uint32_t>(&frame->ethernet.ethertype);
+  const uint32_t protocol =
+      word_at<uint32_t>(&frame->ip.fragment) & word_at<uint32_t>(std::array<uint8_t, 4>{0x3f, 0xff, 0, 0xff}.data());
   const bool usual = (type & 0x00ff'ffff) == (kEtherTypeIpv4 >> 8 | Ipv4Header::kVersionIhl << 16) &&
                      (protocol == kIpProtocolUdp << 24 || protocol == kIpProtocolTcp << 24);
   if (!usual) [[unlikely]] {

@@ -180,9 +180,7 @@ void OuterPatch::take(uint8_t* headers, const SegmentLayout& layout, uint32_t en
     auto* udp = reinterpret_cast<UdpHeader*>(headers + l4);
     checksum_at = static_cast<uint16_t>(udp->checksum != be16{} ? l4 + kUdpChecksumOffset : 0);
     udp->length_bytes = udp->checksum = be16{};
-    const uint8_t* header = headers + ip.l3;
-    sum = ip.is_v4 ? pseudo_header_sum(*reinterpret_cast<const Ipv4Header*>(header), kIpProtocolUdp, 0)
-                   : pseudo_header_sum(*reinterpret_cast<const Ipv6Header*>(header), kIpProtocolUdp, 0);
+    sum = pseudo_header_sum_at(headers + ip.l3, kIpProtocolUdp, 0);
   } else {
     const bool wanted = reinterpret_cast<const GreHeader*>(headers + l4)->has_checksum();
     checksum_at = static_cast<uint16_t>(wanted ? l4 + GreHeader::checksum_offset() : 0);

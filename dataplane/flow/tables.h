@@ -50,7 +50,7 @@ struct Tables {
   std::atomic<const TunnelTable*> tunnels{nullptr};
   Quiescence quiescence;
   // How often something changed that an entry of a worker's caches could rest on: an FDB slot was freed or has another
-  // exit, the FDB moved, an adjacency, a port, a tunnel key or the UDP listeners were replaced. Not for new FDB
+  // exit, a tunnel key went, anything published was replaced (control/publish.h). Not for new FDB
   // entries.
   std::atomic<uint64_t> changes{0};
   // Control thread, behind the stores that made the change. The workers hear of it by announce_changes(): before any

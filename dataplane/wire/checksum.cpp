@@ -13,13 +13,9 @@ namespace {
 // Sum of the datagram and its pseudo-header, checksum field included.
 uint32_t udp_sum(const rte_mbuf* m, uint32_t l3_offset) noexcept {
   const auto* ip = rte_pktmbuf_mtod_offset(m, const Ipv4Header*, l3_offset);
-  const bool v4 = ip->version() == 4;
-  const uint32_t l4_offset = l3_offset + (v4 ? ip->header_bytes() : sizeof(Ipv6Header));
+  const uint32_t l4_offset = l3_offset + (ip->version() == 4 ? ip->header_bytes() : sizeof(Ipv6Header));
   const uint32_t bytes = rte_pktmbuf_mtod_offset(m, const UdpHeader*, l4_offset)->length_bytes.get();
-  const uint32_t pseudo =
-      v4 ? pseudo_header_sum(*ip, kIpProtocolUdp, bytes)
-         : pseudo_header_sum(*rte_pktmbuf_mtod_offset(m, const Ipv6Header*, l3_offset), kIpProtocolUdp, bytes);
-  return sum_chain(m, l4_offset, bytes, pseudo);
+  return sum_chain(m, l4_offset, bytes, pseudo_header_sum_at(ip, kIpProtocolUdp, bytes));
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "dataplane/wire/big_endian.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/ipv6.h"
+#include "dataplane/wire/word_at.h"
 
 namespace causeway {
 
@@ -49,22 +50,17 @@ inline uint64_t sum_frame(const uint8_t* bytes, size_t count, uint32_t initial) 
     sum += word;
     carries += sum < word ? 1 : 0;
   };
-  const auto word_at = [&](size_t i) {
-    uint64_t word = 0;
-    std::memcpy(&word, bytes + i, 8);
-    return word;
-  };
   size_t i = 0;
   for (; i + 16 <= count; i += 16) {
-    add(word_at(i));
-    add(word_at(i + 8));
+    add(word_at<uint64_t>(bytes + i));
+    add(word_at<uint64_t>(bytes + i + 8));
   }
   if (i + 8 <= count) {
-    add(word_at(i));
+    add(word_at<uint64_t>(bytes + i));
     i += 8;
   }
   // What is left, as if zeros followed: the last 8 bytes without those that were counted.
-  if (i != count) add(word_at(count - 8) >> (i + 8 - count) * 8);
+  if (i != count) add(word_at<uint64_t>(bytes + count - 8) >> (i + 8 - count) * 8);
   return (sum & 0xffff'ffff) + (sum >> 32) + carries;
 }
 
@@ -78,9 +74,7 @@ uint64_t wide_sum_header(const Header& header) noexcept {
   static_assert(sizeof(Header) % 4 == 0 && alignof(Header) == 1);
   uint64_t sum = 0;
   for (size_t i = 0; i < sizeof(Header); i += 4) {
-    uint32_t word = 0;
-    std::memcpy(&word, reinterpret_cast<const uint8_t*>(&header) + i, 4);
-    sum += word;
+    sum += word_at<uint32_t>(reinterpret_cast<const uint8_t*>(&header) + i);
   }
   return sum;
 }
@@ -127,6 +121,13 @@ inline uint32_t pseudo_header_sum(const Ipv4Header& ip, uint8_t protocol, uint32
 }
 inline uint32_t pseudo_header_sum(const Ipv6Header& ip, uint8_t protocol, uint32_t l4_bytes) noexcept {
   return pseudo_header_sum_v6(&ip.source, &ip.destination, protocol, l4_bytes);
+}
+
+// Of the IP header at `ip`, whichever version it says; IPv6 without extension headers.
+inline uint32_t pseudo_header_sum_at(const void* ip, uint8_t protocol, uint32_t l4_bytes) noexcept {
+  const auto* v4 = static_cast<const Ipv4Header*>(ip);
+  return v4->version() == 4 ? pseudo_header_sum(*v4, protocol, l4_bytes)
+                            : pseudo_header_sum(*static_cast<const Ipv6Header*>(ip), protocol, l4_bytes);
 }
 
 // RFC 1624 section 3, equation 3: the checksum after a word under it changed.
