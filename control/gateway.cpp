@@ -6,6 +6,8 @@
 #include <random>
 #include <set>
 
+#include "control/icmp_echo.h"
+
 namespace causeway {
 namespace {
 
@@ -83,7 +85,10 @@ std::string Gateway::add_ethernet(const std::string& name, const config::Etherne
   std::string error = ports_.add(name, settings);
   if (!error.empty()) return error;
   set_neighbors(ports_.find(name)->index, {}, settings.neighbors);
-  if (settings.is_underlay()) tunnels_.reroute();
+  if (settings.is_underlay()) {
+    tunnels_.reroute();
+    neighbors_.announce(ports_.find(name)->index);
+  }
   return {};
 }
 
@@ -95,6 +100,7 @@ std::string Gateway::change_ethernet(const std::string& name, const config::Ethe
   if (error.empty()) set_neighbors(ports_.find(name)->index, before.neighbors, settings.neighbors);
   // After a failure too: the device was opened anew, and may have another MAC now or be gone.
   if (before.is_underlay() || settings.is_underlay()) tunnels_.reroute();
+  if (settings.is_underlay()) neighbors_.announce(ports_.find(name)->index);
   return error;
 }
 
@@ -216,6 +222,15 @@ void Gateway::commit() {
 
 uint16_t Gateway::now_s() const { return static_cast<uint16_t>(rte_rdtsc() / rte_get_tsc_hz()); }
 
+void Gateway::receive(PortIndex port, rte_mbuf* frame) {
+  const Underlay::Port* const underlay = underlay_.find(port);
+  if (underlay != nullptr && make_echo_reply(frame, underlay->mac)) {
+    inject({frame, kNoAdjacency, port});
+  } else {
+    neighbors_.receive(port, frame);
+  }
+}
+
 size_t Gateway::serve_workers() {
   publisher_.poll();
   const size_t at_most = 50000 / workers_.size();  // of each; then others get their turn
@@ -234,7 +249,7 @@ size_t Gateway::serve_workers() {
       if (frame.adjacency != kNoAdjacency) {
         tunnels_.hold(frame);
       } else {
-        neighbors_.receive(frame.port, frame.frame);
+        receive(frame.port, frame.frame);
       }
       ++served;
     }

@@ -73,6 +73,8 @@ class Gateway {
   Neighbors::Hooks neighbor_hooks();
   void set_neighbors(PortIndex port, const std::vector<config::StaticNeighbor>& before,
                      const std::vector<config::StaticNeighbor>& after);
+  // A frame to this host from an underlay port.
+  void receive(PortIndex port, rte_mbuf* frame);
   void inject(const InjectedFrame& frame);
   void drop(rte_mbuf* frame, DropReason reason);
 

@@ -1,11 +1,8 @@
 #include "control/neighbors.h"
 
 #include "dataplane/wire/arp.h"
-#include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/header_at.h"
-#include "dataplane/wire/icmp.h"
-#include "dataplane/wire/ipv4.h"
 
 namespace causeway {
 namespace {
@@ -141,12 +138,19 @@ void Neighbors::probe(const NextHop& hop, Neighbor& neighbor) {
   ++neighbor.probes;
   neighbor.next_probe = Clock::now() + (neighbor.state == State::failed ? kRetryFailed : kRetry);
   const auto source = underlay_.source_for(hop.port, hop.address);
-  if (!source || !hop.address.is_v4()) return;
-  // While an old answer stands the request goes to it alone (RFC 1122 section 2.3.2.1).
-  send_arp(hop.port, kArpRequest, *source, neighbor.state == State::probing ? neighbor.mac : MacAddress{}, hop.address);
+  if (!source) return;
+  // While an old answer stands the request goes to it alone (RFC 1122 section 2.3.2.1, RFC 4861 section 7.3.3).
+  const MacAddress to = neighbor.state == State::probing ? neighbor.mac : MacAddress{};
+  if (hop.address.is_v4()) {
+    send_arp(hop.port, kArpRequest, *source, to, hop.address);
+  } else if (rte_mbuf* const frame = hooks_.make_frame()) {
+    write_solicitation(frame, underlay_.find(hop.port)->mac, *source, hop.address, to);
+    hooks_.send(hop.port, frame);
+  }
 }
 
 void Neighbors::tick() {
+  send_announcements();
   const auto now = Clock::now();
   for (auto& [hop, neighbor] : neighbors_) {
     if (neighbor.watchers == 0 || neighbor.state == State::permanent) continue;
@@ -164,16 +168,10 @@ void Neighbors::tick() {
 
 void Neighbors::receive(PortIndex port, rte_mbuf* frame) {
   const auto* ethernet = header_at<EthernetHeader>(frame, 0);
-  switch (ethernet != nullptr ? ethernet->ethertype.get() : 0) {
-    case kEtherTypeArp:
-      receive_arp(port, frame);
-      break;
-    case kEtherTypeIpv4:
-      receive_icmp(port, frame);
-      break;
-    default:
-      hooks_.drop(frame, port, DropReason::control_ignored);
-      break;
+  if (ethernet != nullptr && ethernet->ethertype.get() == kEtherTypeArp) {
+    receive_arp(port, frame);
+  } else {
+    receive_nd(port, frame);
   }
 }
 
@@ -232,30 +230,83 @@ void Neighbors::send_arp(PortIndex port, uint16_t operation, const IpAddress& se
   hooks_.send(port, frame);
 }
 
-// An echo request becomes its own reply. The dataplane has checked the IP header.
-void Neighbors::receive_icmp(PortIndex port, rte_mbuf* frame) {
-  auto* ethernet = writable_header_at<EthernetHeader>(frame, 0);
-  auto* ip = writable_header_at<Ipv4Header>(frame, sizeof(EthernetHeader));
-  constexpr uint32_t kIcmpOffset = sizeof(EthernetHeader) + sizeof(Ipv4Header);
-  auto* icmp = writable_header_at<IcmpHeader>(frame, kIcmpOffset);
-  const Underlay::Port* const underlay = underlay_.find(port);
-  if (underlay == nullptr || ip == nullptr || icmp == nullptr || ip->protocol != kIpProtocolIcmp ||
-      icmp->type != kIcmpEchoRequest || ethernet->destination != underlay->mac ||
-      ip->total_bytes.get() < sizeof(Ipv4Header) + sizeof(IcmpHeader) ||
-      fold(sum_chain(frame, kIcmpOffset, ip->total_bytes.get() - static_cast<uint32_t>(sizeof(Ipv4Header)))) !=
-          0xffff) {
+void Neighbors::receive_nd(PortIndex port, rte_mbuf* frame) {
+  const std::optional<NeighborMessage> message = read_neighbor_message(frame);
+  const bool taken = message && (message->solicitation ? solicited(port, *message) : advertised(port, *message));
+  if (taken) {
+    rte_pktmbuf_free(frame);
+  } else {
     hooks_.drop(frame, port, DropReason::control_ignored);
-    return;
   }
-  ethernet->destination = std::exchange(ethernet->source, underlay->mac);
-  std::swap(ip->source, ip->destination);
-  ip->ttl = 64;
-  ip->checksum = ipv4_checksum(*ip);
-  const be16 before = be16::from_raw(__builtin_bit_cast(uint16_t, std::array<uint8_t, 2>{icmp->type, icmp->code}));
-  icmp->type = kIcmpEchoReply;
-  const be16 after = be16::from_raw(__builtin_bit_cast(uint16_t, std::array<uint8_t, 2>{icmp->type, icmp->code}));
-  icmp->checksum = update_checksum(icmp->checksum, before, after);
-  hooks_.send(port, frame);
+}
+
+// RFC 4861 sections 7.2.3 and 7.2.4.
+bool Neighbors::solicited(PortIndex port, const NeighborMessage& message) {
+  if (!underlay_.owns(port, message.target)) return false;
+  const auto found = neighbors_.find(NextHop{port, message.source});
+  // Who asks tells its MAC, not that it hears us.
+  if (found != neighbors_.end() && found->second.state != State::permanent && message.link_address &&
+      !(found->second.usable() && found->second.mac == *message.link_address)) {
+    doubt(found->first, found->second, *message.link_address);
+  }
+  std::optional<Host> asker;
+  if (!message.source.is_unspecified()) {
+    asker = Host{message.link_address.value_or(message.frame_source), message.source};
+  }
+  if (rte_mbuf* const answer = hooks_.make_frame()) {
+    write_advertisement(answer, {underlay_.find(port)->mac, message.target}, asker);
+    hooks_.send(port, answer);
+  }
+  return true;
+}
+
+// RFC 4861 section 7.2.5.
+bool Neighbors::advertised(PortIndex port, const NeighborMessage& message) {
+  const auto found = neighbors_.find(NextHop{port, message.target});
+  if (found == neighbors_.end() || found->second.state == State::permanent) return false;
+  auto& [hop, neighbor] = *found;
+  if (!neighbor.usable() && !message.link_address) return false;
+  const MacAddress mac = message.link_address.value_or(neighbor.mac);
+  if (neighbor.usable() && !message.override_mac && mac != neighbor.mac) {
+    // It may be another one that has the same address: ask the one we know.
+    if (neighbor.state == State::reachable) doubt(hop, neighbor, neighbor.mac);
+  } else if (message.solicited) {
+    confirm(hop, neighbor, mac);
+  } else if (!neighbor.usable() || mac != neighbor.mac) {
+    doubt(hop, neighbor, mac);
+  }
+  return true;
+}
+
+// A MAC that is claimed but has not answered: used, and the next tick asks whether it is there (STALE).
+void Neighbors::doubt(const NextHop& hop, Neighbor& neighbor, const MacAddress& mac) {
+  if (!neighbor.usable() || neighbor.mac != mac) confirm(hop, neighbor, mac);
+  neighbor.state = State::probing;
+  neighbor.next_probe = Clock::now();
+}
+
+void Neighbors::announce(PortIndex port) {
+  constexpr unsigned kTimes = 3;  // MAX_NEIGHBOR_ADVERTISEMENT
+  announcements_[port] = {kTimes, Clock::now()};
+}
+
+void Neighbors::send_announcements() {
+  constexpr auto kInterval = 1s;  // RETRANS_TIMER
+  const auto now = Clock::now();
+  for (auto& [port, announcement] : announcements_) {
+    const Underlay::Port* const underlay = underlay_.find(port);
+    if (underlay == nullptr) announcement.left = 0;
+    if (announcement.left == 0 || now < announcement.next) continue;
+    for (const IpPrefix& own : underlay->addresses) {
+      rte_mbuf* const frame = own.address.is_v6() ? hooks_.make_frame() : nullptr;
+      if (frame == nullptr) continue;
+      write_advertisement(frame, {underlay->mac, own.address}, std::nullopt);
+      hooks_.send(port, frame);
+    }
+    announcement.next = now + kInterval;
+    --announcement.left;
+  }
+  std::erase_if(announcements_, [](const auto& item) { return item.second.left == 0; });
 }
 
 }  // namespace causeway

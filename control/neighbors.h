@@ -1,6 +1,6 @@
-// Neighbors of the underlay: IPv4 next hops resolved by ARP (RFC 826), kept fresh, and never learnt from
-// tunnelled data. Answers ARP and ICMP echo (RFC 792) for our own addresses. Frames for a next hop under
-// resolution wait here, a few each.
+// Neighbors of the underlay: next hops resolved by ARP (RFC 826) or neighbor discovery (RFC 4861), kept fresh, and
+// never learnt from tunnelled data. Answers both for our own addresses. Frames for a next hop under resolution wait
+// here, a few each.
 #pragma once
 
 #include <chrono>
@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "control/config.h"
+#include "control/neighbor_discovery.h"
 #include "control/underlay.h"
 #include "dataplane/context.h"
 
@@ -58,8 +59,10 @@ class Neighbors {
   void forget(const NextHop& hop, AdjacencyIndex adjacency);
   // Counts and frees a frame that has no next hop at all.
   void refuse(const PuntedFrame& frame) { hooks_.drop(frame.frame, frame.port, DropReason::neighbor_unresolved); }
-  // A frame to this host from an underlay port: ARP or ICMP. Takes it over.
+  // ARP or neighbor discovery from an underlay port, or nothing that anybody else wanted. Takes it over.
   void receive(PortIndex port, rte_mbuf* frame);
+  // Tells everybody on the link where our IPv6 addresses are now (RFC 4861 section 7.2.6), from the next tick on.
+  void announce(PortIndex port);
   // Probes, retries and gives up. Called a few times a second.
   void tick();
 
@@ -72,13 +75,22 @@ class Neighbors {
   void confirm(const NextHop& hop, Neighbor& neighbor, const MacAddress& mac);
   void fail(const NextHop& hop, Neighbor& neighbor);
   void receive_arp(PortIndex port, rte_mbuf* frame);
-  void receive_icmp(PortIndex port, rte_mbuf* frame);
+  void receive_nd(PortIndex port, rte_mbuf* frame);
+  bool solicited(PortIndex port, const NeighborMessage& message);
+  bool advertised(PortIndex port, const NeighborMessage& message);
+  void doubt(const NextHop& hop, Neighbor& neighbor, const MacAddress& mac);
+  void send_announcements();
   void send_arp(PortIndex port, uint16_t operation, const IpAddress& sender, const MacAddress& target_mac,
                 const IpAddress& target);
 
   const Underlay& underlay_;
   Hooks hooks_;
   std::map<NextHop, Neighbor> neighbors_;
+  struct Announcement {
+    unsigned left = 0;
+    Clock::time_point next{};
+  };
+  std::map<PortIndex, Announcement> announcements_;
 };
 
 const char* to_string(Neighbors::State state);

@@ -5,6 +5,7 @@ import sys
 
 from bridge_frames import write_bridge
 from decap_frames import write_decap
+from discovery_frames import write_discovery
 from encap_frames import write_encap
 from host_frames import write_host
 from offload_frames import write_offload
@@ -18,6 +19,7 @@ def main():
         write_encap(out)
         write_bridge(out)
         write_host(out)
+        write_discovery(out)
         write_offload(out)
 
 

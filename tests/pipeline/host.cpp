@@ -1,4 +1,4 @@
-// The underlay's own business: ARP, ICMP echo, next hops that are resolved, lost and moved, frames that wait.
+// The underlay's own business over IPv4: ARP, ICMP echo, next hops that are resolved, lost and moved, frames that wait.
 #include <nlohmann/json.hpp>
 
 #include "control/show.h"
@@ -19,7 +19,7 @@ ethernets:
   lan0: {}
   up0:
     macaddress: 02:00:00:00:00:01
-    addresses: [172.31.0.1/24, "fd00:31::1/64"]
+    addresses: [172.31.0.1/24]
     routes: [{to: default, via: 172.31.0.9}]
     neighbors: [)" +
          neighbors + R"(]

@@ -1,0 +1,206 @@
+// IPv6 on the underlay: neighbor discovery, ICMPv6 echo, frames that wait for a neighbor.
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "control/show.h"
+#include "tests/pipeline/bed.h"
+#include "tests/pipeline/outer_compare.h"
+
+namespace causeway::test {
+namespace {
+
+const Bytes& frame(const std::string& name) { return pipeline_frames()[name]; }
+using Sequence = std::vector<Bytes>;
+
+std::string topology(const std::string& neighbors = "") {
+  return R"(
+version: 1
+ethernets:
+  lan0: {}
+  up0:
+    macaddress: 02:00:00:00:00:01
+    addresses: ["fd00:31::1/64"]
+    neighbors: [)" +
+         neighbors + R"(]
+tunnels:
+  vx0: {mode: vxlan, id: 50, local: "fd00:31::1", remote: "fd00:31::2"}
+bridges:
+  br0: {interfaces: [lan0, vx0]}
+)";
+}
+
+constexpr const char* kStatic = "{to: \"fd00:31::2\", macaddress: 02:00:00:00:00:02}";
+
+void send_stream(Bed& bed, size_t first, size_t count) {
+  const Sequence stream = pipeline_frames().sequence("stream6");
+  for (size_t i = 0; i < count; ++i) bed.send("lan0", stream.at(first + i));
+}
+
+void check_stream(const Sequence& got, const std::string& name, size_t first, size_t count) {
+  const Sequence expected = pipeline_frames().sequence(name);
+  REQUIRE(got.size() == count);
+  for (size_t i = 0; i < count; ++i) {
+    CAPTURE(name, i);
+    check_outer(got[i], expected.at(first + i));
+  }
+}
+
+std::string state(Bed& bed) { return show(bed.gateway(), "neighbors").at(0)["state"].get<std::string>(); }
+
+// One turn of the control thread's timer.
+Sequence tick(Bed& bed) {
+  bed.gateway().tick();
+  bed.run();
+  return bed.take_bytes("up0");
+}
+
+// A neighbor that has answered, its announcements behind it.
+void meet(Bed& bed) {
+  bed.send("up0", frame("nd.is-at.2"));
+  REQUIRE(state(bed) == "reachable");
+  bed.nothing_sent();
+}
+
+}  // namespace
+
+TEST_CASE("discovery: an unresolved next hop is solicited, frames wait and leave in order") {
+  for (const char* answer : {"nd.is-at.2", "nd.unsolicited.2", "nd.asks-us.2"}) {
+    CAPTURE(answer);
+    Bed bed(topology());
+    bed.run();
+    CHECK(bed.take_bytes("up0") == Sequence{frame("nd.who-is.2")});
+    CHECK(state(bed) == "incomplete");
+    send_stream(bed, 0, 5);
+    CHECK(bed.nothing_sent());
+    bed.send("up0", frame("nd.is-at.2.no-option"));  // says nothing
+    CHECK(bed.nothing_sent());
+    bed.send("up0", frame(answer));
+    Sequence sent = bed.take_bytes("up0");
+    if (answer == std::string("nd.asks-us.2")) {
+      REQUIRE(sent.size() == 6);
+      CHECK(sent.back() == frame("nd.our-answer.2"));
+      sent.pop_back();
+    }
+    check_stream(sent, "stream6.to-2", 0, 5);
+    // Only who answers a question is known to hear us.
+    CHECK(state(bed) == (answer == std::string("nd.is-at.2") ? "reachable" : "probing"));
+    CHECK(to_text(bed.counts()) == "control_ignored 1");
+  }
+}
+
+TEST_CASE("discovery: one who may have gone is asked alone, and answers without its MAC") {
+  Bed bed(topology());
+  meet(bed);
+  bed.send("up0", frame("nd.moved.2.no-override"));  // another one with its address?
+  CHECK(state(bed) == "probing");
+  const Sequence sent = tick(bed);
+  REQUIRE(sent.size() == 2);  // and that we are here
+  CHECK(sent[1] == frame("nd.who-is.2.unicast"));
+  bed.send("up0", frame("nd.is-at.2.no-option"));
+  CHECK(state(bed) == "reachable");
+  send_stream(bed, 0, 1);
+  check_stream(bed.take_bytes("up0"), "stream6.to-2", 0, 1);
+  CHECK(bed.counts().all_drops() == 0);
+}
+
+TEST_CASE("discovery: four questions unanswered, then it has failed") {
+  Bed bed(topology());
+  send_stream(bed, 0, 3);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (state(bed) != "failed" && std::chrono::steady_clock::now() < end) {
+    bed.gateway().tick();
+    bed.run();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  CHECK(state(bed) == "failed");
+  Sequence sent = bed.take_bytes("up0");
+  std::erase(sent, frame("nd.probe-answer"));
+  CHECK(sent == Sequence(5, frame("nd.who-is.2")));
+  CHECK(to_text(bed.counts()) == "neighbor_unresolved 3");
+  bed.send("up0", frame("nd.is-at.2"));
+  send_stream(bed, 3, 1);
+  check_stream(bed.take_bytes("up0"), "stream6.to-2", 3, 1);
+}
+
+TEST_CASE("discovery: traffic follows a neighbor's new MAC at once") {
+  for (const char* news : {"nd.moved.2", "nd.moved.2.unsolicited", "nd.asks-us.2.moved"}) {
+    CAPTURE(news);
+    Bed bed(topology());
+    meet(bed);
+    send_stream(bed, 0, 2);
+    check_stream(bed.take_bytes("up0"), "stream6.to-2", 0, 2);
+    bed.send("up0", frame(news));
+    const bool asked = news == std::string("nd.asks-us.2.moved");
+    CHECK(bed.take_bytes("up0") == (asked ? Sequence{frame("nd.our-answer.2.moved")} : Sequence{}));
+    send_stream(bed, 2, 2);
+    check_stream(bed.take_bytes("up0"), "stream6.to-2-moved", 2, 2);
+  }
+}
+
+TEST_CASE("discovery: a static neighbor is neither asked for nor moved") {
+  Bed bed(topology(kStatic));
+  bed.run();
+  CHECK(bed.nothing_sent());
+  bed.send("up0", frame("nd.moved.2"));
+  CHECK(to_text(bed.counts()) == "control_ignored 1");
+  bed.send("up0", frame("nd.asks-us.2.moved"));
+  CHECK(bed.take_bytes("up0") == Sequence{frame("nd.our-answer.2.moved")});
+  send_stream(bed, 0, 1);
+  check_stream(bed.take_bytes("up0"), "stream6.to-2", 0, 1);
+}
+
+TEST_CASE("discovery: who asks for our address is answered") {
+  Bed bed(topology(kStatic));
+  const std::pair<const char*, const char*> questions[] = {{"nd.asks-us.2", "nd.our-answer.2"},
+                                                           {"nd.asks-us.unicast", "nd.our-answer.2"},
+                                                           {"nd.asks-us.no-option", "nd.our-answer.2"},
+                                                           {"nd.asks-us.link-local", "nd.our-answer.link-local"},
+                                                           {"nd.probe", "nd.probe-answer"}};
+  for (const auto& [question, answer] : questions) {
+    CAPTURE(question);
+    bed.send("up0", frame(question));
+    CHECK(bed.take_bytes("up0") == Sequence{frame(answer)});
+  }
+  CHECK(bed.counts().all_drops() == 0);
+}
+
+TEST_CASE("discovery: three times after its start the gateway says where it is") {
+  Bed bed(topology(kStatic));
+  CHECK(tick(bed) == Sequence{frame("nd.probe-answer")});
+  CHECK(tick(bed).empty());
+  Sequence sent;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(3500);
+  while (std::chrono::steady_clock::now() < end) {
+    for (Bytes& bytes : tick(bed)) sent.push_back(std::move(bytes));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  CHECK(sent == Sequence(2, frame("nd.probe-answer")));
+}
+
+TEST_CASE("discovery: ICMPv6 echo is answered") {
+  Bed bed(topology(kStatic));
+  for (const char* size : {"0", "1", "56", "57", "1400"}) {
+    CAPTURE(size);
+    bed.send("up0", frame("echo6.request." + std::string(size)));
+    CHECK(bed.take_bytes("up0") == Sequence{frame("echo6.reply." + std::string(size))});
+  }
+  bed.send("up0", frame("echo6.request.1400"), {100, 13, 500});
+  CHECK(bed.take_bytes("up0") == Sequence{frame("echo6.reply.1400")});
+  CHECK(bed.counts().all_drops() == 0);
+}
+
+TEST_CASE("discovery: what asks nothing of us, or must not be believed, is counted as ignored") {
+  Bed bed(topology());
+  bed.run();
+  bed.nothing_sent();
+  for (const std::string& name : pipeline_frames().names("nd-ignored.")) {
+    CAPTURE(name);
+    const Counts before = bed.counts();
+    bed.send("up0", frame(name));
+    CHECK(to_text(bed.counts() - before) == "control_ignored 1");
+    CHECK(bed.nothing_sent());
+    CHECK(state(bed) == "incomplete");
+  }
+}
+
+}  // namespace causeway::test
