@@ -53,6 +53,14 @@ struct DpdkDevice {  // any PCI device or vdev string
   auto operator<=>(const DpdkDevice&) const = default;
 };
 
+// Lowers the maximum segment size of TCP connections across an interface: to what its MTU takes, or to `bytes`.
+struct MssClamp {
+  enum class Mode : uint8_t { off, automatic, fixed };
+  Mode mode = Mode::off;
+  uint16_t bytes = 0;  // with Mode::fixed
+  auto operator<=>(const MssClamp&) const = default;
+};
+
 struct Ethernet {
   std::variant<PacketDevice, TapDevice, DpdkDevice, GeneratorSettings> device;
   uint16_t rx_queues = 0;            // 0: one a worker, where the device spreads flows over several
@@ -63,6 +71,7 @@ struct Ethernet {
   std::vector<Route> routes;
   std::vector<StaticNeighbor> neighbors;
   OffloadSettings offloads;
+  MssClamp mss_clamp;  // of a bridge port
   bool isolated = false;
   auto operator<=>(const Ethernet&) const = default;
   bool is_underlay() const noexcept { return !addresses.empty(); }
@@ -105,6 +114,7 @@ struct Tunnel {
   std::optional<bool> checksum;       // UDP checksum on transmit; none: off over IPv4, on over IPv6
   std::vector<GeneveOption> options;  // GENEVE
   bool allow_zero_checksum = false;   // accept GENEVE over IPv6 without one (`udp6-zero-checksum-rx`)
+  MssClamp mss_clamp;
   bool isolated = true;
   auto operator<=>(const Tunnel&) const = default;
 };

@@ -30,6 +30,10 @@ std::string text_of(T value) {
 std::string text_of(Toggle toggle) {
   return toggle == Toggle::automatic ? "auto" : toggle == Toggle::on ? "on" : "off";
 }
+std::string text_of(const MssClamp& clamp) {
+  if (clamp.mode == MssClamp::Mode::fixed) return std::to_string(clamp.bytes);
+  return clamp.mode == MssClamp::Mode::automatic ? "auto" : "off";
+}
 std::string text_of(Idle idle) { return idle == Idle::adaptive ? "adaptive" : "busy"; }
 std::string text_of(const MacAddress& mac) { return to_string(mac); }
 std::string text_of(const IpAddress& ip) { return to_string(ip); }
@@ -119,6 +123,7 @@ Differences differences_of(const Ethernet& before, const Ethernet& after) {
   result.compare("offloads.tunnel-tso", before.offloads.tunnel_tso, after.offloads.tunnel_tso);
   result.compare("offloads.flow", before.offloads.flow, after.offloads.flow);
   result.compare("offloads.gro", before.offloads.gro, after.offloads.gro);
+  result.compare("mss-clamp", before.mss_clamp, after.mss_clamp);
   result.compare("isolated", before.isolated, after.isolated);
   return result;
 }
@@ -156,6 +161,7 @@ Differences differences_of(const Tunnel& before, const Tunnel& after) {
   result.compare("checksum", before.checksum, after.checksum);
   result.compare("options", text_of(before.options), text_of(after.options));
   result.compare("udp6-zero-checksum-rx", before.allow_zero_checksum, after.allow_zero_checksum);
+  result.compare("mss-clamp", before.mss_clamp, after.mss_clamp);
   result.compare("isolated", before.isolated, after.isolated);
   return result;
 }

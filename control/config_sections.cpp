@@ -162,9 +162,9 @@ void Sections::read_ethernets(const Value& section) {
 }
 
 void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet& ethernet) {
-  static constexpr std::string_view kKeys[] = {"packet",     "dpdk",      "tap",        "generator",
-                                               "rx-workers", "mtu",       "macaddress", "addresses",
-                                               "routes",     "neighbors", "offloads",   "isolated"};
+  static constexpr std::string_view kKeys[] = {"packet",   "dpdk",       "tap",       "generator", "rx-workers",
+                                               "mtu",      "macaddress", "addresses", "routes",    "neighbors",
+                                               "offloads", "isolated",   "mss-clamp"};
   const Fields fields(value, kKeys);
   read_device(name, fields, ethernet);
   if (const auto workers = fields.find("rx-workers")) read_rx_workers(*workers, ethernet);
@@ -186,6 +186,10 @@ void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet
     toggles.toggle("tunnel-tso", ethernet.offloads.tunnel_tso);
     toggles.toggle("flow", ethernet.offloads.flow);
     toggles.toggle("gro", ethernet.offloads.gro);
+  }
+  fields.mss_clamp(ethernet.mss_clamp);
+  if (const auto clamp = fields.find("mss-clamp"); clamp && ethernet.is_underlay()) {
+    clamp->key_error("an underlay's frames are tunnels' frames: mss-clamp is for these");
   }
   fields.boolean("isolated", ethernet.isolated);
 }

@@ -42,9 +42,9 @@ void Sections::read_tunnels(const Value& section) {
 }
 
 void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tunnel) {
-  static constexpr std::string_view kKeys[] = {"mode",     "id",   "key",    "local",    "remote",
-                                               "port",     "ttl",  "tos",    "checksum", "udp6-zero-checksum-rx",
-                                               "isolated", "link", "options"};
+  static constexpr std::string_view kKeys[] = {"mode",     "id",   "key",     "local",    "remote",
+                                               "port",     "ttl",  "tos",     "checksum", "udp6-zero-checksum-rx",
+                                               "isolated", "link", "options", "mss-clamp"};
   const Fields fields(value, kKeys);
   fields.require({"mode", "local", "remote"});
   const auto mode = fields.find("mode");
@@ -81,6 +81,7 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
       options->key_error(fmt::format("only geneve has this key, not {}", mode_text(tunnel.mode)));
     }
   }
+  fields.mss_clamp(tunnel.mss_clamp);
   fields.boolean("isolated", tunnel.isolated);
 }
 

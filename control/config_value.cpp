@@ -208,6 +208,21 @@ std::optional<Toggle> Value::toggle() const {
   return std::array{Toggle::automatic, Toggle::on, Toggle::off}[*index];
 }
 
+std::optional<MssClamp> Value::mss_clamp() const {
+  constexpr uint64_t kSmallest = 88;    // 128 bytes of IPv4, the smallest that Linux believes (TCP_MIN_MSS)
+  constexpr uint64_t kLargest = 65495;  // 65,535 of IPv4
+  const std::string_view text = is_text() ? std::string_view(node_->text) : std::string_view();
+  if (text == "auto") return MssClamp{MssClamp::Mode::automatic, 0};
+  if (text == "off" || (text == "false" && !node_->quoted)) return MssClamp{};
+  if (!is_text() || node_->quoted || !parse_number(text).is_number) {
+    error_expected(fmt::format("auto, off or a number of bytes ({} to {})", kSmallest, kLargest));
+    return std::nullopt;
+  }
+  const auto bytes = number(kSmallest, kLargest);
+  if (!bytes) return std::nullopt;
+  return MssClamp{MssClamp::Mode::fixed, static_cast<uint16_t>(*bytes)};
+}
+
 std::optional<MacAddress> Value::unicast_mac() const {
   const auto mac = is_text() ? parse_mac(node_->text) : std::nullopt;
   if (!mac) {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/config.h"
 #include "control/config_load.h"
 #include "control/yaml_tree.h"
 
@@ -76,6 +77,7 @@ class Value {
   std::optional<bool> boolean() const;
   std::optional<size_t> word(std::initializer_list<std::string_view> words) const;  // its index
   std::optional<Toggle> toggle() const;
+  std::optional<MssClamp> mss_clamp() const;
   std::optional<MacAddress> unicast_mac() const;
   std::optional<std::vector<uint8_t>> hex() const;  // bytes as pairs of hexadecimal digits
   std::optional<IpAddress> address() const;
@@ -160,6 +162,7 @@ class Fields {
   }
   void boolean(std::string_view key, auto& out) const { read(key, out, &Value::boolean); }
   void toggle(std::string_view key, Toggle& out) const { read(key, out, &Value::toggle); }
+  void mss_clamp(MssClamp& out) const { read("mss-clamp", out, &Value::mss_clamp); }
   void mac(std::string_view key, auto& out) const { read(key, out, &Value::unicast_mac); }
   void address(std::string_view key, IpAddress& out) const { read(key, out, &Value::address); }
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "control/icmp_echo.h"
+#include "control/packet_too_big.h"
 
 namespace causeway {
 namespace {
@@ -54,7 +55,7 @@ void Gateway::start_workers() {
 Neighbors::Hooks Gateway::neighbor_hooks() {
   Neighbors::Hooks hooks;
   hooks.make_frame = [this] { return rte_pktmbuf_alloc(pool_); };
-  hooks.send = [this](PortIndex port, rte_mbuf* frame) { inject({frame, kNoAdjacency, port, 0}); };
+  hooks.send = [this](PortIndex port, rte_mbuf* frame) { inject({frame, kNoAdjacency, port, 0, kNoAdjacency}); };
   hooks.resume = [this](const PuntedFrame& frame) { inject(frame); };
   hooks.drop = [this](rte_mbuf* frame, PortIndex, DropReason reason) { drop(frame, reason); };
   hooks.changed = [this](const NextHop& hop) { tunnels_.neighbor_changed(hop); };
@@ -225,10 +226,27 @@ uint16_t Gateway::now_s() const { return static_cast<uint16_t>(rte_rdtsc() / rte
 void Gateway::receive(PortIndex port, rte_mbuf* frame) {
   const Underlay::Port* const underlay = underlay_.find(port);
   if (underlay != nullptr && make_echo_reply(frame, underlay->mac)) {
-    inject({frame, kNoAdjacency, port});
+    inject({frame, kNoAdjacency, port, 0, kNoAdjacency});
+    return;
+  }
+  const auto report = read_path_mtu_report(frame, *tables_.udp_listeners.load(std::memory_order_relaxed));
+  if (report && tunnels_.learn_path_mtu(*report)) {
+    rte_pktmbuf_free(frame);
   } else {
     neighbors_.receive(port, frame);
   }
+}
+
+// The answer goes back to where the frame came from, through the worker that had it.
+void Gateway::answer_too_big(const PuntedFrame& punted) {
+  const Adjacency* const to = adjacencies_.get(punted.adjacency);
+  rte_mbuf* const answer = to != nullptr && too_big_.take(punted.port, now_s()) ? rte_pktmbuf_alloc(pool_) : nullptr;
+  if (answer != nullptr && write_packet_too_big(answer, punted.frame, *to)) {
+    inject({answer, punted.from, punted.port, punted.worker, kNoAdjacency});
+  } else {
+    rte_pktmbuf_free(answer);
+  }
+  rte_pktmbuf_free(punted.frame);
 }
 
 size_t Gateway::serve_workers() {
@@ -246,7 +264,9 @@ size_t Gateway::serve_workers() {
     }
     PuntedFrame frame;
     while (served < at_most && context.punted.pop(frame)) {
-      if (frame.adjacency != kNoAdjacency) {
+      if (frame.from != kNoAdjacency) {
+        answer_too_big(frame);
+      } else if (frame.adjacency != kNoAdjacency) {
         tunnels_.hold(frame);
       } else {
         receive(frame.port, frame.frame);
@@ -261,6 +281,7 @@ size_t Gateway::serve_workers() {
 void Gateway::tick() {
   fdb_.age(now_s());
   neighbors_.tick();
+  tunnels_.tick();
   if (ports_.check_links()) bridges_.commit();
 }
 

@@ -75,6 +75,7 @@ class Gateway {
                      const std::vector<config::StaticNeighbor>& after);
   // A frame to this host from an underlay port.
   void receive(PortIndex port, rte_mbuf* frame);
+  void answer_too_big(const PuntedFrame& punted);
   void inject(const InjectedFrame& frame);
   void drop(rte_mbuf* frame, DropReason reason);
 
@@ -92,6 +93,7 @@ class Gateway {
   Tunnels tunnels_;
   Ports ports_;
   std::set<AdjacencyIndex> left_bridge_;  // since the last commit
+  TooBigLimit too_big_;                   // of all workers together
 };
 
 }  // namespace causeway

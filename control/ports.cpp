@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "control/mss_limit.h"
+
 namespace causeway {
 
 std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, const PortOptions& options, std::string& error) {
@@ -254,10 +256,9 @@ void Ports::publish_adjacency(const Record& record) {
   adjacency->bridge = record.bridge;
   adjacency->isolated = record.settings.isolated;
   adjacency->blocked = record.link_up ? DropReason::none : DropReason::port_down;
-  // Ethernet header and one VLAN tag come on top of the MTU.
-  constexpr int kHeaderBytes = 18;
-  const int mtu = record.port != nullptr ? record.port->mtu() : 0;
-  adjacency->max_frame_bytes = static_cast<uint16_t>(std::min(mtu + kHeaderBytes, 0xffff));
+  const uint32_t mtu = record.port != nullptr ? record.port->mtu() : 0;
+  adjacency->max_frame_bytes = static_cast<uint16_t>(std::min(mtu + kPortHeaderBytes, 0xffffU));
+  adjacency->mss = mss_limit(record.settings.mss_clamp, mtu);
   adjacencies_.publish(std::move(adjacency));
 }
 

@@ -99,7 +99,11 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
   json remotes = json::array();
   DropReason blocked = DropReason::none;
   uint16_t mtu = 0xffff;
+  std::optional<uint16_t> path_mtu;  // what routers said, of the narrowest path
   for (const Tunnels::Endpoint& endpoint : tunnel.endpoints) {
+    if (const auto learnt = gateway.tunnels().path_mtus().find({tunnel.settings.local, endpoint.remote})) {
+      path_mtu = std::min(path_mtu.value_or(UINT16_MAX), *learnt);
+    }
     for (const auto& worker : gateway.workers()) traffic.add(worker->context().counters.tunnels[endpoint.adjacency]);
     remotes.push_back(to_string(endpoint.remote));
     const DropReason reason = gateway.tunnels().blocked(endpoint);
@@ -120,6 +124,7 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
           {"bridge", bridge != nullptr ? json(gateway.bridges().name_of(bridge->index)) : json()},
           {"state", state},
           {"mtu", mtu},
+          {"path_mtu", path_mtu ? json(*path_mtu) : json()},
           {"rx_packets", traffic.rx_packets},
           {"rx_bytes", traffic.rx_bytes},
           {"tx_packets", traffic.tx_packets},

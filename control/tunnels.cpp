@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "control/mss_limit.h"
 #include "control/outer_template.h"
 #include "dataplane/wire/ethernet.h"
 
@@ -171,12 +172,14 @@ void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
     const Underlay::Port& port = *underlay_.find(endpoint.next_hop->port);
     adjacency->port = endpoint.next_hop->port;
     source = port.mac;
-    mtu = port.mtu;
+    mtu = std::min(port.mtu, path_mtus_.find({tunnel.settings.local, endpoint.remote}).value_or(UINT16_MAX));
     destination = neighbors_.mac_of(*endpoint.next_hop).value_or(MacAddress{});
   }
   build_outer(*adjacency, tunnel.settings, endpoint.remote, source, destination);
-  const int room = mtu + static_cast<int>(sizeof(EthernetHeader)) - adjacency->outer_bytes;
+  constexpr int kEthernetBytes = sizeof(EthernetHeader);
+  const int room = mtu + kEthernetBytes - adjacency->outer_bytes;
   adjacency->max_frame_bytes = static_cast<uint16_t>(std::max(room, 0));
+  adjacency->mss = mss_limit(tunnel.settings.mss_clamp, static_cast<uint32_t>(std::max(room - kEthernetBytes, 0)));
   adjacencies_.publish(std::move(adjacency));
 }
 
@@ -199,6 +202,29 @@ void Tunnels::neighbor_changed(const NextHop& hop) {
     const Tunnel& tunnel = tunnels_.at(tunnel_of_.at(index));
     for (const Endpoint& endpoint : tunnel.endpoints) {
       if (endpoint.adjacency == index) publish(tunnel, endpoint);
+    }
+  }
+}
+
+bool Tunnels::learn_path_mtu(const PathMtuReport& report) {
+  const Path path{report.tunnel.local, report.tunnel.remote};
+  const std::optional<NextHop> next_hop = underlay_.route(path.local, path.remote);
+  if (table_->find(report.tunnel) == kNoAdjacency || !next_hop || report.mtu >= underlay_.find(next_hop->port)->mtu) {
+    return false;
+  }
+  if (path_mtus_.learn(path, report.mtu, PathMtus::Clock::now())) republish(path);
+  return true;
+}
+
+void Tunnels::tick() {
+  for (const Path& path : path_mtus_.expire(PathMtus::Clock::now())) republish(path);
+}
+
+void Tunnels::republish(const Path& path) {
+  for (const auto& [name, tunnel] : tunnels_) {
+    if (tunnel.settings.local != path.local) continue;
+    for (const Endpoint& endpoint : tunnel.endpoints) {
+      if (endpoint.remote == path.remote) publish(tunnel, endpoint);
     }
   }
 }

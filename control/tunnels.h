@@ -12,6 +12,7 @@
 #include "control/adjacencies.h"
 #include "control/config.h"
 #include "control/neighbors.h"
+#include "control/path_mtu.h"
 #include "control/publish.h"
 #include "control/underlay.h"
 
@@ -51,6 +52,11 @@ class Tunnels {
   void reroute();
   // A neighbor's MAC became known, changed or was lost.
   void neighbor_changed(const NextHop& hop);
+  // A router says that packets of a tunnel are too big; false: no tunnel of ours sends such packets.
+  bool learn_path_mtu(const PathMtuReport& report);
+  const PathMtus& path_mtus() const { return path_mtus_; }
+  // Forgets what routers said long ago. Called a few times a second.
+  void tick();
   // A frame that a worker could not send for want of a neighbor.
   void hold(const PuntedFrame& frame);
 
@@ -59,6 +65,7 @@ class Tunnels {
   void route(const config::Tunnel& settings, Endpoint& endpoint);
   void unroute(Endpoint& endpoint);
   void publish(const Tunnel& tunnel, const Endpoint& endpoint);
+  void republish(const Path& path);
   void insert_key(const TunnelKey& key, AdjacencyIndex adjacency);
   void erase_key(const TunnelKey& key);
   void listen(const config::Tunnel& settings, int delta);
@@ -75,6 +82,7 @@ class Tunnels {
   std::map<std::string, Tunnel> tunnels_;
   std::map<AdjacencyIndex, std::string> tunnel_of_;
   std::map<NextHop, std::set<AdjacencyIndex>> users_;
+  PathMtus path_mtus_;
   // Kind, keyless, UDP port, VNI -> endpoints.
   std::map<std::tuple<AdjacencyKind, uint8_t, uint16_t, uint32_t>, unsigned> ids_;
   std::map<std::pair<uint16_t, AdjacencyKind>, unsigned> listeners_;

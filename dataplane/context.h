@@ -24,13 +24,15 @@ struct LearnMessage {
   BridgeIndex bridge = kNoBridge;
 };
 
-// Worker -> control. `adjacency` set: an inner frame for a tunnel whose next hop is unresolved. Otherwise
-// an underlay frame to this host itself (ARP, ND, ICMP).
+// Worker -> control. `from` set: a frame that came from there, too big for `adjacency`; it is counted as dropped, and
+// its sender wants to be told. Otherwise, `adjacency` set: an inner frame for a tunnel whose next hop is unresolved.
+// Neither: an underlay frame to this host itself (ARP, ND, ICMP).
 struct PuntedFrame {
   rte_mbuf* frame = nullptr;
   AdjacencyIndex adjacency = kNoAdjacency;
   PortIndex port = 0;
   uint16_t worker = 0;  // who punted it, and injects it again: of one flow, all frames pass one worker
+  AdjacencyIndex from = kNoAdjacency;
 };
 
 // Control -> worker. `adjacency` set: encapsulate and send there; otherwise send as it is out of `port`.
@@ -56,6 +58,28 @@ class RecentlyTold {
   std::array<Told, 1024> told_{};
 };
 
+// How many senders a second and ingress port may be told that a frame is too big. A flood of such frames costs what
+// any other drop does.
+class TooBigLimit {
+ public:
+  static constexpr uint16_t kPerSecond = 100;
+
+  bool take(PortIndex port, uint16_t now_s) noexcept {
+    Second& second = seconds_[port];
+    if (second.now_s != now_s) second = {now_s, 0};
+    if (second.told == kPerSecond) return false;
+    ++second.told;
+    return true;
+  }
+
+ private:
+  struct Second {
+    uint16_t now_s = 0;
+    uint16_t told = 0;
+  };
+  std::array<Second, kMaxPorts> seconds_{};
+};
+
 struct WorkerContext {
   WorkerContext(Tables& t, uint16_t worker, uint32_t cache_entries, uint64_t seed)
       : tables(t), id(worker), cache(cache_entries, seed) {}
@@ -68,6 +92,7 @@ struct WorkerContext {
   TxBuffers tx;
   Segmenter segmenter;
   RecentlyTold told;
+  TooBigLimit too_big;
   rte_mempool* pool = nullptr;  // copies, headers and segments
 
   SpscRing<LearnMessage> learned{32768};
@@ -81,7 +106,8 @@ struct WorkerContext {
   uint64_t changes = 0;  // of the tables, that the flow cache's epoch began with
   uint16_t now_s = 0;
   uint32_t tick = 0;
-  PortIndex ingress = 0;  // the port of the batch under way
+  PortIndex ingress = 0;               // the port of the batch under way
+  AdjacencyIndex from = kNoAdjacency;  // where forward's frames came in; none: from the control thread
 };
 
 inline void count_drop(WorkerContext& w, DropReason reason) noexcept {
@@ -97,7 +123,7 @@ inline void drop(WorkerContext& w, rte_mbuf* frame, DropReason reason) noexcept 
 
 // Hands a frame to the control thread.
 inline void punt(WorkerContext& w, rte_mbuf* frame, AdjacencyIndex adjacency) noexcept {
-  if (!w.punted.push({frame, adjacency, w.ingress, w.id})) {
+  if (!w.punted.push({frame, adjacency, w.ingress, w.id, kNoAdjacency})) {
     drop(w, frame, DropReason::control_queue_full);
     return;
   }

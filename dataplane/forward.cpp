@@ -4,6 +4,7 @@
 
 #include "dataplane/encap.h"
 #include "dataplane/intent.h"
+#include "dataplane/mss_clamp.h"
 #include "dataplane/tx.h"
 #include "dataplane/wire/header_at.h"
 #include "dataplane/wire/tcp.h"
@@ -55,6 +56,10 @@ rte_mbuf* replicate(WorkerContext& w, rte_mbuf* frame) noexcept {
   return copy;
 }
 
+void clamp(rte_mbuf* frame, const Adjacency& in, const Adjacency& to) noexcept {
+  if (in.mss.any() || to.mss.any()) clamp_mss(frame, lower_of(in.mss, to.mss));
+}
+
 void flood(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
   const BridgeEntry* const bridge = w.tables.bridge(in.bridge);
   const Adjacency* last = nullptr;
@@ -67,6 +72,7 @@ void flood(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
       if (last != nullptr) {
         rte_mbuf* const copy = replicate(w, frame);
         if (copy != nullptr) {
+          clamp(copy, in, *last);
           output(w, copy, *last);
         } else {
           count_drop(w, DropReason::mbuf_alloc);
@@ -79,7 +85,19 @@ void flood(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
     drop(w, frame, DropReason::no_flood_target);
     return;
   }
+  clamp(frame, in, *last);
   output(w, frame, *last);
+}
+
+// The end of a frame that doesn't fit. Some go to the control thread, which tells their senders.
+[[gnu::cold, gnu::noinline]] void refuse_too_big(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
+  if (w.from == kNoAdjacency || !w.too_big.take(w.ingress, w.now_s) ||
+      !w.punted.push({frame, to.index, w.ingress, w.id, w.from})) {
+    drop(w, frame, DropReason::too_big);
+    return;
+  }
+  count_drop(w, DropReason::too_big);
+  w.counters.ports[w.ingress].rx_drops.add(1);
 }
 
 }  // namespace
@@ -94,7 +112,7 @@ void output(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
     return;
   }
   if (frame->pkt_len > to.max_frame_bytes && !segments_fit(frame, to.max_frame_bytes)) [[unlikely]] {
-    drop(w, frame, DropReason::too_big);
+    refuse_too_big(w, frame, to);
     return;
   }
   if (to.kind != AdjacencyKind::port) {
@@ -178,6 +196,7 @@ void drop_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, DropReason re
 void forward_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjacency& in,
                  AdjacencyIndex out) noexcept {
   if (out == kGone) return;
+  w.from = in.index;
   if (out == kFlood) {
     for (uint16_t i = 0; i < count; ++i) flood(w, frames[i], in);
     return;
@@ -190,6 +209,10 @@ void forward_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adja
   } else if (to->isolated && in.isolated) {
     drop_run(w, frames, count, DropReason::split_horizon);
   } else {
+    if (in.mss.any() || to->mss.any()) [[unlikely]] {
+      const MssLimit limit = lower_of(in.mss, to->mss);
+      for (uint16_t i = 0; i < count; ++i) clamp_mss(frames[i], limit);
+    }
     output_run(w, frames, count, *to);
   }
 }

@@ -160,6 +160,7 @@ uint32_t Worker::send_injected() noexcept {
   WorkerContext& w = context_;
   uint32_t frames = 0;
   InjectedFrame item;
+  w.from = kNoAdjacency;
   while (frames < kBatch && w.injected.pop(item)) {
     ++frames;
     w.counters.from_control.add(1);

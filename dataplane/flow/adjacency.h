@@ -15,6 +15,9 @@ using BridgeIndex = uint16_t;
 inline constexpr BridgeIndex kNoBridge = 0;
 inline constexpr PortIndex kMaxPorts = 1024;
 
+// What a port carries on top of its MTU: an Ethernet header with one VLAN tag.
+inline constexpr uint32_t kPortHeaderBytes = 18;
+
 enum class AdjacencyKind : uint8_t { port, geneve, vxlan, gretap };
 
 // Outer headers, built once per tunnel and neighbor, right-aligned: the last `outer_bytes` go in front
@@ -22,6 +25,13 @@ enum class AdjacencyKind : uint8_t { port, geneve, vxlan, gretap };
 struct OuterTemplate {
   static constexpr size_t kCapacity = 128;  // RTE_PKTMBUF_HEADROOM
   alignas(16) std::array<uint8_t, kCapacity> data{};
+};
+
+// The largest TCP segment that may be announced, for IPv4 and IPv6 (`mss-clamp`); 0: any.
+struct MssLimit {
+  uint16_t ipv4 = 0;
+  uint16_t ipv6 = 0;
+  bool any() const noexcept { return (ipv4 | ipv6) != 0; }
 };
 
 struct alignas(64) Adjacency {
@@ -43,6 +53,7 @@ struct alignas(64) Adjacency {
   uint16_t ip_sum = 0;           // IPv4: folded sum of the template's header, not inverted
   uint16_t udp_sum = 0;  // the same of the pseudo-header, UDP and tunnel header, without lengths and source port
   AdjacencyIndex index = kNoAdjacency;  // its own
+  MssLimit mss;                         // of SYNs either way
   OuterTemplate outer;
 };
 static_assert(sizeof(Adjacency) == 192);

@@ -60,7 +60,7 @@ def write_neighbors(out):
         "asks-option-too-long": raw(Ether(src=TWO[0], dst=group(US[1])[0]) / IPv6(src=TWO[1], dst=group(US[1])[1], hlim=255)
                                     / ICMPv6ND_NS(tgt=US[1]) / ICMPv6NDOptSrcLLAddr(lladdr=TWO[0], len=2)),
         "asks-cut": raw(Ether(src=TWO[0], dst=group(US[1])[0]) / IPv6(src=TWO[1], dst=group(US[1])[1], hlim=255, nh=58)
-                        / Raw(raw(ICMPv6ND_NS(tgt=US[1]))[:20])),
+                        / Raw(raw(ICMPv6ND_NS(tgt=US[1], cksum=0))[:20])),
         "probe-option": solicitation((TWO[0], "::"), US[1]),
         "probe-unicast": solicitation((TWO[0], "::"), US[1], to=US, option=False),
         "answer-of-nobody-asked": advertisement((REMOTE_MAC[7], REMOTE_IP[6][7]), US),

@@ -8,6 +8,7 @@ from decap_frames import write_decap
 from discovery_frames import write_discovery
 from encap_frames import write_encap
 from host_frames import write_host
+from mtu_frames import write_mtu
 from offload_frames import write_offload
 from overlay_frames import Output
 
@@ -20,6 +21,7 @@ def main():
         write_bridge(out)
         write_host(out)
         write_discovery(out)
+        write_mtu(out)
         write_offload(out)
 
 

@@ -76,8 +76,9 @@ class Mutator {
 
 // Sends kMutations variants of the frames to a port.
 void check_mutations(const std::string& port, const std::vector<Bytes>& frames, bool with_intents, uint64_t seed,
-                     TxCapabilities capabilities = Bed::default_capabilities()) {
-  Bed bed(every_tunnel(), capabilities);
+                     TxCapabilities capabilities = Bed::default_capabilities(),
+                     const std::string& yaml = every_tunnel()) {
+  Bed bed(yaml, capabilities);
   const unsigned buffers = bed.buffers();
   Mutator mutator(seed);
   uint64_t out = 0;
@@ -146,6 +147,22 @@ TEST_CASE("mutations: broken underlay frames for a port that takes big ones") {
   big.add(Outer::none, TxCapabilities::kChecksum | TxCapabilities::kTcp);
   big.multi_segment = true;
   check_mutations("up0", frames, false, 4, big);
+}
+
+TEST_CASE("mutations: broken words of neighbors and routers") {
+  check_mutations("up0", all_of({"nd.", "nd-ignored.", "echo6.request.", "pmtu", "told-remote.frame"}), false, 5);
+}
+
+TEST_CASE("mutations: broken frames too big, broken SYNs") {
+  std::string yaml = every_tunnel();
+  yaml.replace(yaml.find("    mtu: 2000"), 13, "    mtu: 1400");
+  yaml.replace(yaml.find("lan0: {"), 7, "lan0: {mss-clamp: 1000, ");
+  std::vector<Bytes> frames = all_of({"told.", "silent.", "syn."});
+  for (Bytes& frame : frames) {  // to whom gnv4 leads
+    frame[4] = 2;
+    frame[5] = 1;
+  }
+  check_mutations("lan0", frames, true, 6, Bed::default_capabilities(), yaml);
 }
 
 TEST_CASE("mutations: broken frames into tunnels") {

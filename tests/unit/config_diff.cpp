@@ -98,6 +98,7 @@ TEST_CASE("ethernets: in place or reopened") {
   CHECK(change("mtu: 1400", "mtu: 9000") == "ethernet-change ~ ethernet lan1: mtu 1400 -> 9000");
   CHECK(change(", mtu: 1400", "") == "ethernet-change ~ ethernet lan1: mtu 1400 -> default");
   CHECK(change("veth1: {}", "veth1: {isolated: true}") == "ethernet-change ~ ethernet veth1: isolated false -> true");
+  CHECK(change("veth1: {}", "veth1: {mss-clamp: auto}") == "ethernet-change ~ ethernet veth1: mss-clamp off -> auto");
   CHECK(change("veth1: {}", "veth1: {macaddress: 02:00:00:00:00:01, offloads: {tso: off}}") ==
         "ethernet-change ~ ethernet veth1: macaddress default -> 02:00:00:00:00:01, offloads.tso auto -> off");
   CHECK(change("\"fd00::1/64\"", "172.31.5.1/24") ==
@@ -148,9 +149,10 @@ TEST_CASE("an ethernet that becomes an underlay is reopened") {
 TEST_CASE("a changed tunnel is one operation") {
   CHECK(diff(kGateway, with("mode: geneve, id: 123, local: 172.31.0.1, remote: 172.31.0.2",
                             "mode: vxlan, id: 124, local: 172.31.0.1, remote: 172.31.0.5, ttl: 5, tos: inherit, "
-                            "checksum: true, isolated: false")) ==
+                            "checksum: true, isolated: false, mss-clamp: 1400")) ==
         Texts{"~ tunnel gnv0: mode geneve -> vxlan, id 123 -> 124, remote +172.31.0.5 -172.31.0.2, port 6081 -> 4789, "
-              "ttl 64 -> 5, tos 0 -> inherit, checksum default -> true, isolated true -> false"});
+              "ttl 64 -> 5, tos 0 -> inherit, checksum default -> true, mss-clamp off -> 1400, "
+              "isolated true -> false"});
 }
 
 TEST_CASE("bridges: parameters, members and static MACs are operations of their own") {

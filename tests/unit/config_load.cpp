@@ -62,7 +62,7 @@ TEST_CASE("everything given arrives") {
 system: {name: gw1, workers: [3, 1], control-core: 0, idle: busy, hugepages: off, memory: 2G, flow-cache: 100000}
 ethernets:
   veth1:
-  lan1: {tap: {}, isolated: true}
+  lan1: {tap: {}, isolated: true, mss-clamp: 1400}
   lan2: {tap: {rx-queues: 2}, rx-workers: [1, 0]}
   lan3: {packet: {rx-queues: 3}}
   lan4: {packet: {}, rx-workers: [0, 1, 1, 0]}
@@ -82,8 +82,8 @@ bridges:
   empty:
 tunnels:
   gnv0: {mode: geneve, id: 16777215, local: "fd00:31::1", remote: ["fd00:31::2", "fd00:31::3"], ttl: 5, tos: inherit,
-         checksum: false, udp6-zero-checksum-rx: true, isolated: false}
-  vx0: {mode: vxlan, key: 0, local: 172.31.0.1, remote: 172.31.0.2, port: 8472, tos: 0xb8}
+         checksum: false, udp6-zero-checksum-rx: true, isolated: false, mss-clamp: auto}
+  vx0: {mode: vxlan, key: 0, local: 172.31.0.1, remote: 172.31.0.2, port: 8472, tos: 0xb8, mss-clamp: off}
   gnv1: {mode: geneve, id: 5, local: 172.31.0.1, remote: 172.31.0.2,
          options: [{class: 0x0102, type: 0x80, data: "0A0b0c0d"}, {class: 1, type: 2}]}
   gre0: {mode: gretap, key: 0xffffffff, local: 172.31.0.1, remote: 172.31.0.3}
@@ -102,6 +102,7 @@ tunnels:
   expected.ethernets["veth1"] = Ethernet{};
   expected.ethernets["lan1"].device = TapDevice{};
   expected.ethernets["lan1"].isolated = true;
+  expected.ethernets["lan1"].mss_clamp = {MssClamp::Mode::fixed, 1400};
   expected.ethernets["lan2"].device = TapDevice{};
   expected.ethernets["lan2"].rx_queues = 2;
   expected.ethernets["lan2"].rx_workers = {1, 0};
@@ -132,6 +133,7 @@ tunnels:
   gnv0.checksum = false;
   gnv0.allow_zero_checksum = true;
   gnv0.isolated = false;
+  gnv0.mss_clamp = {MssClamp::Mode::automatic, 0};
   Tunnel& vx0 = expected.tunnels["vx0"];
   vx0.mode = TunnelMode::vxlan;
   vx0.id = 0;

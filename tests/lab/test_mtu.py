@@ -1,0 +1,195 @@
+"""Containers whose MTU is too large for their tunnel, paths that are narrower than they look, and IPv6 underlays."""
+
+import pytest
+
+from tests.support import traffic
+from tests.support.capture import CHECKSUMS_ON
+from tests.support.overlay import gateway, two_hosts
+from tests.support.peer_cable import plain_cable
+from tests.support.peer_kernel_vxlan import KernelVxlanPeer
+from tests.support.peer_transfer import transfer
+from tests.support.process import LabError, wait_until
+
+FILE_BYTES = 10 << 20
+ETHERNET_MTU = 1500
+
+
+def fetched_whole(client, server, address, timeout=30):
+    fetched = traffic.fetch(client, server, address, FILE_BYTES, timeout=timeout)
+    print(f"{server} -> {client}: {fetched['bytes_per_s'] * 8 / 1e6:.0f} Mbit/s of HTTP")
+    return fetched["sent"] == fetched["received"]
+
+
+def known_mtu(container, address):
+    """What the container has been told of the way to `address`; None: nothing."""
+    words = container.run(["ip", "route", "get", address], quiet=True).stdout.split()
+    return int(words[words.index("mtu") + 1]) if "mtu" in words else None
+
+
+def forget_mtus(container):
+    """What it has been told it would announce to a server, as the segment size that it takes itself."""
+    for family in ("-4", "-6"):
+        container.ip(family, "route", "flush", "cache")
+
+
+@pytest.mark.parametrize("mode", ["geneve", "vxlan"])
+def test_senders_are_told_what_fits(lab, mode):
+    h1, h2, c1, c2 = two_hosts(lab, container_mtu=ETHERNET_MTU)
+    gateways = [h1.causeway(gateway(1, mode)), h2.causeway(gateway(2, mode))]
+    assert [daemon.row("tunnels", "tun0")["mtu"] for daemon in gateways] == [1450, 1450]
+    assert gateways[0].row("ports", "c1")["mtu"] == ETHERNET_MTU
+    capture = c1.capture("eth0", filter="icmp or icmp6", max_frames=100)
+    for client, server in ((c2, c1), (c1, c2)):
+        forget_mtus(client)
+        assert fetched_whole(client, server, server.ip4)
+        assert fetched_whole(client, server, server.ip6)
+        assert known_mtu(server, client.ip4) == known_mtu(server, client.ip6) == 1450
+    capture.stop()
+    told4 = capture.frames("icmp.type == 3 && icmp.code == 4", ["ip.src", "icmp.mtu", "eth.src"])
+    told6 = capture.frames("icmpv6.type == 2", ["ipv6.src", "icmpv6.mtu", "eth.src"])
+    assert told4 and {frame["icmp.mtu"][0] for frame in told4} == {"1450"}
+    assert told6 and {frame["icmpv6.mtu"][0] for frame in told6} == {"1450"}
+    assert {frame["eth.src"][0] for frame in told4 + told6} == {c2.mac("eth0")}
+    assert {frame["ip.src"][0] for frame in told4} == {c2.ip4}
+    assert not capture.frames('icmp.checksum.status == "Bad" || icmpv6.checksum.status == "Bad"', options=CHECKSUMS_ON)
+    assert all(daemon.drops().keys() == {"too_big"} for daemon in gateways)
+
+
+def test_ping_is_told_and_gets_through(lab):
+    h1, h2, c1, c2 = two_hosts(lab, container_mtu=ETHERNET_MTU)
+    h1.causeway(gateway(1, "geneve"))
+    h2.causeway(gateway(2, "geneve"))
+    assert traffic.ping(c1, c2.ip4, payload_bytes=1450 - 28, dont_fragment=True) == 3
+    done = c1.run(["ping", "-c", 1, "-W", 1, "-M", "do", "-s", 1450 - 28 + 1, c2.ip4], check=False)
+    assert "Frag needed and DF set (mtu = 1450)" in done.stdout, done.stdout
+    # In fragments; the first ones are too large until it knows.
+    wait_until(lambda: traffic.ping(c1, c2.ip6, payload_bytes=1472, check=False) == 3, 10, "large echoes over IPv6")
+
+
+def deaf_to_icmp(container):
+    """A locked MTU: the kernel sends without DF and learns nothing."""
+    container.ip("route", "replace", "10.1.0.0/24", "dev", "eth0", "mtu", "lock", ETHERNET_MTU)
+
+
+def test_mss_clamp_for_those_who_hear_no_icmp(lab):
+    h1, h2, c1, c2 = two_hosts(lab, container_mtu=ETHERNET_MTU)
+    deaf_to_icmp(c1)
+    deaf_to_icmp(c2)
+    config = gateway(1, "geneve")
+    config["tunnels"]["tun0"]["mss-clamp"] = "auto"  # one end is enough
+    g1, g2 = h1.causeway(config), h2.causeway(gateway(2, "geneve"))
+    capture = h2.capture("up0", filter="udp and greater 120 and less 126")  # SYNs, hardly anything else
+    assert fetched_whole(c2, c1, c1.ip4)
+    assert fetched_whole(c1, c2, c2.ip4)
+    assert g1.drops() == g2.drops() == {}
+    capture.stop()
+    syns = capture.frames("tcp.flags.syn == 1", ["tcp.options.mss_val", "ip.src"])
+    # What c2 announces has not been through g1 yet.
+    announced = {(frame["ip.src"][-1], *frame["tcp.options.mss_val"]) for frame in syns}
+    assert announced == {(c1.ip4, "1410"), (c2.ip4, "1460")}
+    config["tunnels"]["tun0"]["mss-clamp"] = "off"
+    g1.apply(config)
+    with pytest.raises(LabError):
+        fetched_whole(c2, c1, c1.ip4, timeout=4)
+    assert g1.drops().keys() == {"too_big"}
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_path_narrower_than_the_underlay(lab, family):
+    """A router between the hosts, whose other side takes less."""
+    narrow = 1400
+    h1, router, h2 = lab.host("h1"), lab.host("router"), lab.host("h2")
+    lab.link(h1, "up0", router, "r1")
+    lab.link(router, "r2", h2, "up0", mtu=narrow)
+    plain_cable(router, "r1", "r2")
+    net = "172.31.{}.{}/24" if family == 4 else "fd00:31:{}::{}/64"
+    for number in (1, 2):
+        router.address(f"r{number}", net.format(number, 9))
+    router.sysctl("net.ipv4.ip_forward", 1)
+    router.sysctl("net.ipv6.conf.all.forwarding", 1)
+    c1, c2 = (host.container(f"c{number}", address=f"10.1.0.{number}/24") for number, host in ((1, h1), (2, h2)))
+
+    def config(me):
+        local, remote, via = (net.format(*where).split("/")[0] for where in ((me, 1), (3 - me, 1), (me, 9)))
+        text = gateway(me, "geneve")
+        text["ethernets"]["up0"] = {"addresses": [net.format(me, 1)], "routes": [{"to": "default", "via": via}]}
+        text["tunnels"]["tun0"].update(local=local, remote=remote)
+        return text
+
+    g1, g2 = h1.causeway(config(1)), h2.causeway(config(2))
+    overhead = 50 if family == 4 else 70
+    wait_until(lambda: traffic.ping(c1, c2.ip4, count=1, check=False), 10, "c1 reaches c2")
+    assert g2.row("tunnels", "tun0")["mtu"] == narrow - overhead
+    assert g1.row("tunnels", "tun0")["mtu"] == ETHERNET_MTU - overhead
+    assert fetched_whole(c2, c1, c1.ip4)  # told twice: of the tunnel, then of the path
+    tunnel = g1.row("tunnels", "tun0")
+    assert (tunnel["path_mtu"], tunnel["mtu"]) == (narrow, narrow - overhead)
+    assert known_mtu(c1, c2.ip4) == narrow - overhead
+    assert g2.row("tunnels", "tun0")["path_mtu"] is None
+    assert fetched_whole(c1, c2, c2.ip4)
+
+
+def neighbor(daemon, address):
+    rows = [row for row in daemon.ctl("show", "neighbors") if row["address"] == address]
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_kernel_vxlan_over_ipv6(lab):
+    """Neighbor discovery both ways, echo, and frames of every size that fits."""
+    ours, theirs = "fd00:31::1", "fd00:31::2"
+    h1, h2 = lab.host("h1"), lab.host("h2")
+    lab.link(h1, "up0", h2, "up0")
+    plain_cable(h1, "up0")
+    plain_cable(h2, "up0")
+    c1, c2 = (host.container(f"c{number}", address=f"10.1.0.{number}/24", mtu=1430) for number, host in ((1, h1), (2, h2)))
+    capture = h2.capture("up0", max_frames=5000)
+    g1 = h1.causeway({
+        "version": 1,
+        "ethernets": {"c1": {}, "up0": {"addresses": [f"{ours}/64"]}},
+        "bridges": {"br-int": {"interfaces": ["c1", "tun0"]}},
+        "tunnels": {"tun0": {"mode": "vxlan", "id": 100, "local": ours, "remote": theirs}},
+    })
+    KernelVxlanPeer(h2, "up0", f"{theirs}/64", ours, ["c2"], vni=100)
+    assert g1.row("tunnels", "tun0")["mtu"] == 1430
+    # They ask first: who we are, by a name that only the link has.
+    assert traffic.ping(h2, ours) == 3
+    assert traffic.ping(h2, ours, payload_bytes=1400) == 3
+    known = h2.run(["ip", "-6", "neigh", "show", ours], quiet=True).stdout
+    assert h1.mac("up0") in known and ("REACHABLE" in known or "DELAY" in known), known
+    wait_until(lambda: traffic.ping(c1, c2.ip4, count=1, check=False), 10, "c1 reaches c2")
+    assert (neighbor(g1, theirs)["state"], neighbor(g1, theirs)["mac"]) == ("reachable", h2.mac("up0"))
+    for payload_bytes in (56, 1402):
+        assert traffic.ping(c1, c2.ip4, payload_bytes=payload_bytes, dont_fragment=True) == 3
+        assert traffic.ping(c2, c1.ip4, payload_bytes=payload_bytes, dont_fragment=True) == 3
+    h2.ip("-6", "neigh", "flush", "dev", "up0")
+    assert traffic.ping(c2, c1.ip4) == 3
+    capture.stop()
+    for kind in (135, 136):
+        of_ours = capture.frames(f"icmpv6.type == {kind} && ipv6.src == {ours}", ["ipv6.hlim", "eth.dst", "ipv6.dst"])
+        assert of_ours and {frame["ipv6.hlim"][0] for frame in of_ours} == {"255"}
+    assert capture.broken() == []
+    transfer(c2, c1, c2.ip4, total=20_000_000)
+    transfer(c1, c2, c1.ip4, total=20_000_000)
+
+
+def test_neighbor_that_moves_is_followed(lab):
+    """The peer's interface gets another MAC and says so (RFC 4861 section 7.2.6)."""
+    ours, theirs = "fd00:31::1", "fd00:31::2"
+    h1, h2 = lab.host("h1"), lab.host("h2")
+    lab.link(h1, "up0", h2, "up0")
+    plain_cable(h2, "up0")
+    c1, c2 = (host.container(f"c{number}", address=f"10.1.0.{number}/24", mtu=1430) for number, host in ((1, h1), (2, h2)))
+    g1 = h1.causeway({
+        "version": 1,
+        "ethernets": {"c1": {}, "up0": {"addresses": [f"{ours}/64"]}},
+        "bridges": {"br-int": {"interfaces": ["c1", "tun0"]}},
+        "tunnels": {"tun0": {"mode": "vxlan", "id": 100, "local": ours, "remote": theirs}},
+    })
+    KernelVxlanPeer(h2, "up0", f"{theirs}/64", ours, ["c2"], vni=100)
+    h2.sysctl("net.ipv6.conf.up0.ndisc_notify", 1)
+    wait_until(lambda: traffic.ping(c1, c2.ip4, count=1, check=False), 10, "c1 reaches c2")
+    h2.ip("link", "set", "up0", "address", "02:00:00:00:77:77")
+    wait_until(lambda: neighbor(g1, theirs)["mac"] == "02:00:00:00:77:77", 5, "the new MAC is known")
+    wait_until(lambda: neighbor(g1, theirs)["state"] == "reachable", 5, "it has answered a probe")
+    assert traffic.ping(c1, c2.ip4) == 3
