@@ -184,7 +184,7 @@ void Bed::send(const std::string& port, const Bytes& bytes, const std::vector<ui
 std::vector<Bytes> Bed::take_bytes(const std::string& port) {
   std::vector<Bytes> all;
   for (Sent& sent : take(port)) {
-    if (sent.intent_flags != 0) FAIL_CHECK("a frame left " << port << " unfinished");
+    if (sent.intent_flags != 0) throw std::runtime_error("a frame left " + port + " unfinished");
     all.push_back(std::move(sent.bytes));
   }
   return all;

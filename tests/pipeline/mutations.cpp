@@ -1,7 +1,6 @@
 // Broken frames by the hundred thousand: nothing is read or written out of bounds (the address sanitizer looks), no
 // frame is lost without a count, no buffer at all.
 #include <algorithm>
-#include <memory>
 #include <random>
 
 #include "tests/pipeline/bed.h"
@@ -11,28 +10,6 @@ namespace {
 
 constexpr int kMutations = 200'000;
 constexpr int kBurst = 50;
-
-// A frame in memory of exactly its size from the heap, where the address sanitizer sees a read behind its end; what
-// lies in a pool's buffer it can't tell from the frame.
-rte_mbuf* to_exact_mbuf(rte_mempool* pool, const Bytes& bytes) {
-  struct Holder {
-    rte_mbuf_ext_shared_info shared{};
-    std::unique_ptr<uint8_t[]> bytes;
-  };
-  auto* const holder = new Holder;
-  holder->bytes.reset(new uint8_t[bytes.size()]);
-  std::copy(bytes.begin(), bytes.end(), holder->bytes.get());
-  holder->shared.free_cb = [](void*, void* it) { delete static_cast<Holder*>(it); };
-  holder->shared.fcb_opaque = holder;
-  rte_mbuf_ext_refcnt_set(&holder->shared, 1);
-  rte_mbuf* const m = rte_pktmbuf_alloc(pool);
-  const auto size = static_cast<uint16_t>(bytes.size());
-  rte_pktmbuf_attach_extbuf(m, holder->bytes.get(), 0, size, &holder->shared);
-  m->data_off = 0;
-  m->data_len = size;
-  m->pkt_len = size;
-  return m;
-}
 
 class Mutator {
  public:

@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <exception>
+#include <memory>
 #include <stdexcept>
 #include <string>
-
-#include "tests/catch.h"
 
 namespace causeway::test {
 
@@ -50,9 +50,30 @@ MbufPool::MbufPool(unsigned mbufs, uint16_t data_room_bytes) : mbufs_(mbufs) {
   if (pool_ == nullptr) throw std::runtime_error(std::string("rte_pktmbuf_pool_create: ") + rte_strerror(rte_errno));
 }
 
-MbufPool::~MbufPool() {
-  CHECK(available() == mbufs_);
+MbufPool::~MbufPool() noexcept(false) {
+  const unsigned lost = mbufs_ - available();
   rte_mempool_free(pool_);
+  if (lost != 0 && std::uncaught_exceptions() == 0) throw std::runtime_error(std::to_string(lost) + " mbufs lost");
+}
+
+rte_mbuf* to_exact_mbuf(rte_mempool* pool, std::span<const uint8_t> bytes) {
+  struct Holder {
+    rte_mbuf_ext_shared_info shared{};
+    std::unique_ptr<uint8_t[]> bytes;
+  };
+  auto* const holder = new Holder;
+  holder->bytes.reset(new uint8_t[bytes.size()]);
+  std::copy(bytes.begin(), bytes.end(), holder->bytes.get());
+  holder->shared.free_cb = [](void*, void* it) { delete static_cast<Holder*>(it); };
+  holder->shared.fcb_opaque = holder;
+  rte_mbuf_ext_refcnt_set(&holder->shared, 1);
+  rte_mbuf* const m = rte_pktmbuf_alloc(pool);
+  const auto size = static_cast<uint16_t>(bytes.size());
+  rte_pktmbuf_attach_extbuf(m, holder->bytes.get(), 0, size, &holder->shared);
+  m->data_off = 0;
+  m->data_len = size;
+  m->pkt_len = size;
+  return m;
 }
 
 rte_mbuf* to_mbuf(rte_mempool* pool, const Bytes& bytes, const std::vector<uint16_t>& segment_bytes) {
@@ -91,8 +112,9 @@ Bytes to_bytes(const rte_mbuf* m) {
     const auto* data = rte_pktmbuf_mtod(m, const uint8_t*);
     bytes.insert(bytes.end(), data, data + m->data_len);
   }
-  CHECK(bytes.size() == expected_bytes);
-  CHECK(segments == expected_segments);
+  if (bytes.size() != expected_bytes || segments != expected_segments) {
+    throw std::runtime_error("a chain's pkt_len or nb_segs is wrong");
+  }
   return bytes;
 }
 
