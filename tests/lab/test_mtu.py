@@ -1,4 +1,4 @@
-"""Containers whose MTU is too large for their tunnel, paths that are narrower than they look, and IPv6 underlays."""
+"""Containers whose MTU is too large for their tunnel, and paths that are narrower than they look."""
 
 import pytest
 
@@ -6,8 +6,6 @@ from tests.support import traffic
 from tests.support.capture import CHECKSUMS_ON
 from tests.support.overlay import gateway, two_hosts
 from tests.support.peer_cable import plain_cable
-from tests.support.peer_kernel_vxlan import KernelVxlanPeer
-from tests.support.peer_transfer import transfer
 from tests.support.process import LabError, wait_until
 
 FILE_BYTES = 10 << 20
@@ -127,69 +125,3 @@ def test_path_narrower_than_the_underlay(lab, family):
     assert known_mtu(c1, c2.ip4) == narrow - overhead
     assert g2.row("tunnels", "tun0")["path_mtu"] is None
     assert fetched_whole(c1, c2, c2.ip4)
-
-
-def neighbor(daemon, address):
-    rows = [row for row in daemon.ctl("show", "neighbors") if row["address"] == address]
-    assert len(rows) == 1
-    return rows[0]
-
-
-def test_kernel_vxlan_over_ipv6(lab):
-    """Neighbor discovery both ways, echo, and frames of every size that fits."""
-    ours, theirs = "fd00:31::1", "fd00:31::2"
-    h1, h2 = lab.host("h1"), lab.host("h2")
-    lab.link(h1, "up0", h2, "up0")
-    plain_cable(h1, "up0")
-    plain_cable(h2, "up0")
-    c1, c2 = (host.container(f"c{number}", address=f"10.1.0.{number}/24", mtu=1430) for number, host in ((1, h1), (2, h2)))
-    capture = h2.capture("up0", max_frames=5000)
-    g1 = h1.causeway({
-        "version": 1,
-        "ethernets": {"c1": {}, "up0": {"addresses": [f"{ours}/64"]}},
-        "bridges": {"br-int": {"interfaces": ["c1", "tun0"]}},
-        "tunnels": {"tun0": {"mode": "vxlan", "id": 100, "local": ours, "remote": theirs}},
-    })
-    KernelVxlanPeer(h2, "up0", f"{theirs}/64", ours, ["c2"], vni=100)
-    assert g1.row("tunnels", "tun0")["mtu"] == 1430
-    # They ask first: who we are, by a name that only the link has.
-    assert traffic.ping(h2, ours) == 3
-    assert traffic.ping(h2, ours, payload_bytes=1400) == 3
-    known = h2.run(["ip", "-6", "neigh", "show", ours], quiet=True).stdout
-    assert h1.mac("up0") in known and ("REACHABLE" in known or "DELAY" in known), known
-    wait_until(lambda: traffic.ping(c1, c2.ip4, count=1, check=False), 10, "c1 reaches c2")
-    assert (neighbor(g1, theirs)["state"], neighbor(g1, theirs)["mac"]) == ("reachable", h2.mac("up0"))
-    for payload_bytes in (56, 1402):
-        assert traffic.ping(c1, c2.ip4, payload_bytes=payload_bytes, dont_fragment=True) == 3
-        assert traffic.ping(c2, c1.ip4, payload_bytes=payload_bytes, dont_fragment=True) == 3
-    h2.ip("-6", "neigh", "flush", "dev", "up0")
-    assert traffic.ping(c2, c1.ip4) == 3
-    capture.stop()
-    for kind in (135, 136):
-        of_ours = capture.frames(f"icmpv6.type == {kind} && ipv6.src == {ours}", ["ipv6.hlim", "eth.dst", "ipv6.dst"])
-        assert of_ours and {frame["ipv6.hlim"][0] for frame in of_ours} == {"255"}
-    assert capture.broken() == []
-    transfer(c2, c1, c2.ip4, total=20_000_000)
-    transfer(c1, c2, c1.ip4, total=20_000_000)
-
-
-def test_neighbor_that_moves_is_followed(lab):
-    """The peer's interface gets another MAC and says so (RFC 4861 section 7.2.6)."""
-    ours, theirs = "fd00:31::1", "fd00:31::2"
-    h1, h2 = lab.host("h1"), lab.host("h2")
-    lab.link(h1, "up0", h2, "up0")
-    plain_cable(h2, "up0")
-    c1, c2 = (host.container(f"c{number}", address=f"10.1.0.{number}/24", mtu=1430) for number, host in ((1, h1), (2, h2)))
-    g1 = h1.causeway({
-        "version": 1,
-        "ethernets": {"c1": {}, "up0": {"addresses": [f"{ours}/64"]}},
-        "bridges": {"br-int": {"interfaces": ["c1", "tun0"]}},
-        "tunnels": {"tun0": {"mode": "vxlan", "id": 100, "local": ours, "remote": theirs}},
-    })
-    KernelVxlanPeer(h2, "up0", f"{theirs}/64", ours, ["c2"], vni=100)
-    h2.sysctl("net.ipv6.conf.up0.ndisc_notify", 1)
-    wait_until(lambda: traffic.ping(c1, c2.ip4, count=1, check=False), 10, "c1 reaches c2")
-    h2.ip("link", "set", "up0", "address", "02:00:00:00:77:77")
-    wait_until(lambda: neighbor(g1, theirs)["mac"] == "02:00:00:00:77:77", 5, "the new MAC is known")
-    wait_until(lambda: neighbor(g1, theirs)["state"] == "reachable", 5, "it has answered a probe")
-    assert traffic.ping(c1, c2.ip4) == 3

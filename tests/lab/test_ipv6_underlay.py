@@ -1,0 +1,121 @@
+"""Tunnels over IPv6 to the kernel and to Open vSwitch. Nobody is told a neighbor's MAC: all comes by discovery."""
+
+import dataclasses
+
+import pytest
+
+from tests.support import traffic
+from tests.support.capture import BROKEN, CHECKSUMS_ON, Capture
+from tests.support.causeway import Causeway
+from tests.support.lab import Container, Host
+from tests.support.peer_cable import plain_cable
+from tests.support.peer_kernel_vxlan import KernelVxlanPeer
+from tests.support.peer_ovs import OvsPeer
+from tests.support.peer_transfer import transfer
+from tests.support.process import wait_until
+
+OURS, THEIRS = "fd00:31::1", "fd00:31::2"
+VNI = 123
+MTU = 1500 - 40 - 8 - 8 - 14
+UDP_PORT = {"geneve": 6081, "vxlan": 4789}
+SOLICITATION, ADVERTISEMENT = 135, 136
+
+
+@dataclasses.dataclass
+class Pair:
+    """Causeway and the container c1 on h1; the peer and c2 on h2."""
+    h1: Host
+    h2: Host
+    c1: Container
+    c2: Container
+    gateway: Causeway
+    mode: str
+    capture: Capture  # on the peer's side, from before Causeway's start; the first few thousand frames
+
+    def neighbor(self):
+        rows = [row for row in self.gateway.ctl("show", "neighbors") if row["address"] == THEIRS]
+        assert len(rows) == 1
+        return rows[0]
+
+    def meet(self):
+        wait_until(lambda: traffic.ping(self.c1, self.c2.ip4, count=1, check=False), 20, "c1 reaches c2")
+
+
+def start_pair(lab, peer, mode):
+    h1, h2 = lab.host("h1"), lab.host("h2")
+    lab.link(h1, "up0", h2, "up0")
+    plain_cable(h1, "up0")
+    plain_cable(h2, "up0")
+    c1, c2 = (host.container(f"c{number}", address=f"10.1.0.{number}/24", mtu=MTU) for number, host in ((1, h1), (2, h2)))
+    if peer == "kernel":
+        KernelVxlanPeer(h2, "up0", f"{THEIRS}/64", OURS, ["c2"], vni=VNI)
+    else:
+        plain_cable(c2, "eth0")
+        OvsPeer(h2, "up0", f"{THEIRS}/64", ["c2"], [("tun0", mode, OURS, VNI)])
+    capture = h2.capture("up0", max_frames=5000)
+    gateway = h1.causeway({
+        "version": 1,
+        "ethernets": {"c1": {}, "up0": {"addresses": [f"{OURS}/64"]}},
+        "bridges": {"br-int": {"interfaces": ["c1", "tun0"]}},
+        "tunnels": {"tun0": {"mode": mode, "id": VNI, "local": OURS, "remote": THEIRS}},
+    })
+    return Pair(h1, h2, c1, c2, gateway, mode, capture)
+
+
+def check_ours(pair, capture):
+    """Each tunnelled frame that Causeway sent, as tshark reads it."""
+    ours = f"{pair.mode} && ipv6.src == {OURS} && ipv6.nxt == 17"
+    sent = capture.frames(ours, ["frame.len", "ipv6.hlim", "ipv6.flow", "udp.dstport", "udp.srcport", "udp.checksum",
+                                 f"{pair.mode}.vni"])
+    assert len(sent) > 100
+    for frame in sent:
+        outer = {field: values[0] for field, values in frame.items() if values}
+        assert outer["ipv6.hlim"] == "64" and outer["udp.dstport"] == str(UDP_PORT[pair.mode]), outer
+        assert 32768 <= int(outer["udp.srcport"]) <= 60999 and int(outer["ipv6.flow"], 0) != 0, outer
+        assert int(outer["udp.checksum"], 0) != 0 and int(outer[f"{pair.mode}.vni"], 0) == VNI, outer
+    assert max(int(frame["frame.len"][0]) for frame in sent) == 1514  # full frames, and none beyond the MTU
+    # A label and a source port for each inner flow, the same for all its packets.
+    flows = {(frame["ipv6.flow"][0], frame["udp.srcport"][0]) for frame in sent}
+    assert 1 < len(flows) < 20
+    assert not capture.frames(f"ipv6.src == {OURS} && ({BROKEN})", ["_ws.expert.message"], CHECKSUMS_ON)
+    for kind in (SOLICITATION, ADVERTISEMENT):
+        said = capture.frames(f"icmpv6.type == {kind} && ipv6.src#1 == {OURS} && ipv6.nxt#1 == 58", ["ipv6.hlim"])
+        assert said and {frame["ipv6.hlim"][0] for frame in said} == {"255"}
+
+
+@pytest.mark.parametrize("peer,mode", [("kernel", "vxlan"), ("ovs", "geneve"), ("ovs", "vxlan")])
+def test_peers(lab, peer, mode):
+    pair = start_pair(lab, peer, mode)
+    assert pair.gateway.row("tunnels", "tun0")["mtu"] == MTU
+    # They ask first: who we are, by a name that only the link has.
+    for payload_bytes in (56, 1400):
+        wait_until(lambda: traffic.ping(pair.h2, OURS, payload_bytes=payload_bytes, check=False) == 3, 20, "h2 pings us")
+    pair.meet()
+    assert (pair.neighbor()["state"], pair.neighbor()["mac"]) == ("reachable", pair.h2.mac("up0"))
+    for payload_bytes in (56, MTU - 28):
+        assert traffic.ping(pair.c1, pair.c2.ip4, payload_bytes=payload_bytes, dont_fragment=True) == 3
+        assert traffic.ping(pair.c2, pair.c1.ip4, payload_bytes=payload_bytes, dont_fragment=True) == 3
+    for receiver, sender in ((pair.c2, pair.c1), (pair.c1, pair.c2)):
+        print(f"{sender} -> {receiver}: {transfer(receiver, sender, receiver.ip4):.0f} Mbit/s")
+    check_ours(pair, pair.capture.stop())
+    assert pair.gateway.drops().keys() <= {"control_ignored", "not_for_us"}  # what they say to groups
+
+
+def test_asked_again_we_answer(lab):
+    pair = start_pair(lab, "kernel", "vxlan")
+    pair.meet()
+    pair.h2.ip("-6", "neigh", "flush", "dev", "up0")
+    assert traffic.ping(pair.c2, pair.c1.ip4) == 3
+    known = pair.h2.run(["ip", "-6", "neigh", "show", OURS], quiet=True).stdout
+    assert pair.h1.mac("up0") in known and ("REACHABLE" in known or "DELAY" in known), known
+
+
+def test_neighbor_that_moves_is_followed(lab):
+    """The peer's interface gets another MAC and says so (RFC 4861 section 7.2.6)."""
+    pair = start_pair(lab, "kernel", "vxlan")
+    pair.h2.sysctl("net.ipv6.conf.up0.ndisc_notify", 1)
+    pair.meet()
+    pair.h2.ip("link", "set", "up0", "address", "02:00:00:00:77:77")
+    wait_until(lambda: pair.neighbor()["mac"] == "02:00:00:00:77:77", 5, "the new MAC is known")
+    wait_until(lambda: pair.neighbor()["state"] == "reachable", 5, "it has answered a probe")
+    assert traffic.ping(pair.c1, pair.c2.ip4) == 3
