@@ -149,6 +149,7 @@ Verdict parse_ipv6(const WorkerContext& w, const PortEntry& port, const rte_mbuf
   if (payload + payload_bytes > rte_pktmbuf_pkt_len(m)) return dead(outer, DropReason::ip_length);
   outer.key.remote = ip->source_address();
   outer.key.local = ip->destination_address();
+  if (outer.key.local.is_v4()) return dead(outer, DropReason::not_for_us);  // ::ffff:a.b.c.d is how tables say a.b.c.d
   // Neighbor solicitations come to a multicast address (RFC 4861 section 7.2.2).
   const bool icmp = ip->next_header == kIpProtocolIcmpv6;
   if (!is_ours(port, outer.key.local) && !(icmp && outer.key.local.is_multicast())) {

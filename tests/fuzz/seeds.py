@@ -13,7 +13,7 @@ MAX_FRAME = 9000  # bytes
 
 def frame_input(name, frames):
     """One input: the frames of a name, whence they come in the tests of the pipeline."""
-    from_underlay = not name.startswith(("encap.", "bridge.", "big.", "stream"))
+    from_underlay = not name.startswith(("encap.", "bridge.", "big.", "stream", "told.", "silent.", "super.", "syn."))
     flags = UNDERLAY if from_underlay else 0
     parts = [bytes([BIG_FRAMES if name.startswith("rx.") else 0])]
     for number, frame in enumerate(frames[:32]):
