@@ -109,7 +109,7 @@ bool finish_checksum(rte_mbuf* frame, const Intent& intent) noexcept {
 
 // DPDK's TSO wants the pseudo-header sum without the length, which differs per segment, and a zero IPv4
 // header checksum (rte_mbuf_core.h, RTE_MBUF_F_TX_TCP_SEG).
-void prepare_tso_sums(rte_mbuf* frame, const TxHeaders& headers) noexcept {
+void prepare_tso_sums(rte_mbuf* frame, const TxHeaders& headers, uint8_t csum_offset) noexcept {
   uint16_t sum = 0;
   if ((headers.flags & RTE_MBUF_F_TX_IPV4) != 0) {
     auto* ip = rte_pktmbuf_mtod_offset(frame, rte_ipv4_hdr*, headers.l2_bytes);
@@ -119,10 +119,11 @@ void prepare_tso_sums(rte_mbuf* frame, const TxHeaders& headers) noexcept {
     const auto* ip = rte_pktmbuf_mtod_offset(frame, const rte_ipv6_hdr*, headers.l2_bytes);
     // rte_ipv6_phdr_cksum takes the protocol from the first header, extensions or not.
     rte_ipv6_hdr pseudo = *ip;
-    pseudo.proto = IPPROTO_TCP;
+    pseudo.proto = csum_offset == 16 ? IPPROTO_TCP : IPPROTO_UDP;
     sum = rte_ipv6_phdr_cksum(&pseudo, RTE_MBUF_F_TX_TCP_SEG);
   }
-  std::memcpy(rte_pktmbuf_mtod_offset(frame, char*, headers.l2_bytes + headers.l3_bytes + 16), &sum, sizeof(sum));
+  const int field = headers.l2_bytes + headers.l3_bytes + csum_offset;
+  std::memcpy(rte_pktmbuf_mtod_offset(frame, char*, field), &sum, sizeof(sum));
 }
 
 // What stands in front of the inner IP header. Segments differ in their outer lengths, so the device must redo the
@@ -255,12 +256,13 @@ bool translate_intent(rte_mbuf* frame, const TunnelFlags& tunnels) noexcept {
   }
   frame->ol_flags |= headers.flags | tunnel_flag;
   if (!segment) return true;
-  if (intent.csum_offset != 16) return false;
-  frame->l4_len = static_cast<uint8_t>((*rte_pktmbuf_mtod_offset(frame, uint8_t*, intent.csum_start + 12) >> 4) * 4);
+  const bool tcp = intent.csum_offset == 16;
+  const auto* l4 = rte_pktmbuf_mtod_offset(frame, const uint8_t*, intent.csum_start);
+  frame->l4_len = static_cast<uint8_t>(tcp ? (l4[12] >> 4) * 4 : sizeof(rte_udp_hdr));
   frame->tso_segsz = intent.gso_size;
-  frame->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+  frame->ol_flags |= tcp ? RTE_MBUF_F_TX_TCP_SEG : RTE_MBUF_F_TX_UDP_SEG;
   if ((headers.flags & RTE_MBUF_F_TX_IPV4) != 0) frame->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
-  prepare_tso_sums(frame, headers);
+  prepare_tso_sums(frame, headers, intent.csum_offset);
   return true;
 }
 

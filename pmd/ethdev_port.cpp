@@ -9,9 +9,11 @@
 #include <array>
 #include <cstring>
 #include <deque>
+#include <optional>
 #include <string_view>
 
 #include "dataplane/intent.h"
+#include "pmd/ethdev_flows.h"
 #include "pmd/ethdev_offload.h"
 #include "pmd/kernel_queue.h"
 #include "pmd/port.h"
@@ -120,6 +122,7 @@ class EthdevPort final : public Port {
   PortDeviceStats device_stats() const noexcept override;
   std::string set_mtu(uint16_t mtu) override;
   std::string set_mac(const MacAddress& mac) override;
+  FlowRules* flow_rules() noexcept override { return flows_ ? &*flows_ : nullptr; }
 
  private:
   std::string set_up_queues(const rte_eth_dev_info& info);
@@ -153,11 +156,13 @@ class EthdevPort final : public Port {
   uint64_t rx_offloads_ = 0;
   uint64_t tx_offloads_ = 0;
   rte_mempool* pool_;
+  std::optional<EthdevFlows> flows_;
   std::deque<EthdevTxQueue> tx_;
   std::vector<rte_spinlock_t> tx_locks_;  // one per device queue, used only while queues are shared
 };
 
 EthdevPort::~EthdevPort() {
+  flows_.reset();
   rte_eth_dev_info info{};
   rte_device* device = rte_eth_dev_info_get(port_, &info) == 0 ? info.device : nullptr;
   if (started_) rte_eth_dev_stop(port_);
@@ -232,6 +237,7 @@ std::string EthdevPort::configure(const PortOptions& options) {
   if (result != 0) return dpdk_error("rte_eth_dev_start", result);
   started_ = true;
   receive_what_is_meant_for_us(options.underlay);
+  if (options.underlay && options.offloads.flow != Toggle::off && knows_rte_flow(port_)) flows_.emplace(port_);
   return {};
 }
 

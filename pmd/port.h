@@ -5,11 +5,14 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "dataplane/wire/address.h"
 #include "pmd/generator_settings.h"
+#include "pmd/nic_model_settings.h"
 #include "pmd/port_io.h"
 
+struct rte_mbuf;
 struct rte_mempool;
 
 namespace causeway {
@@ -54,10 +57,12 @@ struct PortDeviceStats {
   uint64_t tx_errors = 0;  // frames taken by tx_burst and lost
 };
 
+class FlowRules;
+
 class Port : public PortIo {
  public:
   virtual const std::string& name() const noexcept = 0;
-  virtual const char* kind() const noexcept = 0;  // "dpdk", "tap", "packet", "generator"
+  virtual const char* kind() const noexcept = 0;  // "dpdk", "tap", "packet", "generator", "nic-model"
   virtual MacAddress mac() const noexcept = 0;
   virtual uint16_t mtu() const noexcept = 0;  // bytes of IP packet, without the Ethernet header
   virtual uint16_t rx_queues() const noexcept = 0;
@@ -75,6 +80,18 @@ class Port : public PortIo {
   // Both change a running port; an empty string means done, anything else says why not.
   virtual std::string set_mtu(uint16_t mtu) = 0;
   virtual std::string set_mac(const MacAddress& mac) = 0;
+  // Null: the device takes none (pmd/flow_rules.h).
+  virtual FlowRules* flow_rules() noexcept { return nullptr; }
+
+  // For a self-test (control/offload_test.h). Sends a frame as tx_burst would, but gets it back as if received:
+  // appends to `received` what comes of it. Takes the frame. False: the device has no loop, and nothing is taken.
+  virtual bool loop(rte_mbuf* frame, std::vector<rte_mbuf*>& received) {
+    (void)frame;
+    (void)received;
+    return false;
+  }
+  // From now on the device's opinion on received checksums doesn't count.
+  virtual void distrust_rx_checksums() {}
 };
 
 // Each opens a device and starts it; on failure returns null and says why in `error` (one line, no name in front).
@@ -83,5 +100,6 @@ std::unique_ptr<Port> open_tap_port(const PortOptions& options, std::string& err
 std::unique_ptr<Port> open_packet_port(const PortOptions& options, std::string& error);
 std::unique_ptr<Port> open_generator_port(const PortOptions& options, const GeneratorSettings& settings,
                                           std::string& error);
+std::unique_ptr<Port> open_nic_model(const PortOptions& options, const NicModelSettings& settings, std::string& error);
 
 }  // namespace causeway
