@@ -15,6 +15,7 @@
 //   reload                                                    -> as apply
 //   fdb       action: flush | add | del, bridge, mac, port,   -> anything
 //             vlan: absent where not given
+//   offloads  port: tests its offloads                        -> a list of {offload, state, reason}
 //
 // Runs on the control thread. A client that is slow, silent, gone or hostile costs bounded memory and
 // never blocks: while its reply does not drain, nothing more is read from it.

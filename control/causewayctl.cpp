@@ -162,6 +162,16 @@ int change_fdb(const Options& options, const std::string& action) {
   return kDone;
 }
 
+int test_offloads(const Options& options) {
+  const auto result = ask(options, {{"verb", "offloads"}, {"port", options.port}});
+  if (!result) return kFailed;
+  print(options, *result, render_verdicts(*result));
+  for (const json& verdict : *result) {
+    if (verdict.value("state", "") != "good") return kFailed;
+  }
+  return kDone;
+}
+
 struct CommandLine {
   CLI::App app{"Asks and changes a running causewayd.", "causewayctl"};
   Options options;
@@ -199,6 +209,13 @@ CommandLine::CommandLine() {
     exit_code = reload(options);
   });
   add_fdb_verbs();
+
+  auto* offloads = app.add_subcommand("offloads", "what devices do for us");
+  offloads->require_subcommand(1);
+  offloads->fallthrough();
+  auto* test = offloads->add_subcommand("test", "does the device do what it claims? Fails if not");
+  test->add_option("port", options.port)->required();
+  test->callback([this] { exit_code = test_offloads(options); });
 }
 
 void CommandLine::add_file_verb(const std::string& verb, const std::string& help,

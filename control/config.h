@@ -11,6 +11,7 @@
 
 #include "dataplane/wire/address.h"
 #include "pmd/generator_settings.h"
+#include "pmd/nic_model_settings.h"
 #include "pmd/port.h"
 
 namespace causeway::config {
@@ -62,7 +63,7 @@ struct MssClamp {
 };
 
 struct Ethernet {
-  std::variant<PacketDevice, TapDevice, DpdkDevice, GeneratorSettings> device;
+  std::variant<PacketDevice, TapDevice, DpdkDevice, GeneratorSettings, NicModelSettings> device;
   uint16_t rx_queues = 0;            // 0: one a worker, where the device spreads flows over several
   std::vector<unsigned> rx_workers;  // the worker of each rx queue; none: dealt out evenly
   std::optional<uint16_t> mtu;       // bytes of IP packet

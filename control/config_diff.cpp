@@ -58,12 +58,29 @@ std::string text_of(const std::vector<T>& list) {
   return texts.size() == 1 ? texts.front() : fmt::format("[{}]", joined(texts));
 }
 
+std::string text_of(const NicFeatures& features) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < kNicFeatureNames.size(); ++i) {
+    if (features.has(static_cast<NicFeature>(i))) names.emplace_back(kNicFeatureNames[i]);
+  }
+  return fmt::format("[{}]", joined(names));
+}
+std::string text_of(const NicModelSettings& model) {
+  const bool tap = model.over == NicModelSettings::Over::tap;
+  const std::string over = model.over == NicModelSettings::Over::dpdk ? model.devargs : tap ? "tap" : "interface";
+  std::string text = fmt::format("nic-model over {} flow-rules {}", over, model.flow_rules);
+  if (!model.without.empty()) text += " without " + text_of(model.without);
+  if (!model.misreport.empty()) text += " misreport " + text_of(model.misreport);
+  return text;
+}
+
 std::string text_of(const Ethernet& ethernet) {
   if (const auto* dpdk = std::get_if<DpdkDevice>(&ethernet.device)) return "dpdk " + dpdk->devargs;
   if (const auto* generator = std::get_if<GeneratorSettings>(&ethernet.device)) {
     const std::string rate = generator->rate != 0 ? fmt::format(" rate {}", generator->rate) : "";
     return fmt::format("generator flows {} frame-bytes {}{}", generator->flows, text_of(generator->frame_bytes), rate);
   }
+  if (const auto* model = std::get_if<NicModelSettings>(&ethernet.device)) return text_of(*model);
   return std::holds_alternative<TapDevice>(ethernet.device) ? "tap" : "interface";
 }
 std::string text_of_queues(const Ethernet& ethernet) {

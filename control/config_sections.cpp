@@ -8,6 +8,7 @@
 
 #include "control/address_text.h"
 #include "control/config_generator.h"
+#include "control/config_nic_model.h"
 
 namespace causeway::config {
 namespace {
@@ -164,7 +165,7 @@ void Sections::read_ethernets(const Value& section) {
 void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet& ethernet) {
   static constexpr std::string_view kKeys[] = {"packet",   "dpdk",       "tap",       "generator", "rx-workers",
                                                "mtu",      "macaddress", "addresses", "routes",    "neighbors",
-                                               "offloads", "isolated",   "mss-clamp"};
+                                               "offloads", "isolated",   "mss-clamp", "nic-model"};
   const Fields fields(value, kKeys);
   read_device(name, fields, ethernet);
   if (const auto workers = fields.find("rx-workers")) read_rx_workers(*workers, ethernet);
@@ -209,6 +210,10 @@ void Sections::read_device(std::string_view name, const Fields& fields, Ethernet
   }
   static constexpr std::string_view kQueueKeys[] = {"rx-queues"};
   if (packet) Fields(*packet, kQueueKeys).number("rx-queues", ethernet.rx_queues, 1, kMaxWorkers);
+  if (const auto model = fields.find("nic-model")) {
+    if (packet || dpdk || tap || generator) model->key_error("an interface of another kind is no nic-model");
+    ethernet.device = read_nic_model(*model, ethernet.rx_queues);
+  }
   if (tap) {
     Fields(*tap, kQueueKeys).number("rx-queues", ethernet.rx_queues, 1, kMaxWorkers);
     ethernet.device = TapDevice{};

@@ -53,6 +53,8 @@ std::string render_show(const std::string& subject, const json& rows) {
   return render_table(rows, found == columns_of_subjects().end() ? std::vector<std::string>{} : found->second);
 }
 
+std::string render_verdicts(const json& rows) { return render_table(rows, {"offload", "state", "reason"}); }
+
 std::string render_stats(const json& stats, bool all) {
   const json drops = stats.value("drops", json::object());
   const json workers = stats.value("workers", json::array());

@@ -11,6 +11,8 @@ namespace causeway {
 // What `show` can show, in the order of the help text.
 std::span<const std::string_view> show_subjects();
 
+// The verdicts of `offloads test`.
+std::string render_verdicts(const nlohmann::json& rows);
 std::string render_show(const std::string& subject, const nlohmann::json& rows);
 
 // {"drops": {reason: count}}, and with "workers": [{"id": 0, "drops": {...}}, ...] a column for each worker.

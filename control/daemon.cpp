@@ -9,6 +9,7 @@
 #include "control/config_diff.h"
 #include "control/config_load.h"
 #include "control/show.h"
+#include "control/show_offloads.h"
 
 namespace causeway {
 namespace {
@@ -106,6 +107,18 @@ json Daemon::change_fdb(const json& request) {
   return error.empty() ? api_ok(json::object()) : api_error({error});
 }
 
+json Daemon::test_offloads(const json& request) {
+  const std::string name = request.at("port");
+  const Ports::Record* const record = gateway_.ports().find(name);
+  if (record == nullptr || record->port == nullptr) return api_error({fmt::format("no such port: {}", name)});
+  gateway_.test_offloads(name);
+  if (record->verdicts.empty()) {
+    const std::string why = untestable(*record->port, gateway_.pool());
+    return api_error({fmt::format("{}: {}", name, why.empty() ? "there is no offload to test" : why)});
+  }
+  return api_ok(show_verdicts(*record));
+}
+
 json Daemon::handle(const json& request) {
   const std::string verb = request.at("verb");
   if (verb == "show") {
@@ -117,6 +130,7 @@ json Daemon::handle(const json& request) {
   if (verb == "plan") return plan(request);
   if (verb == "apply" || verb == "reload") return apply_request(request);
   if (verb == "fdb") return change_fdb(request);
+  if (verb == "offloads") return test_offloads(request);
   return api_error({fmt::format("unknown verb: {}", verb)});
 }
 

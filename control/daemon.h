@@ -27,6 +27,7 @@ class Daemon {
   nlohmann::json plan(const nlohmann::json& request) const;
   nlohmann::json apply_request(const nlohmann::json& request);
   nlohmann::json change_fdb(const nlohmann::json& request);
+  nlohmann::json test_offloads(const nlohmann::json& request);
 
   Gateway& gateway_;
   config::Config config_;  // what runs

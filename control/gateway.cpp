@@ -42,7 +42,10 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       bridges_(tables_, publisher_, fdb_),
       neighbors_(underlay_, neighbor_hooks()),
       tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, random_seed()),
-      ports_(tables_, publisher_, adjacencies_, underlay_, workers_, pool, std::move(opener)) {}
+      offload_sync_(ports_, tunnels_, [this](AdjacencyIndex index) { return received_from(index); }),
+      ports_(tables_, publisher_, adjacencies_, underlay_, workers_, pool, std::move(opener)) {
+  ports_.before_closing([this](PortIndex port) { offload_sync_.forget(port); });
+}
 
 Gateway::~Gateway() {
   for (const auto& worker : workers_) worker->stop();
@@ -202,7 +205,14 @@ std::string Gateway::remove_static_mac(const std::string& bridge, const config::
   return {};
 }
 
+uint64_t Gateway::received_from(AdjacencyIndex adjacency) const {
+  uint64_t packets = 0;
+  for (const auto& worker : workers_) packets += worker->context().counters.tunnels[adjacency].rx_packets.get();
+  return packets;
+}
+
 void Gateway::commit() {
+  offload_sync_.changed();
   bridges_.commit();
   std::vector<AdjacencyIndex> released = adjacencies_.take_released();
   std::vector<bool> gone(kMaxAdjacencies);
@@ -282,6 +292,7 @@ void Gateway::tick() {
   fdb_.age(now_s());
   neighbors_.tick();
   tunnels_.tick();
+  offload_sync_.step(OffloadSync::Clock::now());
   if (ports_.check_links()) bridges_.commit();
 }
 

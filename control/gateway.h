@@ -11,6 +11,7 @@
 #include "control/config.h"
 #include "control/fdb.h"
 #include "control/neighbors.h"
+#include "control/offload_sync.h"
 #include "control/ports.h"
 #include "control/publish.h"
 #include "control/tunnels.h"
@@ -58,7 +59,10 @@ class Gateway {
   // Drops counted on the control thread.
   const std::array<uint64_t, kDropReasons>& drops() const { return drops_; }
 
+  // `causewayctl offloads test`.
+  void test_offloads(const std::string& port) { ports_.test(port); }
   const Ports& ports() const { return ports_; }
+  const OffloadSync& offload_sync() const { return offload_sync_; }
   const Bridges& bridges() const { return bridges_; }
   const Tunnels& tunnels() const { return tunnels_; }
   const Neighbors& neighbors() const { return neighbors_; }
@@ -68,6 +72,7 @@ class Gateway {
   const Underlay& underlay() const { return underlay_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   Tables& tables() { return tables_; }
+  rte_mempool* pool() { return pool_; }
 
  private:
   Neighbors::Hooks neighbor_hooks();
@@ -77,6 +82,7 @@ class Gateway {
   void receive(PortIndex port, rte_mbuf* frame);
   void answer_too_big(const PuntedFrame& punted);
   void inject(const InjectedFrame& frame);
+  uint64_t received_from(AdjacencyIndex adjacency) const;  // frames, so far
   void drop(rte_mbuf* frame, DropReason reason);
 
   // Order matters: what is below uses what is above, and goes first.
@@ -91,6 +97,7 @@ class Gateway {
   Underlay underlay_;
   Neighbors neighbors_;
   Tunnels tunnels_;
+  OffloadSync offload_sync_;
   Ports ports_;
   std::set<AdjacencyIndex> left_bridge_;  // since the last commit
   TooBigLimit too_big_;                   // of all workers together

@@ -16,6 +16,8 @@ std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, const PortOpti
   if (const auto* generator = std::get_if<GeneratorSettings>(&ethernet.device)) {
     return open_generator_port(options, *generator, error);
   }
+  if (const auto* model = std::get_if<NicModelSettings>(&ethernet.device))
+    return open_nic_model(options, *model, error);
   return open_packet_port(options, error);
 }
 
@@ -80,6 +82,11 @@ const Ports::Record* Ports::find(PortIndex index) const {
 std::unique_ptr<Port> Ports::open(const std::string& name, const config::Ethernet& settings, std::string& error) const {
   std::unique_ptr<Port> port = opener_(settings, options_for(name, settings), error);
   if (port != nullptr && !gro_is_possible(settings, *port, error)) port.reset();
+  if (port != nullptr && settings.offloads.flow == Toggle::on && port->flow_rules() == nullptr) {
+    error = settings.is_underlay() ? "offloads.flow: the device takes no rules"
+                                   : "offloads.flow: only an underlay has rules";
+    port.reset();
+  }
   return port;
 }
 
@@ -96,6 +103,39 @@ PortOptions Ports::options_for(const std::string& name, const config::Ethernet& 
   return options;
 }
 
+TxCapabilities Ports::Record::capabilities() const {
+  TxCapabilities caps = port->capabilities();
+  const auto forced = [&](const OffloadVerdict& verdict) {
+    if (verdict.bits == TxCapabilities::kChecksum) return settings.offloads.checksum == Toggle::on;
+    return (verdict.outer == Outer::none ? settings.offloads.tso : settings.offloads.tunnel_tso) == Toggle::on;
+  };
+  for (const OffloadVerdict& verdict : verdicts) {
+    if (verdict.wrong.empty() || forced(verdict)) continue;
+    caps.can[static_cast<size_t>(verdict.outer)] &= static_cast<uint8_t>(~verdict.bits);
+  }
+  return caps;
+}
+
+FlowRules* Ports::Record::flow_rules() const {
+  const bool wrong = std::ranges::any_of(verdicts, [](const OffloadVerdict& v) { return v.flow && !v.wrong.empty(); });
+  return wrong && settings.offloads.flow != Toggle::on ? nullptr : port->flow_rules();
+}
+
+void Ports::test(Record& record) {
+  if (before_closing_) before_closing_(record.index);  // its rules: the test may have found that they are none
+  record.verdicts = test_offloads(*record.port, pool_);
+  for (const OffloadVerdict& verdict : record.verdicts) {
+    if (verdict.wrong.empty()) continue;
+    spdlog::warn("{}: the device misreports {}: {}", record.port->name(), verdict.offload, verdict.wrong);
+    if (verdict.rx_checksum && record.settings.offloads.checksum != Toggle::on) record.port->distrust_rx_checksums();
+  }
+}
+
+void Ports::test(const std::string& name) {
+  test(ports_.at(name));
+  publish_all();
+}
+
 std::string Ports::add(const std::string& name, const config::Ethernet& settings) {
   PortIndex index = 0;
   while (names_.contains(index)) ++index;
@@ -107,7 +147,8 @@ std::string Ports::add(const std::string& name, const config::Ethernet& settings
   if (!settings.is_underlay()) adjacency = adjacencies_.allocate({name, {}});
   names_[index] = name;
   Record& record = ports_[name];
-  record = {std::move(port), settings, index, adjacency, kNoBridge, false};
+  record = {std::move(port), settings, index, adjacency, kNoBridge, false, {}};
+  test(record);
   record.link_up = record.port->link_up();
   set_underlay(name, record);
   publish_all();
@@ -175,6 +216,7 @@ std::string Ports::reopen(const std::string& name, const config::Ethernet& setti
   } else if (!record.settings.is_underlay() && record.adjacency == kNoAdjacency) {
     record.adjacency = adjacencies_.allocate({name, {}});
   }
+  test(record);
   record.link_up = record.port->link_up();
   underlay_.remove(record.index);
   set_underlay(name, record);
@@ -196,6 +238,7 @@ void Ports::remove(const std::string& name) {
 
 // Workers let go of the device before it closes.
 void Ports::close(Record& record) {
+  if (before_closing_ && record.port != nullptr) before_closing_(record.index);
   publisher_.publish<PortEntry>(tables_.ports[record.index], nullptr);
   std::unique_ptr<Port> port = std::move(record.port);
   deal_queues();
@@ -239,7 +282,7 @@ void Ports::publish(Record& record) {
   entry->index = record.index;
   entry->underlay = record.settings.is_underlay();
   entry->adjacency = record.adjacency;
-  entry->capabilities = record.port->capabilities();
+  entry->capabilities = record.capabilities();
   entry->coalesce = choose_gro(record.settings, *record.port).on;
   entry->mac = record.port->mac();
   if (entry->underlay) entry->addresses = underlay_.addresses();

@@ -9,6 +9,7 @@
 
 #include "control/adjacencies.h"
 #include "control/config.h"
+#include "control/offload_test.h"
 #include "control/publish.h"
 #include "control/rx_queues.h"
 #include "control/underlay.h"
@@ -40,6 +41,12 @@ class Ports {
     AdjacencyIndex adjacency = kNoAdjacency;  // as a bridge port; an underlay has none
     BridgeIndex bridge = kNoBridge;
     bool link_up = false;
+    std::vector<OffloadVerdict> verdicts;  // of its self-test; none: it can't be tested
+
+    // What the device says it can, without what its test showed to be wrong; but where somebody has put a toggle
+    // to `on`, he knows better.
+    TxCapabilities capabilities() const;
+    FlowRules* flow_rules() const;  // null: none
   };
 
   Ports(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, Underlay& underlay,
@@ -53,12 +60,16 @@ class Ports {
                      const config::Ethernet& settings);  // device closed and opened; keeps its adjacency
   void remove(const std::string& name);
   void set_bridge(const std::string& name, BridgeIndex bridge);
+  // Tests its offloads again, and believes the result.
+  void test(const std::string& name);
   // Looks at every port's link; returns whether one changed.
   bool check_links();
 
   const Record* find(const std::string& name) const;
   const Record* find(PortIndex index) const;
   const std::map<std::string, Record>& all() const { return ports_; }
+  // Called before a device is closed, while it still works.
+  void before_closing(std::function<void(PortIndex)> callback) { before_closing_ = std::move(callback); }
   const RxQueues& rx_queues() const { return rx_queues_; }
 
  private:
@@ -69,6 +80,7 @@ class Ports {
   void publish_adjacency(const Record& record);
   void set_underlay(const std::string& name, const Record& record);
   void close(Record& record);
+  void test(Record& record);
   void deal_queues();
   void log_queues(const Record& record) const;
 
@@ -80,6 +92,7 @@ class Ports {
   RxQueues rx_queues_;
   rte_mempool* pool_;
   PortOpener opener_;
+  std::function<void(PortIndex)> before_closing_;
   std::map<std::string, Record> ports_;
   std::map<PortIndex, std::string> names_;
 };

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "control/address_text.h"
+#include "control/show_offloads.h"
 #include "dataplane/drop_reason.h"
 
 namespace causeway {
@@ -191,64 +192,6 @@ json show_workers(const Gateway& gateway) {
                       {"capacity", context.cache.capacity()},
                       {"hits", counters.cache_hits.get()},
                       {"misses", counters.cache_misses.get()}}}});
-  }
-  return list;
-}
-
-// One line of `show offloads`: what a port is to do, and the key that can forbid it.
-struct Offload {
-  const char* name;
-  Outer outer;
-  uint8_t bits;
-  const char* key;
-  Toggle OffloadSettings::*toggle;
-};
-constexpr Offload kOffloads[] = {
-    {"checksum", Outer::none, TxCapabilities::kChecksum, "checksum", &OffloadSettings::checksum},
-    {"tso-ipv4", Outer::none, TxCapabilities::kTcp4, "tso", &OffloadSettings::tso},
-    {"tso-ipv6", Outer::none, TxCapabilities::kTcp6, "tso", &OffloadSettings::tso},
-    {"udp-segmentation", Outer::none, TxCapabilities::kUdp, "tso", &OffloadSettings::tso},
-};
-constexpr Offload kTunnelOffloads[] = {
-    {"geneve-tso-ipv4", Outer::geneve4, TxCapabilities::kTcp, "tunnel-tso", &OffloadSettings::tunnel_tso},
-    {"geneve-tso-ipv6", Outer::geneve6, TxCapabilities::kTcp, "tunnel-tso", &OffloadSettings::tunnel_tso},
-    {"vxlan-tso-ipv4", Outer::vxlan4, TxCapabilities::kTcp, "tunnel-tso", &OffloadSettings::tunnel_tso},
-    {"vxlan-tso-ipv6", Outer::vxlan6, TxCapabilities::kTcp, "tunnel-tso", &OffloadSettings::tunnel_tso},
-    {"gre-tso-ipv4", Outer::gre4, TxCapabilities::kTcp, "tunnel-tso", &OffloadSettings::tunnel_tso},
-    {"gre-tso-ipv6", Outer::gre6, TxCapabilities::kTcp, "tunnel-tso", &OffloadSettings::tunnel_tso},
-};
-
-json offload_json(const std::string& name, const Ports::Record& record, const Offload& offload) {
-  const Port& port = *record.port;
-  const OffloadSettings& settings = record.settings.offloads;
-  const bool here = port.capabilities().has(offload.outer, offload.bits);
-  const bool sums_too = port.capabilities().has(offload.outer, TxCapabilities::kOuterChecksum);
-  const char* off = nullptr;
-  if (settings.*offload.toggle == Toggle::off) off = offload.key;
-  if (settings.checksum == Toggle::off) off = "checksum";
-  const char* state = here ? "hardware" : off != nullptr ? "off" : "software";
-  std::string reason = std::string("offloads.") + (off != nullptr ? off : "") + ": off";
-  if (here) {
-    reason = port.kind() == std::string_view("dpdk") ? "the device" : "the kernel, or the NIC behind it";
-    if (offload.outer != Outer::none && !sums_too) {
-      reason += "; with an outer checksum in software: " + port.lacks(offload.outer, TxCapabilities::kOuterChecksum);
-    }
-  } else if (off == nullptr) {
-    reason = port.lacks(offload.outer, offload.bits);
-  }
-  return {{"port", name}, {"offload", offload.name}, {"state", state}, {"reason", reason}};
-}
-
-json show_offloads(const Gateway& gateway) {
-  json list = json::array();
-  for (const auto& [name, record] : gateway.ports().all()) {
-    if (record.port == nullptr) continue;
-    for (const Offload& offload : kOffloads) list.push_back(offload_json(name, record, offload));
-    const GroChoice gro = choose_gro(record.settings, *record.port);
-    list.push_back(
-        {{"port", name}, {"offload", "gro"}, {"state", gro.on ? "software" : "off"}, {"reason", gro.reason}});
-    if (!record.settings.is_underlay()) continue;  // nothing tunnelled leaves it
-    for (const Offload& offload : kTunnelOffloads) list.push_back(offload_json(name, record, offload));
   }
   return list;
 }

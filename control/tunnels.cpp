@@ -43,7 +43,7 @@ std::vector<AdjacencyIndex> Tunnels::adjacencies(const std::string& name) const 
   return all;
 }
 
-TunnelKey Tunnels::key_of(const config::Tunnel& settings, const IpAddress& remote) const {
+TunnelKey Tunnels::key_of(const config::Tunnel& settings, const IpAddress& remote) {
   TunnelKey key;
   key.kind = kind_of(settings.mode);
   key.remote = remote;

@@ -45,6 +45,8 @@ class Tunnels {
   const Tunnel* find(const std::string& name) const;
   const std::map<std::string, Tunnel>& all() const { return tunnels_; }
   std::vector<AdjacencyIndex> adjacencies(const std::string& name) const;
+  // What frames from `remote` carry.
+  static TunnelKey key_of(const config::Tunnel& settings, const IpAddress& remote);
   // What keeps frames from leaving through an endpoint; none: nothing.
   DropReason blocked(const Endpoint& endpoint) const;
 
@@ -61,7 +63,6 @@ class Tunnels {
   void hold(const PuntedFrame& frame);
 
  private:
-  TunnelKey key_of(const config::Tunnel& settings, const IpAddress& remote) const;
   void route(const config::Tunnel& settings, Endpoint& endpoint);
   void unroute(Endpoint& endpoint);
   void publish(const Tunnel& tunnel, const Endpoint& endpoint);

@@ -1,6 +1,7 @@
 #include "dataplane/decap.h"
 
 #include "dataplane/intent.h"
+#include "dataplane/marked_tunnel.h"
 #include "dataplane/parse.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ipv4.h"
@@ -87,18 +88,19 @@ class TunnelFinder {
  public:
   explicit TunnelFinder(WorkerContext& w) noexcept : w_(w) {}
 
-  const Adjacency* find(const TunnelKey& key, DropReason& reason) noexcept {
-    if (!any_ || !(last_key_ == key)) look_up(key);
+  const Adjacency* find(const rte_mbuf* m, const TunnelKey& key, DropReason& reason) noexcept {
+    if (!any_ || !(last_key_ == key)) look_up(m, key);
     reason = last_reason_;
     return last_;
   }
 
  private:
-  void look_up(const TunnelKey& key) noexcept {
+  void look_up(const rte_mbuf* m, const TunnelKey& key) noexcept {
     any_ = true;
     last_key_ = key;
     last_ = nullptr;
-    const AdjacencyIndex index = w_.tunnels->find(key);
+    const Adjacency* const marked = marked_tunnel(w_.tables, m, key);
+    const AdjacencyIndex index = marked != nullptr ? marked->index : w_.tunnels->find(key);
     if (index == kNoAdjacency) {
       const bool known = w_.tunnels->find(key.any_remote()) != kNoAdjacency;
       last_reason_ = known ? DropReason::unknown_remote : DropReason::unknown_vni;
@@ -131,7 +133,7 @@ const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m,
       return nullptr;
   }
   DropReason reason = DropReason::none;
-  const Adjacency* const in = tunnels.find(outer.key, reason);
+  const Adjacency* const in = tunnels.find(m, outer.key, reason);
   if (in == nullptr) {
     drop(w, m, reason);
     return nullptr;

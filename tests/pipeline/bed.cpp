@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "control/config_load.h"
+#include "pmd/nic_model.h"
 
 namespace causeway::test {
 
@@ -124,8 +125,9 @@ TxCapabilities Bed::default_capabilities() {
 Bed::Bed(const std::string& yaml, TxCapabilities capabilities) : capabilities_(capabilities) {
   const config::Config config = load_yaml(yaml);
   gateway_ = std::make_unique<Gateway>(
-      config.system, pool_,
-      [this](const config::Ethernet&, const PortOptions& options, std::string& error) { return open(options, error); });
+      config.system, pool_, [this](const config::Ethernet& ethernet, const PortOptions& options, std::string& error) {
+        return open(ethernet, options, error);
+      });
   config_.system = config.system;
   const auto errors = apply(yaml);
   if (!errors.empty()) throw std::runtime_error(errors.front().key + ": " + errors.front().what);
@@ -133,15 +135,17 @@ Bed::Bed(const std::string& yaml, TxCapabilities capabilities) : capabilities_(c
 
 Bed::~Bed() { gateway_.reset(); }
 
-std::unique_ptr<Port> Bed::open(const PortOptions& options, std::string& error) {
+std::unique_ptr<Port> Bed::open(const config::Ethernet& ethernet, const PortOptions& options, std::string& error) {
   if (Failing& failing = failing_[options.name]; failing.times > 0) {
     --failing.times;
     error = failing.error;
     return nullptr;
   }
   const MacAddress own{{0x02, 0, 0, 0, 0xff, static_cast<uint8_t>(options.name.back())}};
-  auto port = std::make_unique<MemoryPort>(options, capabilities_, own);
+  const auto* model = std::get_if<NicModelSettings>(&ethernet.device);
+  auto port = std::make_unique<MemoryPort>(model != nullptr ? cable_options(options) : options, capabilities_, own);
   ports_[options.name] = port.get();
+  if (model != nullptr) return make_nic_model(std::move(port), options, *model, error);
   return port;
 }
 

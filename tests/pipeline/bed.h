@@ -83,7 +83,7 @@ class Bed {
   Counts counts() const;
 
  private:
-  std::unique_ptr<Port> open(const PortOptions& options, std::string& error);
+  std::unique_ptr<Port> open(const config::Ethernet& ethernet, const PortOptions& options, std::string& error);
 
   struct Failing {
     std::string error;

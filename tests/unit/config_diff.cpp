@@ -137,6 +137,16 @@ TEST_CASE("a generator is reopened for other frames") {
   CHECK(change("generator: {}", "generator: {}, mtu: 9000") == "~ ethernet gen0: mtu default -> 9000");
 }
 
+TEST_CASE("a modelled NIC is reopened with other features") {
+  const Texts texts = diff("version: 1\nethernets: {up0: {nic-model: {}}}\n",
+                           "version: 1\nethernets: {up0: {nic-model: {over: tap, flow-rules: 9, without: [checksum], "
+                           "misreport: [rx-checksum, tso-ipv4]}}}\n");
+  REQUIRE(texts.size() == 1);
+  CHECK(texts.front() ==
+        "~ ethernet up0: device nic-model over interface flow-rules 4096 -> nic-model over tap flow-rules 9 without "
+        "[checksum] misreport [tso-ipv4, rx-checksum] (reopens the device)");
+}
+
 TEST_CASE("an ethernet that becomes an underlay is reopened") {
   const auto operations_before = loaded("version: 1\nethernets: {a: {}}\n");
   const auto operations_after = loaded("version: 1\nethernets: {a: {addresses: [10.0.0.1/8]}}\n");

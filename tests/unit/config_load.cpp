@@ -208,6 +208,25 @@ TEST_CASE("generators") {
   CHECK(loaded_settings == expected);
 }
 
+TEST_CASE("modelled NICs") {
+  const auto model = [](const std::string& settings) {
+    const Config config = loaded("version: 1\nethernets: {up0: {nic-model: " + settings + "}}\n");
+    return std::get<NicModelSettings>(config.ethernets.at("up0").device);
+  };
+  CHECK(model("{}") == NicModelSettings{});
+  CHECK(model("") == NicModelSettings{});
+  CHECK(model("{over: tap}").over == NicModelSettings::Over::tap);
+  NicModelSettings expected;
+  expected.over = NicModelSettings::Over::dpdk;
+  expected.devargs = "net_ring0";
+  expected.flow_rules = 7;
+  expected.without.add(NicFeature::gre_tso_ipv6);
+  expected.misreport.add(NicFeature::checksum);
+  expected.misreport.add(NicFeature::flow_rss);
+  CHECK(model("{over: net_ring0, flow-rules: 7, without: [gre-tso-ipv6], misreport: [flow-rss, checksum]}") ==
+        expected);
+}
+
 TEST_CASE("sizes") {
   CHECK(loaded("version: 1\nsystem: {memory: 64M}").system.memory_bytes == 64ULL << 20);
   CHECK(loaded("version: 1\nsystem: {memory: 65536K}").system.memory_bytes == 64ULL << 20);

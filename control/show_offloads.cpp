@@ -1,0 +1,113 @@
+#include "control/show_offloads.h"
+
+#include <fmt/format.h>
+
+namespace causeway {
+namespace {
+
+using nlohmann::json;
+
+// One line of `show offloads`: what a port is to do, and the key that can forbid it.
+struct Offload {
+  const char* name;
+  Outer outer;
+  uint8_t bits;
+  const char* key;
+  Toggle OffloadSettings::*toggle;
+};
+constexpr Offload kOffloads[] = {
+    {"checksum", Outer::none, TxCapabilities::kChecksum, "checksum", &OffloadSettings::checksum},
+    {"tso-ipv4", Outer::none, TxCapabilities::kTcp4, "tso", &OffloadSettings::tso},
+    {"tso-ipv6", Outer::none, TxCapabilities::kTcp6, "tso", &OffloadSettings::tso},
+    {"udp-segmentation", Outer::none, TxCapabilities::kUdp, "tso", &OffloadSettings::tso},
+};
+constexpr Offload kTunnelOffloads[] = {
+    {"geneve-tso-ipv4", Outer::geneve4, TxCapabilities::kTcp, "tunnel-tso", &OffloadSettings::tunnel_tso},
+    {"geneve-tso-ipv6", Outer::geneve6, TxCapabilities::kTcp, "tunnel-tso", &OffloadSettings::tunnel_tso},
+    {"vxlan-tso-ipv4", Outer::vxlan4, TxCapabilities::kTcp, "tunnel-tso", &OffloadSettings::tunnel_tso},
+    {"vxlan-tso-ipv6", Outer::vxlan6, TxCapabilities::kTcp, "tunnel-tso", &OffloadSettings::tunnel_tso},
+    {"gre-tso-ipv4", Outer::gre4, TxCapabilities::kTcp, "tunnel-tso", &OffloadSettings::tunnel_tso},
+    {"gre-tso-ipv6", Outer::gre6, TxCapabilities::kTcp, "tunnel-tso", &OffloadSettings::tunnel_tso},
+};
+
+// What its self-test found wrong with it; empty: nothing.
+std::string found_wrong(const Ports::Record& record, Outer outer, uint8_t bits) {
+  for (const OffloadVerdict& verdict : record.verdicts) {
+    if (verdict.wrong.empty() || verdict.outer != outer || (verdict.bits & bits) == 0) continue;
+    return fmt::format("{}: {}", verdict.offload, verdict.wrong);
+  }
+  return {};
+}
+
+std::string who_does(const Port& port) {
+  const std::string_view kind = port.kind();
+  return kind == "dpdk" || kind == "nic-model" ? "the device" : "the kernel, or the NIC behind it";
+}
+
+json row(const std::string& port, const char* offload, const char* state, const std::string& reason) {
+  return {{"port", port}, {"offload", offload}, {"state", state}, {"reason", reason}};
+}
+
+json offload_json(const std::string& name, const Ports::Record& record, const Offload& offload) {
+  const Port& port = *record.port;
+  const OffloadSettings& settings = record.settings.offloads;
+  const TxCapabilities caps = record.capabilities();
+  const std::string wrong = found_wrong(record, offload.outer, offload.bits);
+  if (caps.has(offload.outer, offload.bits)) {
+    std::string reason = who_does(port);
+    if (offload.outer != Outer::none && !caps.has(offload.outer, TxCapabilities::kOuterChecksum)) {
+      const std::string sum_wrong = found_wrong(record, offload.outer, TxCapabilities::kOuterChecksum);
+      reason += "; with an outer checksum in software: ";
+      reason += sum_wrong.empty() ? port.lacks(offload.outer, TxCapabilities::kOuterChecksum)
+                                  : "the self-test found wrong " + sum_wrong;
+    }
+    if (!wrong.empty()) reason += "; forced, though its self-test found wrong " + wrong;
+    return row(name, offload.name, "hardware", reason);
+  }
+  const char* off = nullptr;
+  if (settings.*offload.toggle == Toggle::off) off = offload.key;
+  if (settings.checksum == Toggle::off) off = "checksum";
+  if (off != nullptr) return row(name, offload.name, "off", fmt::format("offloads.{}: off", off));
+  if (!wrong.empty()) return row(name, offload.name, "software", "the self-test found wrong " + wrong);
+  return row(name, offload.name, "software", port.lacks(offload.outer, offload.bits));
+}
+
+json flow_json(const std::string& name, const Ports::Record& record, const OffloadSync::Summary& rules) {
+  if (record.settings.offloads.flow == Toggle::off) return row(name, "flow", "off", "offloads.flow: off");
+  for (const OffloadVerdict& verdict : record.verdicts) {
+    if (!verdict.flow || verdict.wrong.empty() || record.flow_rules() != nullptr) continue;
+    return row(name, "flow", "software", "the self-test found wrong " + verdict.wrong);
+  }
+  if (record.flow_rules() == nullptr) return row(name, "flow", "software", "the device takes no rules");
+  std::string text = fmt::format("{} of {} rules installed", rules.installed, rules.wanted);
+  for (const auto& [reason, count] : rules.reasons) text += fmt::format("; refused {}: {}", count, reason);
+  if (rules.removing != 0) text += fmt::format("; {} to be removed", rules.removing);
+  return row(name, "flow", rules.installed != 0 || rules.wanted == 0 ? "hardware" : "software", text);
+}
+
+}  // namespace
+
+nlohmann::json show_offloads(const Gateway& gateway) {
+  json list = json::array();
+  for (const auto& [name, record] : gateway.ports().all()) {
+    if (record.port == nullptr) continue;
+    for (const Offload& offload : kOffloads) list.push_back(offload_json(name, record, offload));
+    const GroChoice gro = choose_gro(record.settings, *record.port);
+    list.push_back(row(name, "gro", gro.on ? "software" : "off", gro.reason));
+    if (!record.settings.is_underlay()) continue;  // nothing tunnelled leaves it
+    for (const Offload& offload : kTunnelOffloads) list.push_back(offload_json(name, record, offload));
+    list.push_back(flow_json(name, record, gateway.offload_sync().summary(record.index)));
+  }
+  return list;
+}
+
+nlohmann::json show_verdicts(const Ports::Record& record) {
+  json list = json::array();
+  for (const OffloadVerdict& verdict : record.verdicts) {
+    const bool good = verdict.wrong.empty();
+    list.push_back({{"offload", verdict.offload}, {"state", good ? "good" : "wrong"}, {"reason", verdict.wrong}});
+  }
+  return list;
+}
+
+}  // namespace causeway

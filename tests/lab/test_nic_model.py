@@ -1,0 +1,88 @@
+"""A modelled NIC as underlay: it cuts, sums, marks and counts in a real network; its peer is a gateway without one,
+or the kernel."""
+
+import json
+
+import pytest
+
+from tests.support import traffic
+from tests.support.overlay import gateway, two_hosts
+from tests.support.peer_cable import plain_cable
+from tests.support.process import wait_until
+
+TRANSFER_BYTES = 20 << 20
+
+
+def config(me, mode, model):
+    text = gateway(me, mode)
+    if model is not None:
+        text["ethernets"]["up0"]["nic-model"] = model
+    return text
+
+
+class Bed:
+    def __init__(self, lab, mode, model, other=None):
+        self.h1, self.h2, self.c1, self.c2 = two_hosts(lab)
+        for host in (self.h1, self.h2):
+            plain_cable(host, "up0")
+        self.g1 = self.h1.causeway(config(1, mode, model))
+        self.g2 = self.h2.causeway(config(2, mode, other))
+        wait_until(lambda: traffic.ping(self.c1, self.c2.ip4, count=1, check=False), 10, "the tunnel carries")
+
+    def offload(self, name):
+        return next(row for row in self.g1.ctl("show", "offloads") if (row["port"], row["offload"]) == ("up0", name))
+
+    def fetch(self, client, server):
+        fetched = traffic.fetch(client, server, server.ip4, TRANSFER_BYTES)
+        assert fetched["sent"] == fetched["received"]
+        assert self.g1.drops() == {} and self.g2.drops() == {}
+
+
+@pytest.mark.parametrize("mode", ["geneve", "vxlan", "gretap"])
+def test_what_it_sends_is_sound(lab, mode):
+    bed = Bed(lab, mode, {})
+    assert bed.offload("gre-tso-ipv4")["state"] == "hardware"
+    capture = bed.h2.capture("up0", max_frames=2000)
+    bed.fetch(bed.c2, bed.c1)
+    assert capture.stop().broken() == []
+    bed.fetch(bed.c1, bed.c2)
+    before = bed.g1.row("ports", "up0")
+    bed.fetch(bed.c2, bed.c1)
+    after = bed.g1.row("ports", "up0")
+    frames = after["tx_packets"] - before["tx_packets"]
+    assert frames < TRANSFER_BYTES / 5000, "super-packets reach the port whole"
+    assert after["tx_drops"] == 0
+
+
+def test_rules_mark_what_comes_in(lab):
+    bed = Bed(lab, "vxlan", {"rx-queues": 2}, {"without": ["flow-mark"]})
+    wait_until(lambda: bed.offload("flow")["reason"] == "1 of 1 rules installed", 5, "the rule is there")
+    assert bed.offload("flow")["state"] == "hardware"
+    bed.fetch(bed.c1, bed.c2)
+    other = next(row for row in bed.g2.ctl("show", "offloads") if (row["port"], row["offload"]) == ("up0", "flow"))
+    assert (other["state"], other["reason"]) == ("software", "the device takes no rules")
+    gone = config(1, "vxlan", {"rx-queues": 2})
+    gone["bridges"]["br-int"]["interfaces"].remove("tun0")
+    bed.g1.apply(gone)
+    wait_until(lambda: bed.offload("flow")["reason"] == "0 of 0 rules installed", 5, "the rule is gone")
+
+
+def test_one_that_misreports_is_caught(lab):
+    lies = ["geneve-tso-ipv4", "rx-checksum", "flow-mark"]
+    bed = Bed(lab, "geneve", {"misreport": lies})
+    assert "the device misreports geneve-ipv4 tso (TCP over IPv4)" in bed.g1.log()
+    assert bed.offload("geneve-tso-ipv4")["state"] == "software"
+    bed.fetch(bed.c2, bed.c1)
+    bed.fetch(bed.c1, bed.c2)
+    test = bed.g1.ctl_run("--json", "offloads", "test", "up0", check=False)
+    assert test.returncode == 1
+    wrong = {row["offload"] for row in json.loads(test.stdout) if row["state"] == "wrong"}
+    assert wrong == {"geneve-ipv4 tso (TCP over IPv4)", "geneve-ipv4 tso (TCP over IPv6)",
+                     "geneve-ipv4 udp-segmentation (IPv4)", "geneve-ipv4 udp-segmentation (IPv6)", "rx-checksum", "flow"}
+    bed.g1.apply(config(1, "geneve", {}))
+    assert bed.offload("geneve-tso-ipv4")["state"] == "hardware"
+    assert "good" in bed.g1.ctl_run("offloads", "test", "up0").stdout
+    bed.fetch(bed.c2, bed.c1)
+    nothing = bed.g1.ctl_run("offloads", "test", "c1", check=False)
+    assert nothing.returncode == 1
+    assert "does not give its frames back" in nothing.stdout + nothing.stderr
