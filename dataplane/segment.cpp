@@ -87,23 +87,49 @@ NetworkHeader find_ip(Headers headers, uint32_t offset) noexcept {
   return found;
 }
 
-bool find_outer(Headers headers, const Intent& intent, SegmentLayout& layout) noexcept {
-  if (intent.tunnel_bytes == 0) return true;
-  headers.count = std::min<uint32_t>(headers.count, intent.tunnel_bytes);
-  const NetworkHeader ip = find_ip(headers, 0);
+// The tunnel whose outer Ethernet header is at `offset`.
+bool find_tunnel(Headers headers, uint32_t offset, SegmentLayout& layout) noexcept {
+  const NetworkHeader ip = find_ip(headers, offset);
   if (ip.l4 == 0) return false;
-  layout.outer_l3 = static_cast<uint16_t>(ip.l3);
-  layout.outer_l4 = static_cast<uint16_t>(ip.l4);
-  layout.outer_is_v4 = ip.is_v4;
-  layout.outer_is_udp = ip.protocol == kIpProtocolUdp;
-  if (layout.outer_is_udp) return headers.at<UdpHeader>(ip.l4) != nullptr;
+  TunnelLayout& tunnel = layout.tunnels[layout.tunnel_count++];
+  tunnel = {static_cast<uint16_t>(ip.l3), static_cast<uint16_t>(ip.l4), ip.is_v4, ip.protocol == kIpProtocolUdp};
+  if (tunnel.is_udp) return headers.at<UdpHeader>(ip.l4) != nullptr;
   const auto* gre = ip.protocol == kIpProtocolGre ? headers.at<GreHeader>(ip.l4) : nullptr;
   return gre != nullptr && ip.l4 + gre->header_bytes() <= headers.count;
 }
 
+bool find_outer(Headers headers, const Intent& intent, SegmentLayout& layout) noexcept {
+  if (intent.tunnel_bytes == 0) return true;
+  headers.count = std::min<uint32_t>(headers.count, intent.tunnel_bytes);
+  return find_tunnel(headers, 0, layout);
+}
+
+// The IP header in front of csum_start in a tunnel of the sender's own. Whatever that tunnel's format: the header
+// has no options, and its length, which find_inner checks, must come out.
+NetworkHeader find_ip_backwards(Headers headers, const Intent& intent) noexcept {
+  NetworkHeader ip;
+  ip.is_v4 = intent.gso_type == GsoType::tcp4 || intent.gso_type == GsoType::udp4;
+  const uint32_t bytes = ip.is_v4 ? sizeof(Ipv4Header) : sizeof(Ipv6Header);
+  if (intent.csum_start < intent.tunnel_bytes + sizeof(EthernetHeader) + bytes) return {};
+  ip.l3 = intent.csum_start - bytes;
+  const auto* v4 = headers.at<Ipv4Header>(ip.l3);
+  const auto* v6 = headers.at<Ipv6Header>(ip.l3);
+  if (ip.is_v4 ? v4 == nullptr || v4->version() != 4 || v4->header_bytes() != bytes || v4->is_fragment()
+               : v6 == nullptr || v6->version() != 6) {
+    return {};
+  }
+  ip.protocol = ip.is_v4 ? v4->protocol : v6->next_header;
+  ip.l4 = intent.csum_start;
+  return ip;
+}
+
 // The super-packet's IP and L4 header, against what its Intent says and `frame_bytes`.
 bool find_inner(Headers headers, const Intent& intent, uint32_t frame_bytes, SegmentLayout& layout) noexcept {
-  const NetworkHeader ip = find_ip(headers, intent.tunnel_bytes);
+  NetworkHeader ip = find_ip(headers, intent.tunnel_bytes);
+  if (ip.l4 != 0 && ip.l4 < intent.csum_start && intent.outer() == Outer::other) {
+    if (!find_tunnel(headers, intent.tunnel_bytes, layout)) return false;
+    ip = find_ip_backwards(headers, intent);
+  }
   if (ip.l4 == 0 || ip.l4 != intent.csum_start) return false;
   const bool tcp = intent.gso_type == GsoType::tcp4 || intent.gso_type == GsoType::tcp6;
   const bool v4 = intent.gso_type == GsoType::tcp4 || intent.gso_type == GsoType::udp4;
@@ -157,7 +183,7 @@ void IpPatch::take(uint8_t* headers, uint16_t l3_offset, bool is_version4) noexc
   sum = sum_bytes(ip, ip->header_bytes());
 }
 
-void IpPatch::write(uint8_t* headers, uint32_t frame_bytes, uint32_t index) const noexcept {
+uint32_t IpPatch::write(uint8_t* headers, uint32_t frame_bytes, uint32_t index) const noexcept {
   if (is_v4) {
     auto* ip = reinterpret_cast<Ipv4Header*>(headers + l3);
     const be16 total(static_cast<uint16_t>(frame_bytes - l3));
@@ -165,16 +191,17 @@ void IpPatch::write(uint8_t* headers, uint32_t frame_bytes, uint32_t index) cons
     ip->total_bytes = total;
     ip->id = own_id;
     ip->checksum = checksum_of(sum + total.raw() + own_id.raw());
-  } else {
-    reinterpret_cast<Ipv6Header*>(headers + l3)->payload_bytes =
-        be16(static_cast<uint16_t>(frame_bytes - l3 - sizeof(Ipv6Header)));
+    return negated(sum);  // the whole sums to nothing
   }
+  const be16 bytes(static_cast<uint16_t>(frame_bytes - l3 - sizeof(Ipv6Header)));
+  reinterpret_cast<Ipv6Header*>(headers + l3)->payload_bytes = bytes;
+  return bytes.raw();
 }
 
-void OuterPatch::take(uint8_t* headers, const SegmentLayout& layout, uint32_t end) noexcept {
-  ip.take(headers, layout.outer_l3, layout.outer_is_v4);
-  l4 = layout.outer_l4;
-  is_udp = layout.outer_is_udp;
+void OuterPatch::take(uint8_t* headers, const TunnelLayout& tunnel, uint32_t end) noexcept {
+  ip.take(headers, tunnel.l3, tunnel.is_v4);
+  l4 = tunnel.l4;
+  is_udp = tunnel.is_udp;
   sum = 0;
   if (is_udp) {
     auto* udp = reinterpret_cast<UdpHeader*>(headers + l4);
@@ -189,14 +216,18 @@ void OuterPatch::take(uint8_t* headers, const SegmentLayout& layout, uint32_t en
   if (checksum_at != 0) sum = sum_bytes(headers + l4, end - l4, sum);
 }
 
-void OuterPatch::write(uint8_t* headers, uint32_t frame_bytes, uint32_t index, uint32_t rest) const noexcept {
-  ip.write(headers, frame_bytes, index);
+uint32_t OuterPatch::write(uint8_t* headers, uint32_t frame_bytes, uint32_t index, uint32_t rest) const noexcept {
+  uint32_t written = ip.write(headers, frame_bytes, index);
   const be16 bytes(static_cast<uint16_t>(frame_bytes - l4));
-  if (is_udp) reinterpret_cast<UdpHeader*>(headers + l4)->length_bytes = bytes;
-  if (checksum_at == 0) return;
+  if (is_udp) {
+    reinterpret_cast<UdpHeader*>(headers + l4)->length_bytes = bytes;
+    written += bytes.raw();
+  }
+  if (checksum_at == 0) return written;
   // The length counts twice: in the header and in the pseudo-header.
-  *reinterpret_cast<be16*>(headers + checksum_at) =
-      is_udp ? udp_checksum_of(sum + 2U * bytes.raw() + rest) : checksum_of(sum + rest);
+  const be16 checksum = is_udp ? udp_checksum_of(sum + 2U * bytes.raw() + rest) : checksum_of(sum + rest);
+  *reinterpret_cast<be16*>(headers + checksum_at) = checksum;
+  return written + checksum.raw();
 }
 
 DropReason Segmenter::begin(rte_mbuf* frame, const TxCapabilities& caps, const SegmentBuffers& buffers) noexcept {
@@ -267,7 +298,8 @@ void Segmenter::take_headers(uint32_t frame_bytes) noexcept {
   uint8_t* const headers = headers_.data();
   inner_ip_.take(headers, layout_.inner_l3, layout_.inner_is_v4);
   // An IPv4 header sums to nothing.
-  if (layout_.outer_l3 != 0) outer_.take(headers, layout_, layout_.inner_is_v4 ? layout_.inner_l3 : layout_.l4);
+  const uint16_t end = layout_.inner_is_v4 ? layout_.inner_l3 : layout_.l4;
+  for (size_t i = layout_.tunnel_count; i-- > 0;) tunnels_[i].take(headers, layout_.tunnels[i], end);
   be16 partial;
   std::memcpy(&partial, headers + layout_.l4 + intent_.csum_offset, sizeof partial);
   pseudo_sum_ = fold(uint32_t{partial.raw()} + negated(be16(static_cast<uint16_t>(frame_bytes - layout_.l4)).raw()));
@@ -396,13 +428,16 @@ void Segmenter::patch(uint8_t* headers, uint32_t payload_bytes, uint32_t payload
     udp->length_bytes = l4_bytes;
     udp->checksum = udp_checksum_of(fold(sum + l4_bytes.raw()));
   }
-  if (layout_.outer_l3 == 0) return;
+  if (layout_.tunnel_count == 0) return;
   // From the L4 header to the end everything, its checksum included, sums to the complement of its pseudo-header's.
   uint32_t rest = negated(pseudo_sum_ + l4_bytes.raw());
   if (!layout_.inner_is_v4) {
     rest += be16(static_cast<uint16_t>(frame_bytes - layout_.inner_l3 - sizeof(Ipv6Header))).raw();
   }
-  outer_.write(headers, frame_bytes, index_, rest);
+  if (layout_.tunnel_count == 2) [[unlikely]] {
+    rest += tunnels_[1].write(headers, frame_bytes, index_, rest);
+  }
+  tunnels_[0].write(headers, frame_bytes, index_, rest);
 }
 
 // Completes the checksum of a frame that needs no cutting.
@@ -419,16 +454,17 @@ DropReason Segmenter::make_whole(const SegmentBuffers& buffers) noexcept {
   layout_ = {};
   if (!find_outer({headers, header_bytes}, intent_, layout_)) return DropReason::segment_failed;
   // Sums of what lies in front don't add up across an odd offset, and no L4 header stands at one.
-  if (layout_.outer_l3 != 0 && ((intent_.csum_start - layout_.outer_l4) & 1) != 0) return DropReason::segment_failed;
+  const TunnelLayout& outer = layout_.tunnels[0];
+  if (layout_.tunnel_count != 0 && ((intent_.csum_start - outer.l4) & 1) != 0) return DropReason::segment_failed;
   be16 checksum;
   std::memcpy(&checksum, headers + field, sizeof checksum);
   const uint32_t pseudo_sum = checksum.raw();
   const uint32_t sum = sum_chain(frame_, intent_.csum_start, frame_bytes - intent_.csum_start);
   checksum = intent_.csum_offset == kUdpChecksumOffset ? udp_checksum_of(sum) : checksum_of(sum);
   std::memcpy(headers + field, &checksum, sizeof checksum);
-  if (layout_.outer_l3 != 0) {
-    outer_.take(headers, layout_, intent_.csum_start);
-    outer_.write(headers, frame_bytes, 0, negated(pseudo_sum));
+  if (layout_.tunnel_count != 0) {
+    tunnels_[0].take(headers, outer, intent_.csum_start);
+    tunnels_[0].write(headers, frame_bytes, 0, negated(pseudo_sum));
   }
   clear_intent(frame_);
   return DropReason::none;

@@ -50,14 +50,18 @@ struct SegmentBuffers {
 };
 
 // Where things stand in a frame, in bytes from its start.
+struct TunnelLayout {
+  uint16_t l3 = 0;
+  uint16_t l4 = 0;  // UDP or GRE
+  bool is_v4 = false;
+  bool is_udp = false;
+};
 struct SegmentLayout {
-  uint16_t outer_l3 = 0;  // 0: no tunnel
-  uint16_t outer_l4 = 0;  // UDP or GRE
+  std::array<TunnelLayout, 2> tunnels{};  // outermost first: encap's, and one that the sender put in it
+  uint8_t tunnel_count = 0;
   uint16_t inner_l3 = 0;
   uint16_t l4 = 0;
   uint16_t header_bytes = 0;  // everything in front of the payload
-  bool outer_is_v4 = false;
-  bool outer_is_udp = false;
   bool inner_is_v4 = false;
   bool is_tcp = false;
 };
@@ -71,11 +75,12 @@ struct IpPatch {
 
   // Takes the fields out of the header at `l3`, which leaves them 0.
   void take(uint8_t* headers, uint16_t l3_offset, bool is_version4) noexcept;
-  // Each segment takes an id of its own, DF or not, as Linux does (net/ipv4/af_inet.c, inet_gso_segment).
-  void write(uint8_t* headers, uint32_t frame_bytes, uint32_t index) const noexcept;
+  // Each segment takes an id of its own, DF or not, as Linux does (net/ipv4/af_inet.c, inet_gso_segment). Returns the
+  // sum of what was written.
+  uint32_t write(uint8_t* headers, uint32_t frame_bytes, uint32_t index) const noexcept;
 };
 
-// The same for the outer IP header and UDP or GRE behind it.
+// The same for a tunnel's IP header and UDP or GRE behind it.
 struct OuterPatch {
   IpPatch ip;
   uint16_t l4 = 0;
@@ -83,9 +88,9 @@ struct OuterPatch {
   bool is_udp = false;
   uint32_t sum = 0;  // from there to `end`
 
-  void take(uint8_t* headers, const SegmentLayout& layout, uint32_t end) noexcept;
+  void take(uint8_t* headers, const TunnelLayout& tunnel, uint32_t end) noexcept;
   // `rest`: the sum of the frame from `end` on, and of what has changed in front of it.
-  void write(uint8_t* headers, uint32_t frame_bytes, uint32_t index, uint32_t rest) const noexcept;
+  uint32_t write(uint8_t* headers, uint32_t frame_bytes, uint32_t index, uint32_t rest) const noexcept;
 };
 
 // One worker's. No allocation but from the mempools.
@@ -140,7 +145,7 @@ class Segmenter {
   uint8_t tcp_flags_ = 0;
   uint16_t pieces_left_ = 0;  // of pieces_
   IpPatch inner_ip_;
-  OuterPatch outer_;
+  std::array<OuterPatch, 2> tunnels_;  // as in layout_
   SegmentLayout layout_{};
   std::array<rte_mbuf*, 32> pieces_;              // raw, for payload
   std::array<uint8_t, kMaxHeaderBytes> headers_;  // the super-packet's own, without what differs per segment

@@ -157,3 +157,22 @@ def test_what_a_port_lacks_is_an_error_with_its_name(lab):
     refused = g1.apply(wrong, check=False)
     assert "RTE_ETH_TX_OFFLOAD_GENEVE_TNL_TSO" in refused.stdout + refused.stderr
     assert traffic.ping(bed.c1, bed.c2.ip4) == 3
+
+
+@pytest.mark.parametrize("mode", ["geneve", "vxlan"])
+def test_a_tunnel_that_containers_make_themselves(lab, mode):
+    """Kubernetes nodes in VMs: VXLAN within our tunnel, and super-packets within that."""
+    bed = Bed(lab, mode, 4, "auto")
+    for number, container, peer in ((1, bed.c1, bed.c2), (2, bed.c2, bed.c1)):
+        container.ip("link", "add", "own0", "type", "vxlan", "id", "9", "remote", peer.ip4, "dstport", "4789",
+                     "dev", "eth0")
+        container.ip("link", "set", "own0", "up")
+        container.address("own0", f"10.9.0.{number}/24")
+    wait_until(lambda: traffic.ping(bed.c1, "10.9.0.2", count=1, check=False), 10, "the inner tunnel carries")
+    capture = bed.c1.capture("eth0", filter="greater 20000", snap_bytes=200)
+    for client, server, address in ((bed.c2, bed.c1, "10.9.0.1"), (bed.c1, bed.c2, "10.9.0.2")):
+        fetched = traffic.fetch(client, server, address, TRANSFER_BYTES // 4)
+        assert fetched["sent"] == fetched["received"]
+    assert capture.stop().size_bytes() > 20_000  # the containers do hand over super-packets
+    for daemon in bed.gateways:
+        assert daemon.drops() == {}

@@ -71,9 +71,10 @@ TEST_CASE("a NIC with everything cuts each super-packet into scapy's segments") 
     bool hardware = false;
     const auto got = nic.send_as_tx_does(name, hardware);
     check_same(got, segment_frames().sequence(expected_of(name)));
-    // What no NIC fills is a GRE header's checksum.
-    const bool gre_sum = name.find("gre-sum-key") != name.npos || name.find("outer-tag-gre") != name.npos;
-    CHECK(hardware != gre_sum);
+    // What no NIC fills is a GRE header's checksum; what none looks into is a tunnel within a tunnel.
+    const bool beyond = name.find("gre-sum-key") != name.npos || name.find("outer-tag-gre") != name.npos ||
+                        name.starts_with("cut.within-");
+    CHECK(hardware != beyond);
     if (hardware) ++cut;
   }
   CHECK(cut > 150);
@@ -83,6 +84,7 @@ TEST_CASE("a NIC with everything cuts each super-packet into scapy's segments") 
 TEST_CASE("a NIC fills the innermost checksum of a frame that needs no cutting") {
   Nic nic;
   for (const std::string& name : segment_frames().names("whole.")) {
+    if (name.starts_with("whole.within-")) continue;  // software's
     CAPTURE(name);
     const Bytes& done = segment_frames()[expected_of(name)];
     // As encap leaves it: the outer checksum is there already.

@@ -41,10 +41,11 @@ class Case:
     """One super-packet: build() makes the whole of it, or its segment number `index`."""
 
     def __init__(self, encap="plain", outer=4, inner=4, l4="tcp", flags="A", options=(), outer_sum=False,
-                 inner_tags=(), outer_tags=(), extra=False, ident=0x1234):
+                 inner_tags=(), outer_tags=(), extra=False, ident=0x1234, within=None):
         self.encap, self.outer, self.inner, self.l4 = encap, outer, inner, l4
         self.flags, self.options, self.outer_sum = flags, list(options), outer_sum
         self.inner_tags, self.outer_tags, self.extra, self.ident = inner_tags, outer_tags, extra, ident
+        self.within = within  # IP version of the outer header of a tunnel that the sender made itself
 
     def outer_headers(self, index):
         if self.encap == "plain":
@@ -74,6 +75,10 @@ class Case:
         head = Ether(src="02:00:00:00:01:01", dst="02:00:00:00:02:01")
         for tag in self.inner_tags:
             head = head / tag
+        if self.within:
+            head = head / (IP(src="192.0.2.1", dst="192.0.2.2", id=(500 + index) & 0xFFFF, flags="DF")
+                           if self.within == 4 else IPv6(src="2001:db8::1", dst="2001:db8::2"))
+            head = head / UDP(sport=50000, dport=4789) / VXLAN(flags=8, vni=9) / Ether(src="02:00:00:00:03:01", dst="02:00:00:00:04:01")
         head = head / ip_layer(self.inner, self.ident + index, self.extra)
         if self.l4 == "udp":
             return head / UDP(sport=5000, dport=5001)
@@ -95,7 +100,7 @@ class Case:
         outer = self.outer_headers(0)
         tunnel = 0 if outer is None else len(raw(outer))
         inner = self.inner_headers(0, 0, True)
-        l4 = inner.getlayer({"tcp": TCP, "udp": UDP}[self.l4])
+        l4 = inner.getlayer({"tcp": TCP, "udp": UDP}[self.l4], 2 if self.within and self.l4 == "udp" else 1)
         return tunnel, tunnel + len(raw(inner)) - len(raw(l4))
 
     def unfinished(self, payload):
@@ -119,6 +124,7 @@ class Case:
         kind = GSO[(self.l4, self.inner)] if gso_size else 0
         outer = {"plain": 0, "geneve": 1, "vxlan": 3, "gre": 5}[self.encap.split("-")[0]]
         outer += tunnel != 0 and self.outer == 6
+        outer = 7 if self.within else outer
         outer_sum = tunnel != 0 and (self.outer_sum or self.encap == "gre-sum-key")
         return (f"csum_start={start} csum_offset={CHECKSUM_AT[self.l4]} gso_size={gso_size} "
                 f"gso_type={kind} tunnel={tunnel} outer={outer} outer_sum={int(outer_sum)}")
@@ -175,6 +181,11 @@ def main():
         "id-wraps": dict(ident=0xFFFE),
         "shared": dict(encap="vxlan", outer=6, inner=6, outer_sum=True),
         "pointed-at": dict(encap="geneve"),
+        "within-plain": dict(within=4),
+        "within-plain-6-udp": dict(within=6, inner=6, l4="udp"),
+        "within-geneve": dict(encap="geneve", outer=6, within=4, inner=6, outer_sum=True),
+        "within-vxlan": dict(encap="vxlan", within=6, inner_tags=(tag,)),
+        "within-gre": dict(encap="gre-sum-key", within=4, l4="udp"),
     }
     with open(sys.argv[1], "w", encoding="ascii") as out:
         for number, (name, fields) in enumerate(matrix()):
