@@ -94,7 +94,7 @@ def test_mss_clamp_for_those_who_hear_no_icmp(lab):
 
 @pytest.mark.parametrize("family", [4, 6])
 def test_path_narrower_than_the_underlay(lab, family):
-    """A router between the hosts, whose other side takes less."""
+    """A router between the hosts, whose other side takes less. In IPv6 it is known by its link-local address."""
     narrow = 1400
     h1, router, h2 = lab.host("h1"), lab.host("router"), lab.host("h2")
     lab.link(h1, "up0", router, "r1")
@@ -102,7 +102,7 @@ def test_path_narrower_than_the_underlay(lab, family):
     plain_cable(router, "r1", "r2")
     net = "172.31.{}.{}/24" if family == 4 else "fd00:31:{}::{}/64"
     for number in (1, 2):
-        router.address(f"r{number}", net.format(number, 9))
+        router.address(f"r{number}", net.format(number, 9), *([] if family == 4 else ["fe80::9/64"]))
     router.sysctl("net.ipv4.ip_forward", 1)
     router.sysctl("net.ipv6.conf.all.forwarding", 1)
     c1, c2 = (host.container(f"c{number}", address=f"10.1.0.{number}/24") for number, host in ((1, h1), (2, h2)))
@@ -110,7 +110,10 @@ def test_path_narrower_than_the_underlay(lab, family):
     def config(me):
         local, remote, via = (net.format(*where).split("/")[0] for where in ((me, 1), (3 - me, 1), (me, 9)))
         text = gateway(me, "geneve")
-        text["ethernets"]["up0"] = {"addresses": [net.format(me, 1)], "routes": [{"to": "default", "via": via}]}
+        own = [net.format(me, 1)]
+        if family == 6:
+            own, via = [*own, f"fe80::{me}/64"], "fe80::9"
+        text["ethernets"]["up0"] = {"addresses": own, "routes": [{"to": "default", "via": via}]}
         text["tunnels"]["tun0"].update(local=local, remote=remote)
         return text
 
