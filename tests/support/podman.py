@@ -21,8 +21,8 @@ from tests.support.traffic import sha256
 
 BUSYBOX = "/bin/busybox"
 APPLETS = ("sh", "cat", "httpd", "ip", "ping", "sleep", "wget")
-# Fresh for each host: state, images, networks. /etc/containers: whoever runs this may have settings of his own.
-OWN_FOLDERS = ("/run", "/var/lib/containers", "/etc/containers")
+# Fresh for each host: state, images, networks, locks. /etc/containers: whoever runs this may have settings of his own.
+OWN_FOLDERS = ("/run", "/var/lib/containers", "/dev/shm", "/etc/containers")
 # runc and cgroupfs: crun wants cgroups of one version, and systemd isn't everywhere.
 PODMAN = ["podman", "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--network-backend", "netavark",
           "--storage-driver", "vfs", "--events-backend", "none"]
