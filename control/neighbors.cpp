@@ -295,8 +295,11 @@ void Neighbors::send_announcements() {
   const auto now = Clock::now();
   for (auto& [port, announcement] : announcements_) {
     const Underlay::Port* const underlay = underlay_.find(port);
-    if (underlay == nullptr) announcement.left = 0;
-    if (announcement.left == 0 || now < announcement.next) continue;
+    if (underlay == nullptr) {
+      announcement.left = 0;
+      continue;
+    }
+    if (now < announcement.next) continue;
     for (const IpPrefix& own : underlay->addresses) {
       rte_mbuf* const frame = own.address.is_v6() ? hooks_.make_frame() : nullptr;
       if (frame == nullptr) continue;
