@@ -34,14 +34,15 @@ void append(std::vector<uint8_t>& bytes, const Header& header) {
 }
 
 // The L4 header with the pseudo-header's sum in its checksum field.
-void append_l4(std::vector<uint8_t>& bytes, GsoType type, uint32_t pseudo_sum, uint32_t l4_bytes) {
+void append_l4(std::vector<uint8_t>& bytes, const OffloadProbe& probe, uint32_t pseudo_sum, uint32_t l4_bytes) {
   const be16 partial = be16::from_raw(fold(pseudo_sum));
-  if (is_udp(type)) {
-    append(bytes, UdpHeader{be16(4096), be16(9), be16(static_cast<uint16_t>(l4_bytes)), partial});
+  const auto port = static_cast<uint16_t>(4096 + probe.flow);
+  if (is_udp(probe.cut)) {
+    append(bytes, UdpHeader{be16(port), be16(9), be16(static_cast<uint16_t>(l4_bytes)), partial});
     return;
   }
   TcpHeader tcp{};
-  tcp.source_port.set(4096);
+  tcp.source_port.set(port);
   tcp.destination_port.set(9);
   tcp.sequence.set(0xffff'ff00);  // wraps on its way
   tcp.acknowledgment.set(1);
@@ -53,8 +54,9 @@ void append_l4(std::vector<uint8_t>& bytes, GsoType type, uint32_t pseudo_sum, u
 }
 
 // Ethernet to payload; `l4` is where the L4 header starts.
-std::vector<uint8_t> inner_frame(GsoType type, uint16_t& l4) {
+std::vector<uint8_t> inner_frame(const OffloadProbe& probe, uint16_t& l4) {
   std::vector<uint8_t> bytes;
+  const GsoType type = probe.cut;
   const uint32_t payload_bytes = type == GsoType::none ? 99 : kPayloadBytes;
   const uint32_t l4_bytes = payload_bytes + static_cast<uint32_t>(is_udp(type) ? sizeof(UdpHeader) : sizeof(TcpHeader));
   const uint8_t protocol = is_udp(type) ? kIpProtocolUdp : kIpProtocolTcp;
@@ -69,7 +71,7 @@ std::vector<uint8_t> inner_frame(GsoType type, uint16_t& l4) {
     ip.destination = documentation_v6(4).bytes;
     append(bytes, ip);
     l4 = static_cast<uint16_t>(bytes.size());
-    append_l4(bytes, type, pseudo_header_sum(ip, protocol, l4_bytes), l4_bytes);
+    append_l4(bytes, probe, pseudo_header_sum(ip, protocol, l4_bytes), l4_bytes);
   } else {
     Ipv4Header ip{};
     ip.version_ihl = Ipv4Header::kVersionIhl;
@@ -83,7 +85,7 @@ std::vector<uint8_t> inner_frame(GsoType type, uint16_t& l4) {
     ip.checksum = ipv4_checksum(ip);
     append(bytes, ip);
     l4 = static_cast<uint16_t>(bytes.size());
-    append_l4(bytes, type, pseudo_header_sum(ip, protocol, l4_bytes), l4_bytes);
+    append_l4(bytes, probe, pseudo_header_sum(ip, protocol, l4_bytes), l4_bytes);
   }
   for (uint32_t i = 0; i < payload_bytes; ++i) bytes.push_back(static_cast<uint8_t>(i * 7 + i / 251));
   return bytes;
@@ -145,7 +147,7 @@ TunnelKey probe_tunnel(Outer outer) {
 
 rte_mbuf* make_probe(const OffloadProbe& probe, rte_mempool* pool) {
   uint16_t l4 = 0;
-  const std::vector<uint8_t> inner = inner_frame(probe.cut, l4);
+  const std::vector<uint8_t> inner = inner_frame(probe, l4);
   std::vector<uint8_t> bytes;
   if (probe.outer != Outer::none) bytes = outer_headers(probe, inner.size());
   Intent intent;

@@ -16,6 +16,7 @@ struct OffloadProbe {
   Outer outer = Outer::none;
   GsoType cut = GsoType::none;  // none: only a checksum, of TCP over IPv4
   bool outer_checksum = false;
+  uint8_t flow = 0;  // others differ in an inner port only
 };
 
 // One mbuf with its Intent; null when the pool is empty.

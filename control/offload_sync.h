@@ -83,7 +83,7 @@ class OffloadSync {
   };
 
   void want();
-  void want_rule(const Ports::Record& port, const FlowRule& rule);
+  void want_rule(const Ports::Record& port, const FlowRule& wanted);
   bool remove_stale(Device& device, FlowRules& rules, size_t& budget);
   bool install_missing(Device& device, FlowRules& rules, size_t& budget);
   static void ask_again(Device& device);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <optional>
+#include <set>
 
 #include "control/offload_probe.h"
 #include "dataplane/segment.h"
@@ -33,7 +34,7 @@ std::vector<Bytes> in_software(const OffloadProbe& probe, rte_mempool* pool) {
   Segmenter segmenter;
   DropReason reason = segmenter.begin(frame, TxCapabilities{}, {pool, pool});
   while (segmenter.pending()) {
-    std::array<rte_mbuf*, 2 * kProbeSegments> out;
+    std::array<rte_mbuf*, size_t{2} * kProbeSegments> out;
     const uint16_t count = segmenter.next(out.data(), out.size(), reason);
     for (uint16_t i = 0; i < count; ++i) frames.push_back(bytes_of(out[i]));
     rte_pktmbuf_free_bulk(out.data(), count);
@@ -42,7 +43,7 @@ std::vector<Bytes> in_software(const OffloadProbe& probe, rte_mempool* pool) {
 }
 
 // What the port makes of a frame; false: it has no loop.
-bool through_port(Port& port, rte_mbuf* frame, std::vector<rte_mbuf*>& received) {
+bool through_port(Port& port, rte_mbuf* frame, std::vector<Port::Received>& received) {
   if (frame == nullptr || port.loop(frame, received)) return frame != nullptr;
   rte_pktmbuf_free(frame);
   return false;
@@ -84,16 +85,16 @@ std::string ask(Port& port, const OffloadProbe& probe, rte_mempool* pool) {
   rte_mbuf* const frame = make_probe(probe, pool);
   if (frame == nullptr || wanted.empty()) return {};  // no buffers: nothing is known
   const Intent intent = intent_of(frame);
-  std::vector<rte_mbuf*> received;
+  std::vector<Port::Received> received;
   if (!through_port(port, frame, received)) return {};
   std::string wrong;
   if (received.size() != wanted.size()) {
     wrong = std::to_string(received.size()) + " frames instead of " + std::to_string(wanted.size());
   }
   for (size_t i = 0; i < received.size() && wrong.empty(); ++i) {
-    wrong = difference(bytes_of(received[i]), wanted[i], intent, i);
+    wrong = difference(bytes_of(received[i].frame), wanted[i], intent, i);
   }
-  for (rte_mbuf* m : received) rte_pktmbuf_free(m);
+  for (const Port::Received& back : received) rte_pktmbuf_free(back.frame);
   return wrong;
 }
 
@@ -120,18 +121,18 @@ void test_transmit(Port& port, Outer outer, rte_mempool* pool, std::vector<Offlo
   std::optional<GsoType> good;
   for (const Asked& asked : kAsked) {
     if (!caps.has(outer, asked.bits)) continue;
-    const std::string wrong = ask(port, {outer, asked.cut, false}, pool);
+    const std::string wrong = ask(port, {outer, asked.cut, false, 0}, pool);
     if (wrong.empty() && asked.cut != GsoType::none) good = asked.cut;
     verdicts.push_back({name_of(outer, asked.name), outer, asked.bits, false, false, wrong});
   }
   if (!good || !caps.has(outer, TxCapabilities::kOuterChecksum)) return;
-  const std::string wrong = ask(port, {outer, *good, true}, pool);
+  const std::string wrong = ask(port, {outer, *good, true, 0}, pool);
   verdicts.push_back({name_of(outer, "outer-checksum"), outer, TxCapabilities::kOuterChecksum, false, false, wrong});
 }
 
-// A complete VXLAN frame with a UDP checksum, right or not.
-rte_mbuf* complete_frame(bool right, rte_mempool* pool) {
-  const std::vector<Bytes> frames = in_software({Outer::vxlan4, GsoType::none, true}, pool);
+// A complete VXLAN frame of an inner flow with a UDP checksum, right or not.
+rte_mbuf* complete_frame(bool right, rte_mempool* pool, uint8_t flow = 0) {
+  const std::vector<Bytes> frames = in_software({Outer::vxlan4, GsoType::none, true, flow}, pool);
   rte_mbuf* const frame = frames.empty() ? nullptr : rte_pktmbuf_alloc(pool);
   if (frame == nullptr) return nullptr;
   const auto bytes = static_cast<uint16_t>(frames.front().size());
@@ -141,17 +142,21 @@ rte_mbuf* complete_frame(bool right, rte_mempool* pool) {
   return frame;
 }
 
-// The rx flags and mark that a frame comes back with.
+// What a frame comes back with.
 struct Seen {
   uint64_t flags = 0;
   uint32_t mark = 0;
+  uint16_t queue = 0;
 };
 std::optional<Seen> seen(Port& port, rte_mbuf* frame) {
-  std::vector<rte_mbuf*> received;
+  std::vector<Port::Received> received;
   if (!through_port(port, frame, received)) return std::nullopt;
   std::optional<Seen> result;
-  if (received.size() == 1) result = Seen{received.front()->ol_flags, received.front()->hash.fdir.hi};
-  for (rte_mbuf* m : received) rte_pktmbuf_free(m);
+  if (received.size() == 1) {
+    const auto& [back, queue] = received.front();
+    result = Seen{back->ol_flags, back->hash.fdir.hi, queue};
+  }
+  for (const Port::Received& back : received) rte_pktmbuf_free(back.frame);
   return result;
 }
 
@@ -166,6 +171,16 @@ void test_rx_checksum(Port& port, rte_mempool* pool, std::vector<OffloadVerdict>
   if (on_right == RTE_MBUF_F_RX_L4_CKSUM_BAD) verdict.wrong = "a right UDP checksum is called bad";
   if (on_wrong == RTE_MBUF_F_RX_L4_CKSUM_GOOD) verdict.wrong = "a wrong UDP checksum is called good";
   verdicts.push_back(verdict);
+}
+
+// Whether frames with the same outer headers come in by several queues, as a rule tells the device to spread them.
+bool spreads(Port& port, rte_mempool* pool) {
+  constexpr uint8_t kFlows = 32;  // all by one of two queues: once in 2^31
+  std::set<uint16_t> queues;
+  for (uint8_t flow = 0; flow < kFlows; ++flow) {
+    if (const auto back = seen(port, complete_frame(true, pool, flow))) queues.insert(back->queue);
+  }
+  return queues.size() != 1;
 }
 
 void test_flow(Port& port, rte_mempool* pool, std::vector<OffloadVerdict>& verdicts) {
@@ -186,6 +201,7 @@ void test_flow(Port& port, rte_mempool* pool, std::vector<OffloadVerdict>& verdi
   const auto with = seen(port, complete_frame(true, pool));
   FlowCount count;
   const bool counted = rules->count(handle, count);
+  const bool spread = rule.queues == 1 || spreads(port, pool);
   rules->remove(handle);
   const auto without = seen(port, complete_frame(true, pool));
   if (!with || !without) return;
@@ -196,6 +212,8 @@ void test_flow(Port& port, rte_mempool* pool, std::vector<OffloadVerdict>& verdi
     verdict.wrong = "a rule marks with another number";
   } else if (counted && count.packets != 1) {
     verdict.wrong = "a rule counts " + std::to_string(count.packets) + " frames instead of 1";
+  } else if (!spread) {
+    verdict.wrong = "a rule does not spread by inner headers";
   } else if ((without->flags & RTE_MBUF_F_RX_FDIR_ID) != 0) {
     verdict.wrong = "a removed rule still marks";
   }

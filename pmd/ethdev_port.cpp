@@ -221,6 +221,10 @@ std::string EthdevPort::configure(const PortOptions& options) {
   if (mtu + kL2Bytes + RTE_PKTMBUF_HEADROOM > rte_pktmbuf_data_room_size(pool_)) {
     rx_offloads_ |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
   }
+  if (options.underlay && options.offloads.flow != Toggle::off) {
+    uint64_t wanted = RTE_ETH_RX_METADATA_USER_MARK;  // some drivers hand over no marks unasked
+    rte_eth_rx_metadata_negotiate(port_, &wanted);
+  }
   const rte_eth_conf conf = device_conf(info, mtu);
   result = rte_eth_dev_configure(port_, rx_queues_, device_tx_queues_, &conf);
   if (result != 0) return dpdk_error("rte_eth_dev_configure", result);

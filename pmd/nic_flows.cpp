@@ -141,6 +141,7 @@ bool NicFlows::read_actions(const rte_flow_action* actions, Flow& flow, std::str
 }
 
 FlowRules::Handle NicFlows::create(const rte_flow_item* pattern, const rte_flow_action* actions, std::string& error) {
+  check_thread();
   Shape shape;
   auto flow = std::make_unique<Flow>();
   if (!read_pattern(pattern, shape, flow->bytes, error) || !read_actions(actions, *flow, error)) return nullptr;
@@ -162,6 +163,7 @@ FlowRules::Handle NicFlows::create(const rte_flow_item* pattern, const rte_flow_
 }
 
 void NicFlows::remove(Handle handle) {
+  check_thread();
   const Guard guard(lock_);
   const auto* const flow = static_cast<const Flow*>(handle);
   const auto of_shape = flows_.find(*flow->shape);
@@ -171,6 +173,7 @@ void NicFlows::remove(Handle handle) {
 }
 
 bool NicFlows::count(Handle handle, FlowCount& count) {
+  check_thread();
   const Guard guard(lock_);
   const auto* const flow = static_cast<const Flow*>(handle);
   count = flow->count;

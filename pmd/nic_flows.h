@@ -1,8 +1,9 @@
 // The flow engine of a modelled NIC: takes rules as an ethdev driver does, by rte_flow's pattern and actions, and
 // finds a frame's rule by masked bytes of its headers. Knows nothing of our tunnels, and refuses what it doesn't know.
-// Rules come from the control thread, frames from workers.
+// Rules come from the thread that made it, the control thread, and from no other; frames from workers.
 #pragma once
 
+#include <rte_debug.h>
 #include <rte_flow.h>
 #include <rte_spinlock.h>
 
@@ -11,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -61,12 +63,14 @@ class NicFlows final : public FlowRules {
   };
   using FlowsOfShape = std::unordered_map<std::string, std::unique_ptr<Flow>>;
 
+  void check_thread() const { RTE_VERIFY(std::this_thread::get_id() == owner_); }
   bool read_pattern(const rte_flow_item* pattern, Shape& shape, std::string& bytes, std::string& error) const;
   bool read_actions(const rte_flow_action* actions, Flow& flow, std::string& error) const;
   // The masked bytes of a frame's headers, and where the last one ends; false: it has other headers.
   static bool extract(const NicBytes& frame, const Shape& shape, std::string& bytes, uint32_t& end);
 
   NicModelSettings settings_;
+  const std::thread::id owner_ = std::this_thread::get_id();
   rte_spinlock_t lock_;
   size_t installed_ = 0;
   std::map<Shape, FlowsOfShape> flows_;

@@ -145,11 +145,10 @@ class NicModel final : public Port {
   std::string set_mac(const MacAddress& mac) override { return cable_->set_mac(mac); }
   FlowRules* flow_rules() noexcept override { return flow_engine(); }
 
-  bool loop(rte_mbuf* frame, std::vector<rte_mbuf*>& received) override {
+  bool loop(rte_mbuf* frame, std::vector<Received>& received) override {
     NicTxQueue tx(pool_, settings_.misreport);
     work_on(tx, frame);
-    for (rte_mbuf* m : tx.wire) rx_.look_at(m, judges_checksums_, flow_engine());
-    received.insert(received.end(), tx.wire.begin(), tx.wire.end());
+    for (rte_mbuf* m : tx.wire) received.push_back({m, rx_.look_at(m, judges_checksums_, flow_engine())});
     return true;
   }
   void distrust_rx_checksums() override { trusted_ = false; }

@@ -85,7 +85,11 @@ class Port : public PortIo {
 
   // For a self-test (control/offload_test.h). Sends a frame as tx_burst would, but gets it back as if received:
   // appends to `received` what comes of it. Takes the frame. False: the device has no loop, and nothing is taken.
-  virtual bool loop(rte_mbuf* frame, std::vector<rte_mbuf*>& received) {
+  struct Received {
+    rte_mbuf* frame;
+    uint16_t queue;
+  };
+  virtual bool loop(rte_mbuf* frame, std::vector<Received>& received) {
     (void)frame;
     (void)received;
     return false;

@@ -99,7 +99,7 @@ TEST_CASE("nic: one that cuts VXLAN but not GENEVE gets GENEVE cut") {
 }
 
 TEST_CASE("nic: an honest one passes its self-test") {
-  Bed bed(behind_model("{}"));
+  Bed bed(behind_model("{rx-queues: 4}"));
   size_t tests = 0;
   for (const OffloadVerdict& verdict : underlay_of(bed).verdicts) {
     CAPTURE(verdict.offload);
@@ -129,9 +129,10 @@ TEST_CASE("nic: what a NIC misreports is found when it is opened, and done in so
                         {"outer-checksum", "", "big.gnv4sum.tcp4-5500"},
                         {"rx-checksum", "", ""},
                         {"flow-mark", "flow", ""},
-                        {"flow-count", "flow", ""}}) {
+                        {"flow-count", "flow", ""},
+                        {"flow-rss", "flow", ""}}) {
     CAPTURE(c.lie);
-    Bed bed(behind_model("{misreport: [" + c.lie + "]}"));
+    Bed bed(behind_model("{rx-queues: 2, misreport: [" + c.lie + "]}"));
     const auto& verdicts = underlay_of(bed).verdicts;
     CHECK(std::ranges::any_of(verdicts, [](const OffloadVerdict& v) { return !v.wrong.empty(); }));
     if (!c.offload.empty()) {

@@ -1,63 +1,13 @@
 // The modelled NIC against scapy's segments, and thereby against the segment stage, which makes the same of them.
-#include "pmd/nic_model.h"
-
-#include "tests/pipeline/memory_port.h"
-#include "tests/unit/segment_support.h"
+#include "tests/unit/nic_bed.h"
 
 using namespace causeway;
 using namespace causeway::test;
 
 namespace {
 
-struct Nic {
-  explicit Nic(const NicModelSettings& settings = {}, const OffloadSettings& offloads = {}, uint16_t rx_queues = 1) {
-    PortOptions options;
-    options.name = "nic0";
-    options.pool = pool;
-    options.underlay = true;
-    options.offloads = offloads;
-    options.rx_queues = rx_queues;
-    auto memory =
-        std::make_unique<MemoryPort>(cable_options(options), TxCapabilities{}, MacAddress{{2, 0, 0, 0, 0, 1}});
-    cable = memory.get();
-    port = make_nic_model(std::move(memory), options, settings, error);
-  }
-
-  std::vector<Bytes> send(rte_mbuf* frame) {
-    REQUIRE(port->tx_burst(0, &frame, 1) == 1);
-    std::vector<Bytes> out;
-    for (const Sent& sent : cable->take_sent()) {
-      CHECK(sent.intent_flags == 0);
-      out.push_back(sent.bytes);
-    }
-    return out;
-  }
-  // Through the port if it takes the frame, else through the segment stage first, as tx does.
-  std::vector<Bytes> send_as_tx_does(const std::string& name, bool& hardware) {
-    rte_mbuf* frame = unfinished(pool, name, {700, 1400});
-    hardware = port_takes(frame, port->capabilities());
-    if (hardware) return send(frame);
-    DropReason reason = DropReason::none;
-    return segmented(frame, port->capabilities(), {pool, pool}, 64, reason);
-  }
-
-  MbufPool pool{8191};
-  MemoryPort* cable = nullptr;
-  std::unique_ptr<Port> port;
-  std::string error;
-};
-
 std::string expected_of(const std::string& name) {
   return (name.starts_with("cut.") ? "want." : "done.") + name.substr(name.find('.') + 1);
-}
-
-// `features` by name.
-NicFeatures features(const std::vector<std::string>& names) {
-  NicFeatures result;
-  for (size_t i = 0; i < kNicFeatureNames.size(); ++i) {
-    if (std::ranges::find(names, kNicFeatureNames[i]) != names.end()) result.add(static_cast<NicFeature>(i));
-  }
-  return result;
 }
 
 }  // namespace
