@@ -1,8 +1,10 @@
 // Two workers on threads of their own, as causewayd runs them: traffic both ways through a tunnel, new sources to learn
 // all the time, and a configuration that changes under it. No frame may get lost or overtake another of its flow.
+// Flow rules come and go beside it, by the control thread alone.
 #include <spdlog/spdlog.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <deque>
@@ -16,6 +18,7 @@
 #include "control/config_load.h"
 #include "control/gateway.h"
 #include "dataplane/spsc_ring.h"
+#include "pmd/flow_rules.h"
 #include "tests/catch.h"
 #include "tests/support/mbufs.h"
 
@@ -51,6 +54,37 @@ struct Flow {
 };
 using Flows = std::array<Flow, kFlows>;
 
+// A device's rules. It marks each frame with what the last rule said, right or wrong.
+class Rules final : public FlowRules {
+ public:
+  Handle install(const FlowRule& rule, std::string&) override {
+    look();
+    mark = rule.mark;
+    ++installed;
+    return this;
+  }
+  void remove(Handle) override {
+    look();
+    --installed;
+  }
+  bool count(Handle, FlowCount&) override {
+    look();
+    return false;
+  }
+
+  std::atomic<uint32_t> mark = 0;
+  std::atomic<size_t> installed = 0;
+  std::atomic<size_t> calls = 0;
+  std::atomic<size_t> calls_by_others = 0;
+
+ private:
+  void look() {
+    ++calls;
+    if (std::this_thread::get_id() != control_thread_) ++calls_by_others;
+  }
+  const std::thread::id control_thread_ = std::this_thread::get_id();
+};
+
 // Queues between the test's thread and the workers.
 class QueuePort final : public Port {
  public:
@@ -69,7 +103,10 @@ class QueuePort final : public Port {
 
   uint16_t rx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
     uint16_t got = 0;
-    while (got < count && rx_[queue]->pop(frames[got])) ++got;
+    while (got < count && rx_[queue]->pop(frames[got])) {
+      frames[got]->ol_flags |= RTE_MBUF_F_RX_FDIR | RTE_MBUF_F_RX_FDIR_ID;
+      frames[got++]->hash.fdir.hi = rules.mark;
+    }
     // Frames in hand for a while: who takes the queue over too soon overtakes them.
     if (got != 0 && ++bursts_[queue] % 8 == 0) std::this_thread::sleep_for(50us);
     return got;
@@ -94,6 +131,9 @@ class QueuePort final : public Port {
   PortDeviceStats device_stats() const noexcept override { return {}; }
   std::string set_mtu(uint16_t) override { return {}; }
   std::string set_mac(const MacAddress&) override { return {}; }
+  FlowRules* flow_rules() noexcept override { return &rules; }
+
+  Rules rules;
 
  private:
   using Ring = SpscRing<rte_mbuf*>;
@@ -224,6 +264,7 @@ TEST_CASE("two workers under traffic, learning and changes lose nothing and keep
       collect(decap, lan);
       gateway.serve_workers();
       if (turn % 8 == 0) {
+        gateway.tick();
         config::Config next = load(configurations()[++changes % configurations().size()]);
         CHECK(apply_config(gateway, config, next).empty());
         config = std::move(next);
@@ -233,6 +274,10 @@ TEST_CASE("two workers under traffic, learning and changes lose nothing and keep
     CHECK(encap.back == kFrames);
     CHECK(decap.back == kFrames);
     CHECK(changes > 20);
+    gateway.tick();
+    CHECK(up.rules.installed == gateway.tunnels().all().size());
+    CHECK(up.rules.calls > changes / 2);
+    CHECK(up.rules.calls_by_others == 0);
     for (const auto& worker : gateway.workers()) {
       worker->stop();
       const WorkerCounters& counters = worker->context().counters;
