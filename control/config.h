@@ -107,8 +107,10 @@ struct Tunnel {
   TunnelMode mode = TunnelMode::geneve;
   std::optional<uint32_t> id;  // VNI (24 bits); GRE key (32 bits), none: keyless
   IpAddress local;
-  std::vector<IpAddress> remotes;  // one; several: head-end replication
-  uint16_t port = 0;               // UDP destination port; 0 for GRE
+  std::vector<IpAddress> remotes;    // one; several: head-end replication; a multicast group stands alone
+  std::string link;                  // of a group: the ethernet that it is on; empty: the one that holds `local`
+  std::vector<IpPrefix> allow_from;  // of a group: who may be learnt from; empty: anybody
+  uint16_t port = 0;                 // UDP destination port; 0 for GRE
   uint8_t ttl = 64;
   std::optional<uint8_t> tos;         // fixed DSCP, its ECN bits are not sent; none and no `inherit`: 0 is sent
   bool tos_inherit = false;           // DSCP from the inner IP header
@@ -118,6 +120,9 @@ struct Tunnel {
   MssClamp mss_clamp;
   bool isolated = true;
   auto operator<=>(const Tunnel&) const = default;
+  std::optional<IpAddress> group() const {
+    return remotes.size() == 1 && remotes.front().is_multicast() ? std::optional(remotes.front()) : std::nullopt;
+  }
 };
 
 struct Config {

@@ -172,6 +172,8 @@ Differences differences_of(const Tunnel& before, const Tunnel& after) {
   result.compare("id", before.id, after.id);
   result.compare("local", before.local, after.local);
   result.compare_lists("remote", before.remotes, after.remotes);
+  result.compare("link", before.link, after.link);
+  result.compare_lists("allow-from", before.allow_from, after.allow_from);
   result.compare("port", before.port, after.port);
   result.compare("ttl", before.ttl, after.ttl);
   result.compare("tos", tos(before), tos(after));

@@ -54,6 +54,7 @@ class Sections {
   void read_tunnel_port(std::string_view name, const Fields& fields, Tunnel& tunnel);
   void read_options(const Value& value, Tunnel& tunnel);
   void read_remotes(const Value& value, Tunnel& tunnel);
+  void read_group(const Fields& fields, Tunnel& tunnel);
   void check_tunnel_is_alone(std::string_view name, const Value& value, const Tunnel& tunnel);
 
   void read_bridges(const Value& section);

@@ -42,9 +42,9 @@ void Sections::read_tunnels(const Value& section) {
 }
 
 void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tunnel) {
-  static constexpr std::string_view kKeys[] = {"mode",     "id",   "key",     "local",    "remote",
-                                               "port",     "ttl",  "tos",     "checksum", "udp6-zero-checksum-rx",
-                                               "isolated", "link", "options", "mss-clamp"};
+  static constexpr std::string_view kKeys[] = {"mode",     "id",   "key",     "local",     "remote",
+                                               "port",     "ttl",  "tos",     "checksum",  "udp6-zero-checksum-rx",
+                                               "isolated", "link", "options", "mss-clamp", "allow-from"};
   const Fields fields(value, kKeys);
   fields.require({"mode", "local", "remote"});
   const auto mode = fields.find("mode");
@@ -63,7 +63,7 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
     if (ip) tunnel.local = *ip;
     if (const auto remote = fields.find("remote"); remote && ip) read_remotes(*remote, tunnel);
   }
-  if (const auto link = fields.find("link")) link->key_error("not supported yet");
+  read_group(fields, tunnel);
   fields.number("ttl", tunnel.ttl, 1, 255);
   if (const auto tos = fields.find("tos")) {
     tunnel.tos_inherit = tos->is_text() && tos->text("") == "inherit";
@@ -82,7 +82,6 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
     }
   }
   fields.mss_clamp(tunnel.mss_clamp);
-  fields.boolean("isolated", tunnel.isolated);
 }
 
 void Sections::read_tunnel_id(const Fields& fields, Tunnel& tunnel) {
@@ -134,11 +133,52 @@ void Sections::read_options(const Value& value, Tunnel& tunnel) {
   }
 }
 
+// What only a multicast tunnel has, or mustn't have.
+void Sections::read_group(const Fields& fields, Tunnel& tunnel) {
+  fields.boolean("isolated", tunnel.isolated);
+  if (tunnel.remotes.empty()) return;
+  if (!tunnel.group()) {
+    for (const char* key : {"link", "allow-from"}) {
+      if (const auto value = fields.find(key))
+        value->key_error("only a tunnel whose remote is a multicast group has this key");
+    }
+    return;
+  }
+  if (const auto isolated = fields.find("isolated"); isolated && !tunnel.isolated) {
+    isolated->error("the members of a multicast group hear each other: nothing may be forwarded between them");
+  }
+  if (const auto link = fields.find("link")) {
+    const auto name = link->text("the name of an ethernet");
+    const auto found = name ? interfaces_.find(*name) : interfaces_.end();
+    if (name && (found == interfaces_.end() || !found->second.underlay)) {
+      link->error(fmt::format("{} is no ethernet with addresses", quote(*name)));
+    } else if (name) {
+      tunnel.link = *name;
+    }
+  }
+  if (const auto prefixes = fields.find("allow-from")) {
+    prefixes->for_each_item([&](const Value& item) {
+      const auto prefix = item.prefix();
+      if (!prefix) return;
+      if (prefix->address.is_v4() != tunnel.local.is_v4()) {
+        return item.error(
+            fmt::format("{} and local {} are of different IP versions", to_string(*prefix), to_string(tunnel.local)));
+      }
+      tunnel.allow_from.push_back(network_of(*prefix));
+    });
+  }
+}
+
 void Sections::read_remotes(const Value& value, Tunnel& tunnel) {
   const auto read_one = [&](const Value& item) {
     const auto ip = item.address();
     if (!ip) return;
-    if (ip->is_multicast()) return item.error("multicast remote is not supported yet");
+    if (ip->is_multicast() && value.is_list()) {
+      return item.error(fmt::format("{} is a multicast group: it can't stand in a list", to_string(*ip)));
+    }
+    if (ip->is_multicast() && IpPrefix{IpAddress::v4(224, 0, 0, 0), 24}.contains(*ip)) {
+      return item.error(fmt::format("{} is reserved for protocols of the link (RFC 5771 section 4)", to_string(*ip)));
+    }
     if (ip->is_unspecified()) return item.error(fmt::format("{} is no address of a host", to_string(*ip)));
     if (*ip == tunnel.local) return item.error(fmt::format("{} is the tunnel's own local address", to_string(*ip)));
     if (ip->is_v4() != tunnel.local.is_v4()) {
@@ -156,10 +196,15 @@ void Sections::read_remotes(const Value& value, Tunnel& tunnel) {
 void Sections::check_tunnel_is_alone(std::string_view name, const Value& value, const Tunnel& tunnel) {
   for (const IpAddress& remote : tunnel.remotes) {
     const Owner owner{name, value.key_place().line};
+    // What strangers send to us is of one group's tunnel.
+    const IpAddress who = remote.is_multicast() ? IpAddress{} : remote;
     const auto [first, is_new] =
-        tunnel_keys_.try_emplace({tunnel.mode, tunnel.id, tunnel.port, tunnel.local, remote}, owner);
+        tunnel_keys_.try_emplace({tunnel.mode, tunnel.id, tunnel.port, tunnel.local, who}, owner);
     if (is_new) continue;
-    if (first->second.name == name) {
+    if (remote.is_multicast()) {
+      value.key_error(fmt::format("same mode, id, local and port as tunnels.{} on line {}, a multicast group's, too",
+                                  first->second.name, first->second.line));
+    } else if (first->second.name == name) {
       value.key_error(fmt::format("remote {} stands twice", to_string(remote)));
     } else {
       value.key_error(fmt::format("same mode, id, local, port and remote {} as tunnels.{} on line {}",

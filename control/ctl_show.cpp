@@ -33,6 +33,7 @@ const std::map<std::string, std::vector<std::string>>& columns_of_subjects() {
        {"id", "core", "queues", "rx_packets", "gro_in", "gro_out", "busy_cycles", "idle_cycles", "flow_cache_entries",
         "flow_cache_hits", "flow_cache_misses"}},
       {"offloads", {"port", "offload", "state", "reason"}},
+      {"multicast", {"port", "group", "protocol", "state", "tunnels", "querier"}},
   };
   return columns;
 }

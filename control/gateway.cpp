@@ -5,6 +5,12 @@
 #include <algorithm>
 #include <random>
 #include <set>
+#include <thread>
+
+#include "dataplane/wire/ethernet.h"
+#include "dataplane/wire/header_at.h"
+#include "dataplane/wire/ipv4.h"
+#include "dataplane/wire/ipv6.h"
 
 #include "control/icmp_echo.h"
 #include "control/packet_too_big.h"
@@ -41,7 +47,8 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       fdb_(tables_, publisher_, random_seed()),
       bridges_(tables_, publisher_, fdb_),
       neighbors_(underlay_, neighbor_hooks()),
-      tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, random_seed()),
+      memberships_(underlay_, membership_hooks()),
+      tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, memberships_, random_seed()),
       offload_sync_(ports_, tunnels_, [this](AdjacencyIndex index) { return received_from(index); }),
       ports_(tables_, publisher_, adjacencies_, underlay_, workers_, pool, std::move(opener)) {
   ports_.before_closing([this](PortIndex port) { offload_sync_.forget(port); });
@@ -58,10 +65,18 @@ void Gateway::start_workers() {
 Neighbors::Hooks Gateway::neighbor_hooks() {
   Neighbors::Hooks hooks;
   hooks.make_frame = [this] { return rte_pktmbuf_alloc(pool_); };
-  hooks.send = [this](PortIndex port, rte_mbuf* frame) { inject({frame, kNoAdjacency, port, 0, kNoAdjacency}); };
+  hooks.send = [this](PortIndex port, rte_mbuf* frame) { inject({.frame = frame, .port = port}); };
   hooks.resume = [this](const PuntedFrame& frame) { inject(frame); };
   hooks.drop = [this](rte_mbuf* frame, PortIndex, DropReason reason) { drop(frame, reason); };
   hooks.changed = [this](const NextHop& hop) { tunnels_.neighbor_changed(hop); };
+  return hooks;
+}
+
+Memberships::Hooks Gateway::membership_hooks() {
+  Memberships::Hooks hooks;
+  hooks.make_frame = [this] { return rte_pktmbuf_alloc(pool_); };
+  hooks.send = [this](PortIndex port, rte_mbuf* frame) { inject({.frame = frame, .port = port}); };
+  hooks.changed = [this](PortIndex port) { ports_.listen_anew(port); };
   return hooks;
 }
 
@@ -117,6 +132,7 @@ std::string Gateway::remove_ethernet(const std::string& name) {
   ports_.remove(name);
   if (was_underlay) tunnels_.reroute();
   neighbors_.remove_port(index);
+  memberships_.remove_port(index);
   return {};
 }
 
@@ -149,7 +165,7 @@ std::string Gateway::change_tunnel(const std::string& name, const config::Tunnel
   fdb_.remove_if([&](const Fdb::Entry& entry) { return !entry.is_static && ends.contains(entry.exit); });
   if (const Bridges::Bridge* bridge = bridges_.bridge_of(name)) {
     tunnels_.set_bridge(name, bridge->index);
-    bridges_.set_members(bridges_.name_of(bridge->index), name, list);
+    bridges_.set_members(bridges_.name_of(bridge->index), name, tunnels_.flooded(name));
   }
   return {};
 }
@@ -172,6 +188,7 @@ std::string Gateway::add_member(const std::string& bridge, const std::string& in
   if (adjacencies.empty()) return "no such interface";
   const BridgeIndex index = bridges_.find(bridge)->index;
   if (tunnels_.find(interface) != nullptr) {
+    adjacencies = tunnels_.flooded(interface);
     tunnels_.set_bridge(interface, index);
   } else {
     ports_.set_bridge(interface, index);
@@ -214,6 +231,12 @@ uint64_t Gateway::received_from(AdjacencyIndex adjacency) const {
 void Gateway::commit() {
   offload_sync_.changed();
   bridges_.commit();
+  tunnels_.commit();
+  clear_released();
+  publisher_.poll();
+}
+
+void Gateway::clear_released() {
   std::vector<AdjacencyIndex> released = adjacencies_.take_released();
   std::vector<bool> gone(kMaxAdjacencies);
   for (const AdjacencyIndex index : released) gone[index] = true;
@@ -228,23 +251,30 @@ void Gateway::commit() {
   }
   left_bridge_.clear();
   adjacencies_.recycle(std::move(released));
-  publisher_.poll();
 }
 
 uint16_t Gateway::now_s() const { return static_cast<uint16_t>(rte_rdtsc() / rte_get_tsc_hz()); }
 
-void Gateway::receive(PortIndex port, rte_mbuf* frame) {
+// A frame to this host from an underlay port.
+void Gateway::receive_own(PortIndex port, rte_mbuf* frame) {
   const Underlay::Port* const underlay = underlay_.find(port);
   if (underlay != nullptr && make_echo_reply(frame, underlay->mac)) {
-    inject({frame, kNoAdjacency, port, 0, kNoAdjacency});
+    inject({.frame = frame, .port = port});
     return;
   }
   const auto report = read_path_mtu_report(frame, *tables_.udp_listeners.load(std::memory_order_relaxed));
-  if (report && tunnels_.learn_path_mtu(*report)) {
+  if (memberships_.receive(port, frame) || (report && tunnels_.learn_path_mtu(*report))) {
     rte_pktmbuf_free(frame);
   } else {
     neighbors_.receive(port, frame);
   }
+}
+
+void Gateway::receive(const PuntedFrame& punted) {
+  if (punted.stranger) return learn_vtep(punted);
+  if (punted.from != kNoAdjacency) return answer_too_big(punted);
+  if (punted.adjacency != kNoAdjacency) return tunnels_.hold(punted);
+  receive_own(punted.port, punted.frame);
 }
 
 // The answer goes back to where the frame came from, through the worker that had it.
@@ -252,15 +282,53 @@ void Gateway::answer_too_big(const PuntedFrame& punted) {
   const Adjacency* const to = adjacencies_.get(punted.adjacency);
   rte_mbuf* const answer = to != nullptr && too_big_.take(punted.port, now_s()) ? rte_pktmbuf_alloc(pool_) : nullptr;
   if (answer != nullptr && write_packet_too_big(answer, punted.frame, *to)) {
-    inject({answer, punted.from, punted.port, punted.worker, kNoAdjacency});
+    inject({.frame = answer, .adjacency = punted.from, .port = punted.port, .worker = punted.worker});
   } else {
     rte_pktmbuf_free(answer);
   }
   rte_pktmbuf_free(punted.frame);
 }
 
+// The outer frame has passed the parser; once its VTEP is known it passes it again, and on.
+void Gateway::learn_vtep(const PuntedFrame& punted) {
+  const auto* ip4 = header_at<Ipv4Header>(punted.frame, sizeof(EthernetHeader));
+  const auto* ip6 = header_at<Ipv6Header>(punted.frame, sizeof(EthernetHeader));
+  DropReason reason = DropReason::frame_too_short;
+  if (ip4 != nullptr && ip4->version() == 4) {
+    reason = tunnels_.learn_vtep(punted.adjacency, ip4->source_address(), now_s());
+  } else if (ip6 != nullptr) {
+    reason = tunnels_.learn_vtep(punted.adjacency, ip6->source_address(), now_s());
+  }
+  if (reason == DropReason::none) {
+    inject(punted);
+  } else {
+    drop(punted.frame, reason);
+  }
+}
+
+void Gateway::forget_idle_vteps() {
+  constexpr uint16_t kEvery_s = 2;
+  const uint16_t now = now_s();
+  if (static_cast<uint16_t>(now - vteps_looked_at_s_) < kEvery_s) return;
+  vteps_looked_at_s_ = now;
+  const auto packets = [this](AdjacencyIndex index) { return received_from(index); };
+  const auto ageing_s = [this](BridgeIndex bridge) {
+    return bridge == kNoBridge ? config::Bridge{}.ageing_time_s : fdb_.bridge(bridge).ageing_s;
+  };
+  tunnels_.forget_idle_vteps(packets, ageing_s, now);
+  clear_released();
+}
+
+void Gateway::say_goodbye() {
+  memberships_.leave_all();
+  const auto patience_ends = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  const auto waiting = [](const auto& worker) { return !worker->context().injected.empty(); };
+  while (std::ranges::any_of(workers_, waiting) && std::chrono::steady_clock::now() < patience_ends) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 size_t Gateway::serve_workers() {
-  publisher_.poll();
   const size_t at_most = 50000 / workers_.size();  // of each; then others get their turn
   size_t all = 0;
   const uint16_t now = now_s();
@@ -274,17 +342,13 @@ size_t Gateway::serve_workers() {
     }
     PuntedFrame frame;
     while (served < at_most && context.punted.pop(frame)) {
-      if (frame.from != kNoAdjacency) {
-        answer_too_big(frame);
-      } else if (frame.adjacency != kNoAdjacency) {
-        tunnels_.hold(frame);
-      } else {
-        receive(frame.port, frame.frame);
-      }
+      receive(frame);
       ++served;
     }
     all += served;
   }
+  // Behind what was learnt: until then workers hold on to what they saw themselves (RecentlyTold).
+  publisher_.poll();
   return all;
 }
 
@@ -292,6 +356,8 @@ void Gateway::tick() {
   fdb_.age(now_s());
   neighbors_.tick();
   tunnels_.tick();
+  memberships_.tick();
+  forget_idle_vteps();
   offload_sync_.step(OffloadSync::Clock::now());
   if (ports_.check_links()) bridges_.commit();
 }

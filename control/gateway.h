@@ -10,6 +10,7 @@
 #include "control/bridges.h"
 #include "control/config.h"
 #include "control/fdb.h"
+#include "control/memberships.h"
 #include "control/neighbors.h"
 #include "control/offload_sync.h"
 #include "control/ports.h"
@@ -50,10 +51,13 @@ class Gateway {
 
   // Called every millisecond or so: takes what the workers have for us. Returns how much it was.
   size_t serve_workers();
-  // Called a few times a second: ageing, neighbor probes, links.
+  // Called a few times a second: ageing, neighbor probes, memberships, links.
   void tick();
 
-  // Adjacencies of a bridge member, first one first; empty: no such interface.
+  // On the way out: tells the underlay what it should know, and gives the workers a moment to send it.
+  void say_goodbye();
+
+  // Adjacencies of an interface, those that floods go to first; empty: no such interface.
   std::vector<AdjacencyIndex> adjacencies_of(const std::string& interface) const;
   uint16_t now_s() const;
   // Drops counted on the control thread.
@@ -66,6 +70,7 @@ class Gateway {
   const Bridges& bridges() const { return bridges_; }
   const Tunnels& tunnels() const { return tunnels_; }
   const Neighbors& neighbors() const { return neighbors_; }
+  const Memberships& memberships() const { return memberships_; }
   const Adjacencies& adjacencies() const { return adjacencies_; }
   Fdb& fdb() { return fdb_; }
   const Fdb& fdb() const { return fdb_; }
@@ -76,10 +81,17 @@ class Gateway {
 
  private:
   Neighbors::Hooks neighbor_hooks();
+  Memberships::Hooks membership_hooks();
   void set_neighbors(PortIndex port, const std::vector<config::StaticNeighbor>& before,
                      const std::vector<config::StaticNeighbor>& after);
+  // A frame that a worker could not deal with.
+  void receive(const PuntedFrame& punted);
+  void learn_vtep(const PuntedFrame& punted);
+  void forget_idle_vteps();
+  // Takes what was released, the FDB's entries with it, out of use.
+  void clear_released();
   // A frame to this host from an underlay port.
-  void receive(PortIndex port, rte_mbuf* frame);
+  void receive_own(PortIndex port, rte_mbuf* frame);
   void answer_too_big(const PuntedFrame& punted);
   void inject(const InjectedFrame& frame);
   uint64_t received_from(AdjacencyIndex adjacency) const;  // frames, so far
@@ -96,11 +108,13 @@ class Gateway {
   Bridges bridges_;
   Underlay underlay_;
   Neighbors neighbors_;
+  Memberships memberships_;
   Tunnels tunnels_;
   OffloadSync offload_sync_;
   Ports ports_;
   std::set<AdjacencyIndex> left_bridge_;  // since the last commit
   TooBigLimit too_big_;                   // of all workers together
+  uint16_t vteps_looked_at_s_ = 0;
 };
 
 }  // namespace causeway

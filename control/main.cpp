@@ -151,6 +151,7 @@ int serve(EventLoop& loop, Daemon*& running, const Options& options, const confi
   loop.run();
   running = nullptr;
   sd_notify(0, "STOPPING=1");
+  gateway.say_goodbye();
   return kStopped;
 }
 

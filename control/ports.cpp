@@ -270,6 +270,13 @@ void Ports::set_underlay(const std::string& name, const Record& record) {
                 {name, record.port->mac(), record.port->mtu(), record.settings.addresses, record.settings.routes});
 }
 
+void Ports::listen_anew(PortIndex index) {
+  const auto name = names_.find(index);
+  if (name == names_.end()) return;
+  Record& record = ports_.at(name->second);
+  if (record.port != nullptr) publish(record);
+}
+
 void Ports::publish_all() {
   for (auto& [name, record] : ports_) {
     if (record.port != nullptr) publish(record);
@@ -285,7 +292,7 @@ void Ports::publish(Record& record) {
   entry->capabilities = record.capabilities();
   entry->coalesce = choose_gro(record.settings, *record.port).on;
   entry->mac = record.port->mac();
-  if (entry->underlay) entry->addresses = underlay_.addresses();
+  if (entry->underlay) entry->addresses = underlay_.accepted(record.index);
   publisher_.publish<PortEntry>(tables_.ports[record.index], std::move(entry));
   publish_adjacency(record);
 }

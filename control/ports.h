@@ -62,6 +62,8 @@ class Ports {
   void set_bridge(const std::string& name, BridgeIndex bridge);
   // Tests its offloads again, and believes the result.
   void test(const std::string& name);
+  // What the underlay accepts on a port has changed.
+  void listen_anew(PortIndex index);
   // Looks at every port's link; returns whether one changed.
   bool check_links();
 

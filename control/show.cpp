@@ -95,6 +95,10 @@ const char* to_string(config::TunnelMode mode) {
   return "";
 }
 
+std::string_view state_text(DropReason blocked) {
+  return blocked == DropReason::none ? "up" : kDropReasonText.at(static_cast<size_t>(blocked)).name;
+}
+
 json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels::Tunnel& tunnel) {
   Traffic traffic;
   json remotes = json::array();
@@ -113,9 +117,12 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
     const uint16_t frame = gateway.adjacencies().get(endpoint.adjacency)->max_frame_bytes;
     mtu = std::min<uint16_t>(mtu, static_cast<uint16_t>(frame > 14 ? frame - 14 : 0));
   }
+  json vteps = json::array();
+  for (const auto& [remote, vtep] : tunnel.vteps) {
+    for (const auto& worker : gateway.workers()) traffic.add(worker->context().counters.tunnels[vtep.adjacency]);
+    vteps.push_back({{"remote", to_string(remote)}, {"state", state_text(gateway.tunnels().blocked(vtep))}});
+  }
   const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(name);
-  const char* state = "up";
-  if (blocked != DropReason::none) state = kDropReasonText.at(static_cast<size_t>(blocked)).name.data();
   return {{"name", name},
           {"mode", to_string(tunnel.settings.mode)},
           {"id", tunnel.settings.id ? json(*tunnel.settings.id) : json()},
@@ -123,7 +130,8 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
           {"remote", remotes.size() == 1 ? remotes.front() : remotes},
           {"port", tunnel.settings.port},
           {"bridge", bridge != nullptr ? json(gateway.bridges().name_of(bridge->index)) : json()},
-          {"state", state},
+          {"state", state_text(blocked)},
+          {"vteps", vteps},
           {"mtu", mtu},
           {"path_mtu", path_mtu ? json(*path_mtu) : json()},
           {"rx_packets", traffic.rx_packets},
@@ -168,6 +176,24 @@ json show_neighbors(const Gateway& gateway) {
   return list;
 }
 
+json show_multicast(const Gateway& gateway) {
+  json list = json::array();
+  const auto now = Memberships::Clock::now();
+  for (const auto& [key, group] : gateway.memberships().all()) {
+    const auto& [port_index, address] = key;
+    const Underlay::Port* const port = gateway.underlay().find(port_index);
+    const Memberships::Querier querier = gateway.memberships().querier(port_index, address.is_v6());
+    const bool old = querier.old(now);
+    list.push_back({{"port", port != nullptr ? port->name : ""},
+                    {"group", to_string(address)},
+                    {"protocol", address.is_v4() ? (old ? "IGMPv2" : "IGMPv3") : (old ? "MLDv1" : "MLDv2")},
+                    {"state", group.users != 0 ? "member" : "leaving"},
+                    {"tunnels", group.users},
+                    {"querier", querier.address ? json(to_string(*querier.address)) : json()}});
+  }
+  return list;
+}
+
 json show_workers(const Gateway& gateway) {
   json list = json::array();
   for (const auto& worker : gateway.workers()) {
@@ -200,8 +226,9 @@ json show_workers(const Gateway& gateway) {
 
 json show(const Gateway& gateway, const std::string& what) {
   static const std::map<std::string, json (*)(const Gateway&)> kShown = {
-      {"ports", show_ports},     {"bridges", show_bridges},     {"tunnels", show_tunnels},  {"fdb", show_fdb},
-      {"workers", show_workers}, {"neighbors", show_neighbors}, {"offloads", show_offloads}};
+      {"ports", show_ports},       {"bridges", show_bridges},    {"tunnels", show_tunnels},
+      {"fdb", show_fdb},           {"workers", show_workers},    {"neighbors", show_neighbors},
+      {"offloads", show_offloads}, {"multicast", show_multicast}};
   const auto found = kShown.find(what);
   return found == kShown.end() ? json() : found->second(gateway);
 }

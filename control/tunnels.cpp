@@ -15,21 +15,24 @@ constexpr uint32_t kFirstSlots = 1024;
 }  // namespace
 
 Tunnels::Tunnels(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, const Underlay& underlay,
-                 Neighbors& neighbors, uint64_t seed)
+                 Neighbors& neighbors, Memberships& memberships, uint64_t seed)
     : tables_(tables),
       publisher_(publisher),
       adjacencies_(adjacencies),
       underlay_(underlay),
       neighbors_(neighbors),
+      memberships_(memberships),
       seed_(seed),
       table_(new TunnelTable(kFirstSlots, seed)) {
   tables_.tunnels.store(table_, std::memory_order_release);
   publisher_.publish<UdpListeners>(tables_.udp_listeners, std::make_unique<UdpListeners>());
+  publisher_.publish<GroupTunnels>(tables_.group_tunnels, std::make_unique<GroupTunnels>());
 }
 
 Tunnels::~Tunnels() {
   publisher_.publish<TunnelTable>(tables_.tunnels, nullptr);
   publisher_.publish<UdpListeners>(tables_.udp_listeners, nullptr);
+  publisher_.publish<GroupTunnels>(tables_.group_tunnels, nullptr);
 }
 
 const Tunnels::Tunnel* Tunnels::find(const std::string& name) const {
@@ -37,9 +40,26 @@ const Tunnels::Tunnel* Tunnels::find(const std::string& name) const {
   return found == tunnels_.end() ? nullptr : &found->second;
 }
 
-std::vector<AdjacencyIndex> Tunnels::adjacencies(const std::string& name) const {
+const Tunnels::Endpoint* Tunnels::endpoint_of(AdjacencyIndex index) const {
+  const auto owner = tunnel_of_.find(index);
+  if (owner == tunnel_of_.end()) return nullptr;
+  const Tunnel& tunnel = tunnels_.at(owner->second);
+  for (const Endpoint& endpoint : tunnel.endpoints) {
+    if (endpoint.adjacency == index) return &endpoint;
+  }
+  const auto vtep = tunnel.vteps.find(adjacencies_.owner(index).remote.value_or(IpAddress{}));
+  return vtep != tunnel.vteps.end() ? &vtep->second : nullptr;
+}
+
+std::vector<AdjacencyIndex> Tunnels::flooded(const std::string& name) const {
   std::vector<AdjacencyIndex> all;
   for (const Endpoint& endpoint : tunnels_.at(name).endpoints) all.push_back(endpoint.adjacency);
+  return all;
+}
+
+std::vector<AdjacencyIndex> Tunnels::adjacencies(const std::string& name) const {
+  std::vector<AdjacencyIndex> all = flooded(name);
+  for (const auto& [remote, vtep] : tunnels_.at(name).vteps) all.push_back(vtep.adjacency);
   return all;
 }
 
@@ -54,34 +74,76 @@ TunnelKey Tunnels::key_of(const config::Tunnel& settings, const IpAddress& remot
   return key;
 }
 
+// What a receiver finds an endpoint by. Of a group that is: whoever sends to it, or to us, and is not known yet.
+std::vector<TunnelKey> Tunnels::keys_of(const config::Tunnel& settings, const IpAddress& remote) {
+  TunnelKey key = key_of(settings, remote.is_multicast() ? IpAddress{} : remote);
+  std::vector<TunnelKey> keys{key};
+  if (const auto group = settings.group()) {
+    key.local = *group;
+    keys.push_back(key);
+  }
+  return keys;
+}
+
+std::string Tunnels::add_endpoint(const std::string& name, Tunnel& tunnel, const IpAddress& remote) {
+  const AdjacencyIndex index = adjacencies_.allocate({name, remote});
+  if (index == kNoAdjacency) return "no more than " + std::to_string(kMaxAdjacencies - 1) + " ports and tunnel ends";
+  tunnel_of_[index] = name;
+  tunnel.endpoints.push_back({index, remote, {}});
+  return {};
+}
+
 std::string Tunnels::add(const std::string& name, const config::Tunnel& settings) {
   Tunnel& tunnel = tunnels_[name];
   tunnel.settings = settings;
   listen(settings, +1);
   for (const IpAddress& remote : settings.remotes) {
-    const AdjacencyIndex index = adjacencies_.allocate({name, remote});
-    if (index == kNoAdjacency) {
+    std::string error = add_endpoint(name, tunnel, remote);
+    if (!error.empty()) {
       remove(name);
-      return "no more than " + std::to_string(kMaxAdjacencies - 1) + " ports and tunnel ends";
+      return error;
     }
-    tunnel_of_[index] = name;
-    Endpoint& endpoint = tunnel.endpoints.emplace_back(Endpoint{index, remote, {}});
-    route(settings, endpoint);
-    publish(tunnel, endpoint);
-    insert_key(key_of(settings, remote), index);
+    set_up(tunnel, tunnel.endpoints.back());
   }
   return {};
 }
 
+// The rest of an endpoint that has an index and a remote.
+void Tunnels::set_up(const Tunnel& tunnel, Endpoint& endpoint) {
+  route(tunnel.settings, endpoint);
+  publish(tunnel, endpoint);
+  for (const TunnelKey& key : keys_of(tunnel.settings, endpoint.remote)) insert_key(key, endpoint.adjacency);
+  if (endpoint.remote.is_multicast()) {
+    groups_[endpoint.adjacency] = tunnel.settings.allow_from;
+    groups_changed_ = true;
+  }
+}
+
+// Nothing more is received for an endpoint.
+void Tunnels::erase_keys(const config::Tunnel& settings, const Endpoint& endpoint) {
+  for (const TunnelKey& key : keys_of(settings, endpoint.remote)) erase_key(key);
+  if (groups_.erase(endpoint.adjacency) != 0) groups_changed_ = true;
+}
+
+void Tunnels::release(const config::Tunnel& settings, Endpoint& endpoint) {
+  erase_keys(settings, endpoint);
+  unroute(endpoint);
+  tunnel_of_.erase(endpoint.adjacency);
+  adjacencies_.release(endpoint.adjacency);
+}
+
 std::string Tunnels::change(const std::string& name, const config::Tunnel& settings) {
   Tunnel& tunnel = tunnels_.at(name);
+  for (auto& [remote, vtep] : tunnel.vteps) release(tunnel.settings, vtep);
+  tunnel.vteps.clear();
   // Let go of at the end, so that a next hop that stays is not forgotten and resolved anew.
   std::vector<NextHop> before;
   for (Endpoint& endpoint : tunnel.endpoints) {
-    erase_key(key_of(tunnel.settings, endpoint.remote));
-    if (!endpoint.next_hop) continue;
-    before.push_back(*endpoint.next_hop);
-    neighbors_.watch(*endpoint.next_hop);
+    erase_keys(tunnel.settings, endpoint);
+    if (endpoint.next_hop && !endpoint.remote.is_multicast()) {
+      before.push_back(*endpoint.next_hop);
+      neighbors_.watch(*endpoint.next_hop);
+    }
     unroute(endpoint);
   }
   const auto let_go = [&] {
@@ -97,20 +159,16 @@ std::string Tunnels::change(const std::string& name, const config::Tunnel& setti
   }
   for (size_t i = 0; i < settings.remotes.size(); ++i) {
     if (i == tunnel.endpoints.size()) {
-      const AdjacencyIndex index = adjacencies_.allocate({name, settings.remotes[i]});
-      if (index == kNoAdjacency) {
+      std::string error = add_endpoint(name, tunnel, settings.remotes[i]);
+      if (!error.empty()) {
         let_go();
-        return "no more than " + std::to_string(kMaxAdjacencies - 1) + " ports and tunnel ends";
+        return error;
       }
-      tunnel_of_[index] = name;
-      tunnel.endpoints.push_back({index, {}, {}});
     }
     Endpoint& endpoint = tunnel.endpoints[i];
     endpoint.remote = settings.remotes[i];
     adjacencies_.set_remote(endpoint.adjacency, endpoint.remote);
-    route(settings, endpoint);
-    publish(tunnel, endpoint);
-    insert_key(key_of(settings, endpoint.remote), endpoint.adjacency);
+    set_up(tunnel, endpoint);
   }
   let_go();
   return {};
@@ -118,12 +176,8 @@ std::string Tunnels::change(const std::string& name, const config::Tunnel& setti
 
 void Tunnels::remove(const std::string& name) {
   Tunnel& tunnel = tunnels_.at(name);
-  for (Endpoint& endpoint : tunnel.endpoints) {
-    erase_key(key_of(tunnel.settings, endpoint.remote));
-    unroute(endpoint);
-    tunnel_of_.erase(endpoint.adjacency);
-    adjacencies_.release(endpoint.adjacency);
-  }
+  for (auto& [remote, vtep] : tunnel.vteps) release(tunnel.settings, vtep);
+  for (Endpoint& endpoint : tunnel.endpoints) release(tunnel.settings, endpoint);
   listen(tunnel.settings, -1);
   tunnels_.erase(name);
 }
@@ -131,21 +185,37 @@ void Tunnels::remove(const std::string& name) {
 void Tunnels::set_bridge(const std::string& name, BridgeIndex bridge) {
   Tunnel& tunnel = tunnels_.at(name);
   tunnel.bridge = bridge;
-  for (const Endpoint& endpoint : tunnel.endpoints) {
+  const auto show = [&](const Endpoint& endpoint) {
     if (endpoint.next_hop) neighbors_.forget(*endpoint.next_hop, endpoint.adjacency);
     publish(tunnel, endpoint);
-  }
+  };
+  for (const Endpoint& endpoint : tunnel.endpoints) show(endpoint);
+  for (const auto& [remote, vtep] : tunnel.vteps) show(vtep);
+}
+
+std::optional<NextHop> Tunnels::route_of(const config::Tunnel& settings, const IpAddress& remote) const {
+  return remote.is_multicast() ? underlay_.group_route(settings.link, settings.local, remote)
+                               : underlay_.route(settings.local, remote);
 }
 
 void Tunnels::route(const config::Tunnel& settings, Endpoint& endpoint) {
-  endpoint.next_hop = underlay_.route(settings.local, endpoint.remote);
+  endpoint.next_hop = route_of(settings, endpoint.remote);
   if (!endpoint.next_hop) return;
+  if (endpoint.remote.is_multicast()) {
+    memberships_.join(endpoint.next_hop->port, endpoint.remote);
+    return;
+  }
   users_[*endpoint.next_hop].insert(endpoint.adjacency);
   neighbors_.watch(*endpoint.next_hop);
 }
 
 void Tunnels::unroute(Endpoint& endpoint) {
   if (!endpoint.next_hop) return;
+  if (endpoint.remote.is_multicast()) {
+    memberships_.leave(endpoint.next_hop->port, endpoint.remote);
+    endpoint.next_hop.reset();
+    return;
+  }
   neighbors_.forget(*endpoint.next_hop, endpoint.adjacency);
   const auto users = users_.find(*endpoint.next_hop);
   users->second.erase(endpoint.adjacency);
@@ -156,6 +226,7 @@ void Tunnels::unroute(Endpoint& endpoint) {
 
 DropReason Tunnels::blocked(const Endpoint& endpoint) const {
   if (!endpoint.next_hop) return DropReason::no_route;
+  if (endpoint.remote.is_multicast()) return DropReason::none;
   return neighbors_.mac_of(*endpoint.next_hop) ? DropReason::none : DropReason::neighbor_unresolved;
 }
 
@@ -173,7 +244,8 @@ void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
     adjacency->port = endpoint.next_hop->port;
     source = port.mac;
     mtu = std::min(port.mtu, path_mtus_.find({tunnel.settings.local, endpoint.remote}).value_or(UINT16_MAX));
-    destination = neighbors_.mac_of(*endpoint.next_hop).value_or(MacAddress{});
+    destination = endpoint.remote.is_multicast() ? group_mac(endpoint.remote)
+                                                 : neighbors_.mac_of(*endpoint.next_hop).value_or(MacAddress{});
   }
   build_outer(*adjacency, tunnel.settings, endpoint.remote, source, destination);
   constexpr int kEthernetBytes = sizeof(EthernetHeader);
@@ -185,13 +257,15 @@ void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
 
 void Tunnels::reroute() {
   for (auto& [name, tunnel] : tunnels_) {
-    for (Endpoint& endpoint : tunnel.endpoints) {
-      if (underlay_.route(tunnel.settings.local, endpoint.remote) != endpoint.next_hop) {
+    const auto reroute_one = [&, &tunnel = tunnel](Endpoint& endpoint) {
+      if (route_of(tunnel.settings, endpoint.remote) != endpoint.next_hop) {
         unroute(endpoint);
         route(tunnel.settings, endpoint);
       }
       publish(tunnel, endpoint);
-    }
+    };
+    for (Endpoint& endpoint : tunnel.endpoints) reroute_one(endpoint);
+    for (auto& [remote, vtep] : tunnel.vteps) reroute_one(vtep);
   }
 }
 
@@ -199,10 +273,7 @@ void Tunnels::neighbor_changed(const NextHop& hop) {
   const auto users = users_.find(hop);
   if (users == users_.end()) return;
   for (const AdjacencyIndex index : users->second) {
-    const Tunnel& tunnel = tunnels_.at(tunnel_of_.at(index));
-    for (const Endpoint& endpoint : tunnel.endpoints) {
-      if (endpoint.adjacency == index) publish(tunnel, endpoint);
-    }
+    if (const Endpoint* endpoint = endpoint_of(index)) publish(tunnels_.at(tunnel_of_.at(index)), *endpoint);
   }
 }
 
@@ -226,19 +297,64 @@ void Tunnels::republish(const Path& path) {
     for (const Endpoint& endpoint : tunnel.endpoints) {
       if (endpoint.remote == path.remote) publish(tunnel, endpoint);
     }
+    const auto vtep = tunnel.vteps.find(path.remote);
+    if (vtep != tunnel.vteps.end()) publish(tunnel, vtep->second);
   }
 }
 
 void Tunnels::hold(const PuntedFrame& frame) {
-  const auto owner = tunnel_of_.find(frame.adjacency);
-  if (owner != tunnel_of_.end()) {
-    for (const Endpoint& endpoint : tunnels_.at(owner->second).endpoints) {
-      if (endpoint.adjacency != frame.adjacency || !endpoint.next_hop) continue;
-      neighbors_.hold(*endpoint.next_hop, frame);
-      return;
+  const Endpoint* const endpoint = endpoint_of(frame.adjacency);
+  if (endpoint != nullptr && endpoint->next_hop) {
+    neighbors_.hold(*endpoint->next_hop, frame);
+  } else {
+    neighbors_.refuse(frame);
+  }
+}
+
+DropReason Tunnels::learn_vtep(AdjacencyIndex group, const IpAddress& remote, uint16_t now_s) {
+  const auto owner = tunnel_of_.find(group);
+  if (owner == tunnel_of_.end()) return DropReason::unknown_vni;
+  Tunnel& tunnel = tunnels_.at(owner->second);
+  if (!tunnel.settings.group() || remote.is_multicast() || remote.is_unspecified() || underlay_.is_own(remote)) {
+    return DropReason::unknown_remote;
+  }
+  if (tunnel.vteps.contains(remote)) return DropReason::none;
+  if (tunnel.vteps.size() == kMaxVteps) return DropReason::vtep_limit;
+  const AdjacencyIndex index = adjacencies_.allocate({owner->second, remote});
+  if (index == kNoAdjacency) return DropReason::vtep_limit;
+  tunnel_of_[index] = owner->second;
+  Endpoint& vtep = tunnel.vteps[remote];
+  vtep = {index, remote, {}, 0, now_s};
+  set_up(tunnel, vtep);
+  return DropReason::none;
+}
+
+void Tunnels::forget_idle_vteps(const std::function<uint64_t(AdjacencyIndex)>& packets,
+                                const std::function<uint32_t(BridgeIndex)>& ageing_s, uint16_t now_s) {
+  for (auto& [name, tunnel] : tunnels_) {
+    const uint32_t ageing = tunnel.vteps.empty() ? 0 : ageing_s(tunnel.bridge);
+    if (ageing == 0) continue;
+    for (auto item = tunnel.vteps.begin(); item != tunnel.vteps.end();) {
+      Endpoint& vtep = item->second;
+      const uint64_t heard = packets(vtep.adjacency);
+      if (heard != vtep.heard_packets) {
+        vtep.heard_packets = heard;
+        vtep.heard_s = now_s;
+      }
+      // The MACs behind it are older still, and gone first.
+      if (static_cast<uint16_t>(now_s - vtep.heard_s) <= ageing) {
+        ++item;
+        continue;
+      }
+      release(tunnel.settings, vtep);
+      item = tunnel.vteps.erase(item);
     }
   }
-  neighbors_.refuse(frame);
+}
+
+void Tunnels::commit() {
+  if (!std::exchange(groups_changed_, false)) return;
+  publisher_.publish<GroupTunnels>(tables_.group_tunnels, std::make_unique<GroupTunnels>(groups_));
 }
 
 void Tunnels::insert_key(const TunnelKey& key, AdjacencyIndex adjacency) {

@@ -1,7 +1,9 @@
 // Tunnels: from settings, route and neighbor to an adjacency per remote VTEP, and the table that receivers
-// look them up in.
+// look them up in. A multicast tunnel has one adjacency for its group, which floods go to, and one for each VTEP it has
+// learnt: there the MACs live that were seen behind it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -11,6 +13,7 @@
 
 #include "control/adjacencies.h"
 #include "control/config.h"
+#include "control/memberships.h"
 #include "control/neighbors.h"
 #include "control/path_mtu.h"
 #include "control/publish.h"
@@ -24,15 +27,20 @@ class Tunnels {
     AdjacencyIndex adjacency = kNoAdjacency;
     IpAddress remote;
     std::optional<NextHop> next_hop;
+    uint64_t heard_packets = 0;  // of a learnt VTEP, when it was last looked at
+    uint16_t heard_s = 0;        // when that number last moved
   };
   struct Tunnel {
     config::Tunnel settings;
     std::vector<Endpoint> endpoints;  // one a remote
     BridgeIndex bridge = kNoBridge;
+    std::map<IpAddress, Endpoint> vteps;  // learnt by a multicast tunnel
   };
+  // Of a multicast tunnel.
+  static constexpr size_t kMaxVteps = 4096;
 
   Tunnels(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, const Underlay& underlay,
-          Neighbors& neighbors, uint64_t seed);
+          Neighbors& neighbors, Memberships& memberships, uint64_t seed);
   ~Tunnels();
 
   // An empty string, or why not.
@@ -44,7 +52,8 @@ class Tunnels {
 
   const Tunnel* find(const std::string& name) const;
   const std::map<std::string, Tunnel>& all() const { return tunnels_; }
-  std::vector<AdjacencyIndex> adjacencies(const std::string& name) const;
+  std::vector<AdjacencyIndex> adjacencies(const std::string& name) const;  // all it has
+  std::vector<AdjacencyIndex> flooded(const std::string& name) const;      // where floods go
   // What frames from `remote` carry.
   static TunnelKey key_of(const config::Tunnel& settings, const IpAddress& remote);
   // What keeps frames from leaving through an endpoint; none: nothing.
@@ -61,8 +70,23 @@ class Tunnels {
   void tick();
   // A frame that a worker could not send for want of a neighbor.
   void hold(const PuntedFrame& frame);
+  // A VTEP that a multicast tunnel has heard. None: it is known now. Otherwise why not.
+  DropReason learn_vtep(AdjacencyIndex group, const IpAddress& remote, uint16_t now_s);
+  // Releases the learnt VTEPs of whom nothing was heard for long. `packets` received from an adjacency so far,
+  // `ageing_s` of a bridge; 0: never.
+  void forget_idle_vteps(const std::function<uint64_t(AdjacencyIndex)>& packets,
+                         const std::function<uint32_t(BridgeIndex)>& ageing_s, uint16_t now_s);
+  // Makes visible what was left for the end of a change.
+  void commit();
 
  private:
+  static std::vector<TunnelKey> keys_of(const config::Tunnel& settings, const IpAddress& remote);
+  std::optional<NextHop> route_of(const config::Tunnel& settings, const IpAddress& remote) const;
+  const Endpoint* endpoint_of(AdjacencyIndex index) const;
+  std::string add_endpoint(const std::string& name, Tunnel& tunnel, const IpAddress& remote);
+  void set_up(const Tunnel& tunnel, Endpoint& endpoint);
+  void erase_keys(const config::Tunnel& settings, const Endpoint& endpoint);
+  void release(const config::Tunnel& settings, Endpoint& endpoint);
   void route(const config::Tunnel& settings, Endpoint& endpoint);
   void unroute(Endpoint& endpoint);
   void publish(const Tunnel& tunnel, const Endpoint& endpoint);
@@ -76,6 +100,7 @@ class Tunnels {
   Adjacencies& adjacencies_;
   const Underlay& underlay_;
   Neighbors& neighbors_;
+  Memberships& memberships_;
   uint64_t seed_;
   TunnelTable* table_;  // the published one
   uint32_t used_ = 0;   // slots of it that are not empty
@@ -87,6 +112,8 @@ class Tunnels {
   // Kind, keyless, UDP port, VNI -> endpoints.
   std::map<std::tuple<AdjacencyKind, uint8_t, uint16_t, uint32_t>, unsigned> ids_;
   std::map<std::pair<uint16_t, AdjacencyKind>, unsigned> listeners_;
+  GroupTunnels groups_;
+  bool groups_changed_ = false;
 };
 
 }  // namespace causeway

@@ -31,12 +31,27 @@ std::optional<NextHop> Underlay::route(const IpAddress& local, const IpAddress& 
   return best;
 }
 
-std::vector<IpAddress> Underlay::addresses() const {
+std::optional<NextHop> Underlay::group_route(const std::string& link, const IpAddress& local,
+                                             const IpAddress& group) const {
+  for (const auto& [index, port] : ports_) {
+    if (link.empty() ? owns(index, local) : port.name == link) return NextHop{index, group};
+  }
+  return std::nullopt;
+}
+
+std::vector<IpAddress> Underlay::accepted(PortIndex accepting) const {
   std::vector<IpAddress> all;
   for (const auto& [index, port] : ports_) {
     for (const IpPrefix& own : port.addresses) all.push_back(own.address);
   }
+  if (const auto groups = groups_.find(accepting); groups != groups_.end()) {
+    all.insert(all.end(), groups->second.begin(), groups->second.end());
+  }
   return all;
+}
+
+bool Underlay::is_own(const IpAddress& address) const {
+  return std::ranges::any_of(ports_, [&](const auto& port) { return owns(port.first, address); });
 }
 
 std::optional<IpAddress> Underlay::source_for(PortIndex port, const IpAddress& peer) const {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,21 +30,28 @@ class Underlay {
 
   void set(PortIndex index, Port port) { ports_[index] = std::move(port); }
   void remove(PortIndex index) { ports_.erase(index); }
+  // Packets to these groups are ours, too, on this port (control/memberships.h).
+  void join(PortIndex port, const IpAddress& group) { groups_[port].insert(group); }
+  void leave(PortIndex port, const IpAddress& group) { groups_[port].erase(group); }
   const Port* find(PortIndex index) const;
   const std::map<PortIndex, Port>& all() const { return ports_; }
 
   // Longest prefix match over connected networks and static routes; among equals the port that holds
   // `local` wins. Nothing: no route.
   std::optional<NextHop> route(const IpAddress& local, const IpAddress& remote) const;
+  // The port that packets to a group leave by: `link`, or the one that holds `local` if `link` is empty.
+  std::optional<NextHop> group_route(const std::string& link, const IpAddress& local, const IpAddress& group) const;
 
   bool owns(PortIndex port, const IpAddress& address) const;
-  // Every address of every underlay.
-  std::vector<IpAddress> addresses() const;
+  // What packets that come in by `port` may be addressed to: any underlay's addresses, the port's groups.
+  std::vector<IpAddress> accepted(PortIndex port) const;
+  bool is_own(const IpAddress& address) const;
   // An address of `port` for talking to `peer`: one in the same network if there is one.
   std::optional<IpAddress> source_for(PortIndex port, const IpAddress& peer) const;
 
  private:
   std::map<PortIndex, Port> ports_;
+  std::map<PortIndex, std::set<IpAddress>> groups_;
 };
 
 }  // namespace causeway

@@ -22,39 +22,53 @@ struct LearnMessage {
   MacVlan key = 0;
   AdjacencyIndex exit = kNoAdjacency;
   BridgeIndex bridge = kNoBridge;
+  bool operator==(const LearnMessage&) const = default;
 };
 
-// Worker -> control. `from` set: a frame that came from there, too big for `adjacency`; it is counted as dropped, and
-// its sender wants to be told. Otherwise, `adjacency` set: an inner frame for a tunnel whose next hop is unresolved.
-// Neither: an underlay frame to this host itself (ARP, ND, ICMP).
+// Worker -> control. `stranger`: an outer frame of a VTEP that the multicast tunnel `adjacency` doesn't know yet.
+// `from` set: a frame that came from there, too big for `adjacency`; it is counted as dropped, and its sender wants to
+// be told. Otherwise, `adjacency` set: an inner frame for a tunnel whose next hop is unresolved. Neither: an underlay
+// frame to this host itself (ARP, ND, ICMP, IGMP).
 struct PuntedFrame {
   rte_mbuf* frame = nullptr;
   AdjacencyIndex adjacency = kNoAdjacency;
   PortIndex port = 0;
   uint16_t worker = 0;  // who punted it, and injects it again: of one flow, all frames pass one worker
   AdjacencyIndex from = kNoAdjacency;
+  bool stranger = false;
 };
 
-// Control -> worker. `adjacency` set: encapsulate and send there; otherwise send as it is out of `port`.
+// Control -> worker. `stranger`: receive it once more. `adjacency` set: encapsulate and send there; otherwise send as
+// it is out of `port`.
 using InjectedFrame = PuntedFrame;
 
-// Sources told to the control thread a moment ago, so that a burst from one new MAC is one message.
+// Sources told to the control thread a moment ago: a burst from one new MAC is one message, and an answer to it finds
+// its way before the FDB knows it.
 class RecentlyTold {
  public:
-  // True the first time within a tick; `tick` changes about every millisecond.
-  bool first(MacVlan key, AdjacencyIndex exit, uint32_t tick) noexcept {
-    Told& told = told_[hash_words(key, exit, 0) >> 54];
-    if (told.key == key && told.exit == exit && told.tick == tick) return false;
-    told = {key, exit, tick};
-    return true;
+  // True the first time within a tick; `tick` changes about every millisecond. `changes`: WorkerContext's.
+  bool first(const LearnMessage& message, uint32_t tick, uint64_t changes) noexcept {
+    Told& told = told_[slot_of(message.bridge, message.key)];
+    const bool known = told.message == message && told.tick == tick;
+    told = {message, tick, changes};
+    return !known;
+  }
+  // Where a MAC was last seen, if nothing has changed since then; kNoAdjacency: not told.
+  AdjacencyIndex find(BridgeIndex bridge, MacVlan key, uint32_t tick, uint64_t changes) const noexcept {
+    const Told& told = told_[slot_of(bridge, key)];
+    const bool holds = told.message.key == key && told.message.bridge == bridge && told.changes == changes &&
+                       tick - told.tick < kTicks;
+    return holds ? told.message.exit : kNoAdjacency;
   }
 
  private:
+  static constexpr uint32_t kTicks = 64;  // the control thread is never that late
   struct Told {
-    MacVlan key = 0;
-    AdjacencyIndex exit = 0;
+    LearnMessage message;
     uint32_t tick = 0;
+    uint64_t changes = 0;
   };
+  static size_t slot_of(BridgeIndex bridge, MacVlan key) noexcept { return hash_words(key, bridge, 0) >> 54; }
   std::array<Told, 1024> told_{};
 };
 
@@ -122,8 +136,8 @@ inline void drop(WorkerContext& w, rte_mbuf* frame, DropReason reason) noexcept 
 }
 
 // Hands a frame to the control thread.
-inline void punt(WorkerContext& w, rte_mbuf* frame, AdjacencyIndex adjacency) noexcept {
-  if (!w.punted.push({frame, adjacency, w.ingress, w.id, kNoAdjacency})) {
+inline void punt(WorkerContext& w, rte_mbuf* frame, AdjacencyIndex adjacency, bool stranger = false) noexcept {
+  if (!w.punted.push({frame, adjacency, w.ingress, w.id, kNoAdjacency, stranger})) {
     drop(w, frame, DropReason::control_queue_full);
     return;
   }

@@ -1,5 +1,7 @@
 #include "dataplane/decap.h"
 
+#include <algorithm>
+
 #include "dataplane/intent.h"
 #include "dataplane/marked_tunnel.h"
 #include "dataplane/parse.h"
@@ -93,17 +95,19 @@ class TunnelFinder {
     reason = last_reason_;
     return last_;
   }
+  // The multicast tunnel that has just found a new VTEP, whom only the control thread can learn; none: no such thing.
+  AdjacencyIndex stranger_of() const noexcept { return stranger_of_; }
 
  private:
   void look_up(const rte_mbuf* m, const TunnelKey& key) noexcept {
     any_ = true;
     last_key_ = key;
     last_ = nullptr;
+    stranger_of_ = kNoAdjacency;
     const Adjacency* const marked = marked_tunnel(w_.tables, m, key);
     const AdjacencyIndex index = marked != nullptr ? marked->index : w_.tunnels->find(key);
     if (index == kNoAdjacency) {
-      const bool known = w_.tunnels->find(key.any_remote()) != kNoAdjacency;
-      last_reason_ = known ? DropReason::unknown_remote : DropReason::unknown_vni;
+      look_for_group(key);
       return;
     }
     const Adjacency* const found = w_.tables.adjacency(index);
@@ -112,8 +116,30 @@ class TunnelFinder {
     last_reason_ = assigned ? DropReason::none : DropReason::tunnel_unassigned;
   }
 
+  void look_for_group(const TunnelKey& key) noexcept {
+    const AdjacencyIndex group = w_.tunnels->find(key.any_source());
+    if (group == kNoAdjacency) {
+      const bool known = w_.tunnels->find(key.any_remote()) != kNoAdjacency;
+      last_reason_ = known ? DropReason::unknown_remote : DropReason::unknown_vni;
+      return;
+    }
+    const GroupTunnels* const tunnels = w_.tables.group_tunnels.load(std::memory_order_acquire);
+    const auto found = tunnels->find(group);
+    const Adjacency* const adjacency = w_.tables.adjacency(group);
+    if (found == tunnels->end() || adjacency == nullptr || adjacency->bridge == kNoBridge) {
+      last_reason_ = DropReason::tunnel_unassigned;
+    } else if (const auto& from = found->second;
+               !from.empty() && std::ranges::none_of(from, [&](const auto& p) { return p.contains(key.remote); })) {
+      last_reason_ = DropReason::source_not_allowed;
+    } else {
+      last_reason_ = DropReason::none;
+      stranger_of_ = group;
+    }
+  }
+
   WorkerContext& w_;
   bool any_ = false;
+  AdjacencyIndex stranger_of_ = kNoAdjacency;
   TunnelKey last_key_;
   const Adjacency* last_ = nullptr;
   DropReason last_reason_ = DropReason::none;
@@ -135,7 +161,11 @@ const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m,
   DropReason reason = DropReason::none;
   const Adjacency* const in = tunnels.find(m, outer.key, reason);
   if (in == nullptr) {
-    drop(w, m, reason);
+    if (tunnels.stranger_of() != kNoAdjacency) {
+      punt(w, m, tunnels.stranger_of(), true);
+    } else {
+      drop(w, m, reason);
+    }
     return nullptr;
   }
   if (outer.zero_checksum && in->kind == AdjacencyKind::geneve && !in->zero_checksum_ok) {

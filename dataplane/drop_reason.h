@@ -49,6 +49,8 @@ namespace causeway {
   X(unknown_remote, "VNI known, but its source is no configured remote")                                    \
   X(inner_too_short, "inner frame under 14 bytes")                                                          \
   X(tunnel_unassigned, "tunnel is in no bridge")                                                            \
+  X(source_not_allowed, "source that `allow-from` doesn't name")                                            \
+  X(vtep_limit, "from a new VTEP of a multicast tunnel that has learnt as many as it may")                  \
   /* way to the control thread and back */                                                                  \
   X(control_queue_full, "control thread's queue full (ARP, ND, ICMP or unresolved neighbor)")               \
   X(neighbor_unresolved, "next hop did not answer")                                                         \

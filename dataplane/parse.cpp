@@ -116,7 +116,10 @@ Verdict parse_gre(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcep
   const auto* ip = header_at<Ipv4Header>(m, outer.ip_offset);
   if (ip == nullptr) return dead(outer, DropReason::frame_too_short);
   if (ip->version() != 4 || ip->header_bytes() < sizeof(Ipv4Header)) return dead(outer, DropReason::ip_version);
-  if (ip->header_bytes() != sizeof(Ipv4Header)) return dead(outer, DropReason::ip_options);
+  if (ip->header_bytes() != sizeof(Ipv4Header)) {
+    // IGMP carries the router alert option (RFC 2236 section 2); who reads it checks the rest.
+    return ip->protocol == kIpProtocolIgmp ? Verdict::control : dead(outer, DropReason::ip_options);
+  }
   const uint32_t total = ip->total_bytes.get();
   if (total < sizeof(Ipv4Header) || outer.ip_offset + total > rte_pktmbuf_pkt_len(m)) {
     return dead(outer, DropReason::ip_length);
@@ -127,7 +130,9 @@ Verdict parse_gre(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcep
   }
   outer.key.remote = ip->source_address();
   outer.key.local = ip->destination_address();
-  if (!is_ours(port, outer.key.local)) return dead(outer, DropReason::not_for_us);
+  if (!is_ours(port, outer.key.local)) {
+    return ip->protocol == kIpProtocolIgmp ? Verdict::control : dead(outer, DropReason::not_for_us);
+  }
   if (ip->is_fragment()) return dead(outer, DropReason::ip_fragment);
   outer.ecn = ip->ecn();
   outer.end = outer.ip_offset + total;
@@ -136,8 +141,16 @@ Verdict parse_gre(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcep
     return parse_udp(w, m, payload, outer, false);
   }
   if (ip->protocol == kIpProtocolGre) return parse_gre(m, payload, outer);
-  if (ip->protocol == kIpProtocolIcmp) return Verdict::control;
+  if (ip->protocol == kIpProtocolIcmp || ip->protocol == kIpProtocolIgmp) return Verdict::control;
   return dead(outer, DropReason::unknown_protocol);
+}
+
+bool asks_for_members(const rte_mbuf* m, const Ipv6Header& ip, uint32_t payload) noexcept {
+  if (ip.next_header != kIpv6HopByHop) [[likely]] {
+    return false;
+  }
+  const auto* next = header_at<uint8_t>(m, payload);
+  return next != nullptr && *next == kIpProtocolIcmpv6;
 }
 
 Verdict parse_ipv6(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m, OuterFrame& outer) noexcept {
@@ -151,7 +164,9 @@ Verdict parse_ipv6(const WorkerContext& w, const PortEntry& port, const rte_mbuf
   outer.key.local = ip->destination_address();
   if (outer.key.local.is_v4()) return dead(outer, DropReason::not_for_us);  // ::ffff:a.b.c.d is how tables say a.b.c.d
   // Neighbor solicitations come to a multicast address (RFC 4861 section 7.2.2).
-  const bool icmp = ip->next_header == kIpProtocolIcmpv6;
+  // So do queries for its members, behind a router alert option (RFC 3810 section 5).
+  const bool mld = asks_for_members(m, *ip, payload);
+  const bool icmp = ip->next_header == kIpProtocolIcmpv6 || mld;
   if (!is_ours(port, outer.key.local) && !(icmp && outer.key.local.is_multicast())) {
     return dead(outer, DropReason::not_for_us);
   }
@@ -167,6 +182,7 @@ Verdict parse_ipv6(const WorkerContext& w, const PortEntry& port, const rte_mbuf
     case kIpv6Fragment:
       return dead(outer, DropReason::ip_fragment);
     case kIpv6HopByHop:
+      return mld ? Verdict::control : dead(outer, DropReason::ip_options);
     case kIpv6Routing:
     case kIpv6DestinationOptions:
       return dead(outer, DropReason::ip_options);

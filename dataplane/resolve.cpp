@@ -26,7 +26,8 @@ uint32_t source_slot(WorkerContext& w, const FlowKey& key, const Adjacency& in) 
     if ((exit & kFdbStatic) != 0) return kNoSlot;
   }
   // A full ring loses nothing but time: the next frame from this MAC tries again.
-  if (w.told.first(key.source(), in.index, w.tick)) w.learned.push({key.source(), in.index, in.bridge});
+  const LearnMessage news{key.source(), in.index, in.bridge};
+  if (w.told.first(news, w.tick, w.changes)) w.learned.push(news);
   return kNoSlot;
 }
 
@@ -42,7 +43,10 @@ AdjacencyIndex resolve_one(WorkerContext& w, rte_mbuf* frame, const FlowKey& key
   const uint32_t from = source_slot(w, key, in);
   if (key.to_group()) return kFlood;
   const uint32_t to = w.fdb->find(in.bridge, key.destination());
-  if (to == kNoSlot) return kFlood;
+  if (to == kNoSlot) {
+    const AdjacencyIndex told = w.told.find(in.bridge, key.destination(), w.tick, w.changes);
+    return told != kNoAdjacency ? told : kFlood;
+  }
   const AdjacencyIndex exit = w.fdb->slot(to).exit.load(std::memory_order_relaxed) & ~kFdbStatic;
   if (from != kNoSlot) w.cache.insert(key, from, to, exit);
   return exit;

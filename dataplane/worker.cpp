@@ -132,14 +132,18 @@ uint32_t Worker::poll(const PollList& list) noexcept {
 void Worker::process(const PortEntry& port, Batch& batch) noexcept {
   WorkerContext& w = context_;
   w.ingress = port.index;
-  batch.port = port.index;
   TrafficCounters& traffic = w.counters.ports[port.index].traffic;
   uint64_t bytes = 0;
   for (uint16_t i = 0; i < batch.count; ++i) bytes += rte_pktmbuf_pkt_len(batch.frame[i]);
   traffic.rx_packets.add(batch.count);
   traffic.rx_bytes.add(bytes);
   w.counters.rx_packets.add(batch.count);
+  carry(port, batch);
+}
 
+void Worker::carry(const PortEntry& port, Batch& batch) noexcept {
+  WorkerContext& w = context_;
+  batch.port = port.index;
   if (port.underlay) {
     decap(w, port, batch);
   } else {
@@ -155,7 +159,8 @@ void Worker::process(const PortEntry& port, Batch& batch) noexcept {
   forward(w, batch);
 }
 
-// Frames that the control thread wants sent: its own (ARP, ICMP), and those that waited for a neighbor.
+// Frames that the control thread wants sent: its own (ARP, ICMP, IGMP), and those that waited for a neighbor; and outer
+// frames whose VTEP it knows by now.
 uint32_t Worker::send_injected() noexcept {
   WorkerContext& w = context_;
   uint32_t frames = 0;
@@ -165,6 +170,10 @@ uint32_t Worker::send_injected() noexcept {
     ++frames;
     w.counters.from_control.add(1);
     w.ingress = item.port;
+    if (item.stranger) {
+      receive_again(item);
+      continue;
+    }
     if (item.adjacency == kNoAdjacency) {
       tx_enqueue(w, item.port, item.frame);
       continue;
@@ -177,6 +186,16 @@ uint32_t Worker::send_injected() noexcept {
     }
   }
   return frames;
+}
+
+void Worker::receive_again(const InjectedFrame& item) noexcept {
+  const PortEntry* const port = context_.tables.port(item.port);
+  if (port == nullptr) return drop(context_, item.frame, DropReason::port_down);
+  Batch batch;
+  batch.count = 1;
+  batch.frame[0] = item.frame;
+  carry(*port, batch);
+  context_.from = kNoAdjacency;
 }
 
 void Worker::back_off(uint64_t idle_cycles) noexcept {

@@ -61,6 +61,8 @@ class Worker {
   uint32_t poll(const PollList& list) noexcept;
   uint32_t send_injected() noexcept;
   void process(const PortEntry& port, Batch& batch) noexcept;
+  void carry(const PortEntry& port, Batch& batch) noexcept;
+  void receive_again(const InjectedFrame& item) noexcept;
   void back_off(uint64_t idle_cycles) noexcept;
   void sleep(const PollList* list) noexcept;
 

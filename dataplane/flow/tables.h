@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -41,11 +42,15 @@ struct UdpListener {
 };
 using UdpListeners = std::vector<UdpListener>;
 
+// Multicast tunnels, by their group's adjacency: who may be learnt; empty: anybody.
+using GroupTunnels = std::unordered_map<AdjacencyIndex, std::vector<IpPrefix>>;
+
 struct Tables {
   LazyArray<std::atomic<const Adjacency*>> adjacencies{kMaxAdjacencies};
   LazyArray<std::atomic<const PortEntry*>> ports{kMaxPorts};
   LazyArray<std::atomic<const BridgeEntry*>> bridges{1U << 16};
   std::atomic<const UdpListeners*> udp_listeners{nullptr};
+  std::atomic<const GroupTunnels*> group_tunnels{nullptr};
   std::atomic<const FdbTable*> fdb{nullptr};
   std::atomic<const TunnelTable*> tunnels{nullptr};
   Quiescence quiescence;

@@ -1,6 +1,7 @@
 // (tunnel type, VNI, outer source, outer destination, UDP port) -> ingress adjacency, read by every
 // worker, written by the control thread alone. A record with zero addresses stands for "this VNI is
-// known here", which tells an unknown VNI from a known one that came from a stranger.
+// known here", which tells an unknown VNI from a known one that came from a stranger. One with no outer
+// source says that strangers are welcome: a multicast tunnel learns its remotes.
 #pragma once
 
 #include <array>
@@ -24,6 +25,11 @@ struct TunnelKey {
   TunnelKey any_remote() const noexcept {
     TunnelKey key = *this;
     key.remote = key.local = IpAddress{};
+    return key;
+  }
+  TunnelKey any_source() const noexcept {
+    TunnelKey key = *this;
+    key.remote = IpAddress{};
     return key;
   }
   bool operator==(const TunnelKey&) const = default;

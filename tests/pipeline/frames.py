@@ -7,6 +7,7 @@ from bridge_frames import write_bridge
 from decap_frames import write_decap
 from discovery_frames import write_discovery
 from encap_frames import write_encap
+from group_frames import write_group
 from host_frames import write_host
 from mtu_frames import write_mtu
 from offload_frames import write_offload
@@ -22,6 +23,7 @@ def main():
         write_host(out)
         write_discovery(out)
         write_mtu(out)
+        write_group(out)
         write_offload(out)
 
 

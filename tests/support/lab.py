@@ -252,11 +252,20 @@ class Lab:
         a.ip("link", "set", interface_a, "up")
         b.ip("link", "set", interface_b, "up")
 
-    def switch(self, name, ports, mtu=1500):
-        """A network of more than two hosts: `ports` is a list of (host, interface), joined by a kernel bridge."""
+    def switch(self, name, ports, mtu=1500, igmp_version=None):
+        """A network of more than two hosts: `ports` is a list of (host, interface), joined by a kernel bridge.
+
+        `igmp_version`: it snoops on IGMP, asks for members in that version itself, and forwards groups to them only.
+        """
         switch = Host(self, name)
-        switch.ip("link", "add", "name", "br0", "mtu", mtu, "type", "bridge", "mcast_snooping", "0")
+        # Times in 10 ms.
+        snooping = ["0"] if igmp_version is None else [
+            "1", "mcast_igmp_version", igmp_version, "mcast_query_response_interval", 100,
+            "mcast_startup_query_interval", 100, "mcast_last_member_interval", 20, "mcast_query_interval", 500]
+        switch.ip("link", "add", "name", "br0", "mtu", mtu, "type", "bridge", "mcast_snooping", *snooping)
         switch.ip("link", "set", "br0", "up")
+        if igmp_version is not None:  # apart: it counts as a querier after a response interval as of now
+            switch.ip("link", "set", "br0", "type", "bridge", "mcast_querier", 1)
         for host, interface in ports:
             self.link(host, interface, switch, host.name, mtu)
             switch.ip("link", "set", host.name, "master", "br0")

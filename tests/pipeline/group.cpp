@@ -1,0 +1,283 @@
+// Tunnels over a multicast group: memberships on the underlay, flood and learn.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "control/show.h"
+#include "dataplane/wire/checksum.h"
+#include "tests/pipeline/bed.h"
+#include "tests/pipeline/outer_compare.h"
+
+namespace causeway::test {
+namespace {
+
+using nlohmann::json;
+using Sequence = std::vector<Bytes>;
+
+const Bytes& frame(const std::string& name) { return pipeline_frames()[name]; }
+
+std::string topology(int family, const std::string& more = "", const std::string& parameters = "") {
+  const std::string ends =
+      family == 4 ? "local: 172.31.0.1, remote: 239.129.1.1" : "local: \"fd00:31::1\", remote: \"ff05::1:2345\"";
+  return R"(
+version: 1
+ethernets:
+  lan0: {}
+  up0:
+    macaddress: 02:00:00:00:00:01
+    addresses: [172.31.0.1/24, "fd00:31::1/64"]
+    neighbors:
+      - {to: 172.31.0.2, macaddress: 02:00:00:00:00:02}
+      - {to: "fd00:31::2", macaddress: 02:00:00:00:00:02}
+tunnels:
+  vx0: {mode: vxlan, id: 300, link: up0, ttl: 5, )" +
+         ends + more + R"(}
+bridges:
+  br0: {interfaces: [lan0, vx0], parameters: {)" +
+         parameters + "}}\n";
+}
+
+std::string without_tunnel() {
+  return "version: 1\nethernets: {lan0: {}, up0: {macaddress: 02:00:00:00:00:01, addresses: [172.31.0.1/24, "
+         "\"fd00:31::1/64\"]}}\nbridges: {br0: {interfaces: [lan0]}}\n";
+}
+
+// IGMP, or ICMPv6 behind a router alert.
+bool is_membership_message(const Bytes& bytes) {
+  return bytes[12] == 0x08 ? bytes[13] == 0 && bytes[23] == 2 : bytes[12] == 0x86 && bytes[20] == 0;
+}
+
+// What the underlay hears of memberships within `ms`, the gateway's clock going on; or as soon as there are `count`
+// frames.
+Sequence heard(Bed& bed, size_t count, int ms) {
+  Sequence all;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
+  while (all.size() < count && std::chrono::steady_clock::now() < end) {
+    bed.gateway().tick();
+    bed.run();
+    for (Bytes& bytes : bed.take_bytes("up0")) {
+      if (is_membership_message(bytes)) all.push_back(std::move(bytes));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return all;
+}
+
+json row(Bed& bed, const std::string& what) {
+  const json list = show(bed.gateway(), what);
+  REQUIRE(list.size() == 1);
+  return list[0];
+}
+
+}  // namespace
+
+TEST_CASE("group: a tunnel joins, and leaves when it goes") {
+  for (const int family : {4, 6}) {
+    CAPTURE(family);
+    const std::string protocol = family == 4 ? "igmp3" : "mld2";
+    Bed bed(topology(family));
+    CHECK(heard(bed, 2, 1500) == Sequence(2, frame(protocol + ".join")));
+    CHECK(heard(bed, 1, 100).empty());
+    const json member = row(bed, "multicast");
+    CHECK(member["port"] == "up0");
+    CHECK(member["group"] == (family == 4 ? "239.129.1.1" : "ff05::1:2345"));
+    CHECK(member["protocol"] == (family == 4 ? "IGMPv3" : "MLDv2"));
+    CHECK(bed.apply(without_tunnel()).empty());
+    CHECK(heard(bed, 2, 1500) == Sequence(2, frame(protocol + ".leave")));
+    CHECK(show(bed.gateway(), "multicast").empty());
+  }
+}
+
+TEST_CASE("group: a daemon that ends says so") {
+  Bed bed(topology(4));
+  heard(bed, 2, 1500);
+  bed.gateway().say_goodbye();
+  bed.run();
+  CHECK(bed.take_bytes("up0") == Sequence{frame("igmp3.leave")});
+}
+
+TEST_CASE("group: queries are answered") {
+  for (const int family : {4, 6}) {
+    CAPTURE(family);
+    const std::string protocol = family == 4 ? "igmp3" : "mld2";
+    Bed bed(topology(family));
+    heard(bed, 2, 1500);
+    bed.send("up0", frame(protocol + ".query"));
+    CHECK(heard(bed, 1, 500) == Sequence{frame(protocol + ".is")});
+    CHECK(heard(bed, 1, 100).empty());
+    CHECK(row(bed, "multicast")["querier"] == (family == 4 ? "172.31.0.9" : "fe80::9"));
+    CHECK(bed.counts().all_drops() == 0);
+  }
+}
+
+TEST_CASE("group: queries of one group, and bad ones") {
+  Bed bed(topology(4));
+  heard(bed, 2, 1500);
+  bed.send("up0", frame("igmp3.query-of-it"));
+  CHECK(heard(bed, 1, 500) == Sequence{frame("igmp3.is")});
+  bed.send("up0", frame("igmp3.query-of-another"));
+  CHECK(heard(bed, 1, 200).empty());
+  CHECK(bed.counts().all_drops() == 0);
+  bed.send("up0", frame("igmp3.query-broken"));
+  CHECK(heard(bed, 1, 200).empty());
+  CHECK(to_text(bed.counts()) == "control_ignored 1");
+  Bed bed6(topology(6));
+  heard(bed6, 2, 1500);
+  bed6.send("up0", frame("mld2.query-routed"));
+  CHECK(heard(bed6, 1, 200).empty());
+  CHECK(to_text(bed6.counts()) == "control_ignored 1");
+}
+
+TEST_CASE("group: an older querier gets older reports") {
+  for (const std::string query : {"igmp2.query", "igmp2.query-without-alert", "mld1.query"}) {
+    CAPTURE(query);
+    const int family = query[0] == 'i' ? 4 : 6;
+    const std::string protocol = query.substr(0, query.find('.'));
+    Bed bed(topology(family));
+    heard(bed, 2, 1500);
+    bed.send("up0", frame(query));
+    CHECK(heard(bed, 1, 500) == Sequence{frame(protocol + ".is")});
+    CHECK(row(bed, "multicast")["protocol"] == (family == 4 ? "IGMPv2" : "MLDv1"));
+    CHECK(bed.apply(without_tunnel()).empty());
+    CHECK(heard(bed, 2, 1500) == Sequence(2, frame(protocol + ".leave")));
+  }
+}
+
+TEST_CASE("group: floods go to the group, answers to who was heard") {
+  for (const int family : {4, 6}) {
+    CAPTURE(family);
+    const std::string group = fmt::format("group{}", family);
+    Bed bed(topology(family));
+    heard(bed, 2, 1500);
+    bed.send("lan0", frame("group.near-to-all"));
+    bed.send("lan0", frame("group.near-to-far"));  // unknown yet
+    auto out = bed.take_bytes("up0");
+    REQUIRE(out.size() == 2);
+    check_outer(out[0], frame(group + ".near-to-all"));
+    check_outer(out[1], frame(group + ".near-to-unknown"));
+    CHECK(row(bed, "tunnels")["vteps"].empty());
+
+    bed.send("up0", frame(group + ".far-to-all"));
+    CHECK(bed.take_bytes("lan0") == Sequence{frame("group.far-to-all")});
+    bed.send("lan0", frame("group.near-to-far"));
+    out = bed.take_bytes("up0");
+    REQUIRE(out.size() == 1);
+    check_outer(out[0], frame(group + ".near-to-far"));
+    bed.send("up0", frame(group + ".far-to-near"));
+    CHECK(bed.take_bytes("lan0") == Sequence{frame("group.far-to-near")});
+
+    const json tunnel = row(bed, "tunnels");
+    REQUIRE(tunnel["vteps"].size() == 1);
+    CHECK(tunnel["vteps"][0]["remote"] == (family == 4 ? "172.31.0.2" : "fd00:31::2"));
+    CHECK(tunnel["rx_packets"] == 2);
+    CHECK(tunnel["tx_packets"] == 3);
+    const json fdb = show(bed.gateway(), "fdb");
+    CHECK(std::ranges::any_of(fdb, [&](const json& entry) {
+      return entry["mac"] == "02:00:00:00:01:32" && entry["port"] == "vx0" &&
+             entry["remote"] == (family == 4 ? "172.31.0.2" : "fd00:31::2");
+    }));
+    const Counts before = bed.counts();
+    bed.send("up0", frame(group + ".other-vni"));
+    CHECK(to_text(bed.counts() - before) == "unknown_vni 1");
+  }
+}
+
+TEST_CASE("group: an answer finds its way before the FDB does") {
+  Bed bed(topology(4));
+  heard(bed, 2, 1500);
+  bed.send("up0", frame("group4.far-to-all"));
+  bed.take_bytes("lan0");
+  bed.gateway().fdb().remove_if([](const Fdb::Entry&) { return true; });
+  bed.run();
+  // The worker alone, without the control thread: far is heard, and answered at once.
+  Worker& worker = *bed.gateway().workers().front();
+  bed.gateway().tables().quiescence.online(0);
+  bed.deliver("up0", frame("group4.far-to-near"));
+  worker.run_once();
+  bed.deliver("lan0", frame("group.near-to-far"));
+  worker.run_once();
+  bed.gateway().tables().quiescence.offline(0);
+  const auto out = bed.take_bytes("up0");
+  REQUIRE(out.size() == 1);
+  check_outer(out[0], frame("group4.near-to-far"));
+  bed.run();
+}
+
+TEST_CASE("group: whom allow-from doesn't name is not heard") {
+  Bed bed(topology(4, ", allow-from: [172.31.0.0/31, 172.31.0.3/32]"));
+  heard(bed, 2, 1500);
+  bed.send("up0", frame("group4.far-to-all"));
+  CHECK(bed.take_bytes("lan0").empty());
+  CHECK(to_text(bed.counts()) == "source_not_allowed 1");
+  bed.send("up0", frame("group4.three-to-all"));
+  CHECK(bed.take_bytes("lan0").size() == 1);
+  CHECK(to_text(bed.counts()) == "source_not_allowed 1");
+}
+
+TEST_CASE("group: our own frames that come back teach nothing") {
+  Bed bed(topology(4));
+  heard(bed, 2, 1500);
+  bed.send("up0", frame("group4.near-to-all"));
+  CHECK(bed.take_bytes("lan0").empty());
+  CHECK(to_text(bed.counts()) == "unknown_remote 1");
+  CHECK(row(bed, "tunnels")["vteps"].empty());
+}
+
+TEST_CASE("group: after it has left, a host hears nothing of the group") {
+  Bed bed(topology(4));
+  heard(bed, 2, 1500);
+  CHECK(bed.apply(without_tunnel()).empty());
+  const Counts before = bed.counts();
+  bed.send("up0", frame("group4.far-to-all"));
+  CHECK(to_text(bed.counts() - before) == "not_for_us 1");
+}
+
+TEST_CASE("group: learnt VTEPs are bounded, and forgotten when they fall silent") {
+  Bed bed(topology(4, "", "ageing-time: 1"));
+  heard(bed, 2, 1500);
+  const auto from = [](unsigned number) {
+    Bytes bytes = frame("group4.far-to-all");
+    auto* ip = reinterpret_cast<Ipv4Header*>(bytes.data() + 14);
+    ip->source = be32(0x0a000000 + number);
+    ip->checksum = ipv4_checksum(*ip);
+    return bytes;
+  };
+  for (unsigned number = 1; number <= Tunnels::kMaxVteps + 5; ++number) {
+    bed.send("up0", from(number));
+    bed.take_bytes("lan0");
+  }
+  CHECK(bed.counts().of(DropReason::vtep_limit) == 5);
+  CHECK(row(bed, "tunnels")["vteps"].size() == Tunnels::kMaxVteps);
+  // Each of them is asked for by ARP or has no route, which is nobody's loss.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(8);
+  while (!row(bed, "tunnels")["vteps"].empty() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    bed.gateway().tick();
+    bed.run();
+    bed.nothing_sent();
+  }
+  CHECK(row(bed, "tunnels")["vteps"].empty());
+  bed.send("up0", from(Tunnels::kMaxVteps + 6));
+  CHECK(row(bed, "tunnels")["vteps"].size() == 1);
+}
+
+TEST_CASE("group: a changed tunnel forgets whom it knew and meets them again") {
+  Bed bed(topology(4));
+  heard(bed, 2, 1500);
+  bed.send("up0", frame("group4.far-to-all"));
+  CHECK(row(bed, "tunnels")["vteps"].size() == 1);
+  std::string other = topology(4);
+  other.replace(other.find("ttl: 5"), 6, "ttl: 6");
+  CHECK(bed.apply(other).empty());
+  CHECK(row(bed, "tunnels")["vteps"].empty());
+  CHECK(bed.apply(topology(4)).empty());
+  bed.nothing_sent();
+  bed.send("up0", frame("group4.far-to-all"));
+  bed.send("lan0", frame("group.near-to-far"));
+  const auto out = bed.take_bytes("up0");
+  REQUIRE(!out.empty());
+  check_outer(out.back(), frame("group4.near-to-far"));
+}
+
+}  // namespace causeway::test
