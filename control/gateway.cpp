@@ -100,10 +100,21 @@ void Gateway::set_neighbors(PortIndex port, const std::vector<config::StaticNeig
   for (const config::StaticNeighbor& neighbor : after) neighbors_.set_static({port, neighbor.to}, neighbor.mac);
 }
 
+// Switches that snoop pass solicitations only to members of their groups (RFC 4861 section 7.2.1).
+void Gateway::set_own_groups(PortIndex port, const std::vector<IpPrefix>& before, const std::vector<IpPrefix>& after) {
+  for (const IpPrefix& own : after) {
+    if (own.address.is_v6()) memberships_.join(port, solicited_node(own.address));
+  }
+  for (const IpPrefix& own : before) {
+    if (own.address.is_v6()) memberships_.leave(port, solicited_node(own.address));
+  }
+}
+
 std::string Gateway::add_ethernet(const std::string& name, const config::Ethernet& settings) {
   std::string error = ports_.add(name, settings);
   if (!error.empty()) return error;
   set_neighbors(ports_.find(name)->index, {}, settings.neighbors);
+  set_own_groups(ports_.find(name)->index, {}, settings.addresses);
   if (settings.is_underlay()) {
     tunnels_.reroute();
     neighbors_.announce(ports_.find(name)->index);
@@ -116,7 +127,10 @@ std::string Gateway::change_ethernet(const std::string& name, const config::Ethe
   if (ports_.find(name) == nullptr) return add_ethernet(name, settings);
   const config::Ethernet before = ports_.find(name)->settings;
   std::string error = reopen ? ports_.reopen(name, settings) : ports_.change(name, settings);
-  if (error.empty()) set_neighbors(ports_.find(name)->index, before.neighbors, settings.neighbors);
+  if (error.empty()) {
+    set_neighbors(ports_.find(name)->index, before.neighbors, settings.neighbors);
+    set_own_groups(ports_.find(name)->index, before.addresses, settings.addresses);
+  }
   // After a failure too: the device was opened anew, and may have another MAC now or be gone.
   if (before.is_underlay() || settings.is_underlay()) tunnels_.reroute();
   if (settings.is_underlay()) neighbors_.announce(ports_.find(name)->index);

@@ -84,6 +84,7 @@ class Gateway {
   Memberships::Hooks membership_hooks();
   void set_neighbors(PortIndex port, const std::vector<config::StaticNeighbor>& before,
                      const std::vector<config::StaticNeighbor>& after);
+  void set_own_groups(PortIndex port, const std::vector<IpPrefix>& before, const std::vector<IpPrefix>& after);
   // A frame that a worker could not deal with.
   void receive(const PuntedFrame& punted);
   void learn_vtep(const PuntedFrame& punted);

@@ -18,14 +18,7 @@ constexpr uint32_t kIcmpOffset = kIpOffset + sizeof(Ipv6Header);
 // ff02::1, RFC 4291 section 2.7.1.
 constexpr IpAddress kAllNodes{{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 
-// ff02::1:ffXX:XXXX, RFC 4291 section 2.7.1.
-IpAddress solicited_node(const IpAddress& address) {
-  IpAddress group{{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff}};
-  std::copy(address.bytes.begin() + 13, address.bytes.end(), group.bytes.begin() + 13);
-  return group;
-}
-
-bool is_solicited_node(const IpAddress& address) { return address == solicited_node(address); }
+bool is_solicited_node(const IpAddress& group) { return group == solicited_node(group); }
 
 // RFC 2464 section 7.
 MacAddress group_mac(const IpAddress& group) {
@@ -75,6 +68,12 @@ void write_message(rte_mbuf* frame, const Host& from, const Host& to, Message me
 }
 
 }  // namespace
+
+IpAddress solicited_node(const IpAddress& address) {
+  IpAddress group{{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff}};
+  std::copy(address.bytes.begin() + 13, address.bytes.end(), group.bytes.begin() + 13);
+  return group;
+}
 
 bool icmpv6_checksum_valid(const rte_mbuf* frame) {
   const auto* ip = header_at<Ipv6Header>(frame, kIpOffset);

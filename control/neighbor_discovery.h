@@ -30,6 +30,9 @@ struct NeighborMessage {
 // IPv6 packet whose length has been checked.
 std::optional<NeighborMessage> read_neighbor_message(const rte_mbuf* frame);
 
+// The group that solicitations for an address go to: ff02::1:ffXX:XXXX, RFC 4291 section 2.7.1.
+IpAddress solicited_node(const IpAddress& address);
+
 // Both fill an empty frame. `to` zero: the solicitation goes to the target's group, else to that MAC alone.
 void write_solicitation(rte_mbuf* frame, const MacAddress& own_mac, const IpAddress& source, const IpAddress& target,
                         const MacAddress& to);

@@ -1,6 +1,7 @@
 """Tunnels over IPv6 to the kernel and to Open vSwitch. Nobody is told a neighbor's MAC: all comes by discovery."""
 
 import dataclasses
+import time
 
 import pytest
 
@@ -119,3 +120,38 @@ def test_neighbor_that_moves_is_followed(lab):
     wait_until(lambda: pair.neighbor()["mac"] == "02:00:00:00:77:77", 5, "the new MAC is known")
     wait_until(lambda: pair.neighbor()["state"] == "reachable", 5, "it has answered a probe")
     assert traffic.ping(pair.c1, pair.c2.ip4) == 3
+
+
+def snooping_switch(lab, *hosts):
+    """Between the hosts' up0: sends what is for a group to its members alone, and asks every second who they are."""
+    switch = lab.switch("switch", [(host, "up0") for host in hosts])
+    centiseconds = {"mcast_query_interval": 100, "mcast_membership_interval": 300, "mcast_startup_query_interval": 50,
+                    "mcast_query_response_interval": 50}
+    switch.address("br0", "fe80::99/64")  # queries come from somebody
+    switch.ip("link", "set", "br0", "type", "bridge", *[word for item in centiseconds.items() for word in item])
+    # Not in one: it lets everything pass until its first query's answers are due.
+    switch.ip("link", "set", "br0", "type", "bridge", "mcast_mld_version", 2, "mcast_snooping", 1, "mcast_querier", 1)
+    return switch
+
+
+def test_snooping_switch_passes_solicitations(lab):
+    h1, h2 = lab.host("h1"), lab.host("h2")
+    switch = snooping_switch(lab, h1, h2)
+    gateway = h1.causeway({"version": 1, "ethernets": {"up0": {"addresses": [f"{OURS}/64"]}}})
+    h2.address("up0", f"{THEIRS}/64")
+
+    def members():
+        shown = switch.run(["bridge", "mdb", "show", "dev", "br0"], quiet=True).stdout
+        return {line.split("port ")[1].split()[0] for line in shown.splitlines() if "grp ff02::1:ff00:1 " in line}
+
+    wait_until(lambda: members() == {"h1"}, 5, "the switch knows whose group it is")
+    time.sleep(4)  # longer than the switch remembers: its queries are answered
+    assert members() == {"h1"}
+    capture = h2.capture("up0", filter="icmp6")
+    h2.ip("-6", "neigh", "flush", "dev", "up0")
+    assert traffic.ping(h2, OURS) == 3
+    capture.stop()
+    assert capture.count(f"icmpv6.type == {SOLICITATION} && ipv6.dst == ff02::1:ff00:1")
+    assert not capture.broken()
+    gateway.apply({"version": 1, "ethernets": {"up0": {"addresses": ["fd00:31::77/64"]}}})
+    wait_until(lambda: not members(), 5, "an address that is gone has no group")

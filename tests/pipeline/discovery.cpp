@@ -47,11 +47,26 @@ void check_stream(const Sequence& got, const std::string& name, size_t first, si
 
 std::string state(Bed& bed) { return show(bed.gateway(), "neighbors").at(0)["state"].get<std::string>(); }
 
-// One turn of the control thread's timer.
-Sequence tick(Bed& bed) {
+// One turn of the control thread's timer: what it sends, reports on our address's group apart.
+Sequence tick(Bed& bed, Sequence* reports = nullptr) {
   bed.gateway().tick();
   bed.run();
-  return bed.take_bytes("up0");
+  Sequence sent = bed.take_bytes("up0");
+  const auto is_report = [](const Bytes& bytes) { return bytes[20] == 0; };  // behind a router alert
+  if (reports != nullptr) std::ranges::copy_if(sent, std::back_inserter(*reports), is_report);
+  std::erase_if(sent, is_report);
+  return sent;
+}
+
+// Reports, as soon as there are `count`.
+Sequence reports(Bed& bed, size_t count) {
+  Sequence all;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
+  while (all.size() < count && std::chrono::steady_clock::now() < end) {
+    tick(bed, &all);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return all;
 }
 
 // A neighbor that has answered, its announcements behind it.
@@ -107,13 +122,12 @@ TEST_CASE("discovery: four questions unanswered, then it has failed") {
   Bed bed(topology());
   send_stream(bed, 0, 3);
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  Sequence sent = bed.take_bytes("up0");
   while (state(bed) != "failed" && std::chrono::steady_clock::now() < end) {
-    bed.gateway().tick();
-    bed.run();
+    std::ranges::copy(tick(bed), std::back_inserter(sent));
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   CHECK(state(bed) == "failed");
-  Sequence sent = bed.take_bytes("up0");
   std::erase(sent, frame("nd.probe-answer"));
   CHECK(sent == Sequence(5, frame("nd.who-is.2")));
   CHECK(to_text(bed.counts()) == "neighbor_unresolved 3");
@@ -175,6 +189,19 @@ TEST_CASE("discovery: three times after its start the gateway says where it is")
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   CHECK(sent == Sequence(2, frame("nd.probe-answer")));
+}
+
+TEST_CASE("discovery: switches are told that solicitations are for us") {
+  Bed bed(topology(kStatic));
+  CHECK(reports(bed, 2) == Sequence(2, frame("mld2.own.join")));
+  bed.send("up0", frame("mld2.query"));
+  CHECK(reports(bed, 1) == Sequence{frame("mld2.own.is")});
+  std::string yaml = topology();
+  yaml.replace(yaml.find("fd00:31::1/64"), 13, "fd00:31::77/64");
+  yaml.erase(yaml.find("tunnels:"));
+  CHECK(bed.apply(yaml + "bridges: {br0: {interfaces: [lan0]}}\n").empty());
+  CHECK(reports(bed, 1) == Sequence{frame("mld2.own.changes")});
+  CHECK(bed.counts().all_drops() == 0);
 }
 
 TEST_CASE("discovery: ICMPv6 echo is answered") {

@@ -17,6 +17,8 @@ using Sequence = std::vector<Bytes>;
 
 const Bytes& frame(const std::string& name) { return pipeline_frames()[name]; }
 
+std::string address(int family) { return family == 4 ? "172.31.0.1/24" : "\"fd00:31::1/64\""; }
+
 std::string topology(int family, const std::string& more = "", const std::string& parameters = "") {
   const std::string ends =
       family == 4 ? "local: 172.31.0.1, remote: 239.129.1.1" : "local: \"fd00:31::1\", remote: \"ff05::1:2345\"";
@@ -26,10 +28,10 @@ ethernets:
   lan0: {}
   up0:
     macaddress: 02:00:00:00:00:01
-    addresses: [172.31.0.1/24, "fd00:31::1/64"]
-    neighbors:
-      - {to: 172.31.0.2, macaddress: 02:00:00:00:00:02}
-      - {to: "fd00:31::2", macaddress: 02:00:00:00:00:02}
+    addresses: [)" +
+         address(family) + R"(]
+    neighbors: [)" +
+         (family == 4 ? "{to: 172.31.0.2" : "{to: \"fd00:31::2\"") + R"(, macaddress: 02:00:00:00:00:02}]
 tunnels:
   vx0: {mode: vxlan, id: 300, link: up0, ttl: 5, )" +
          ends + more + R"(}
@@ -38,14 +40,24 @@ bridges:
          parameters + "}}\n";
 }
 
-std::string without_tunnel() {
-  return "version: 1\nethernets: {lan0: {}, up0: {macaddress: 02:00:00:00:00:01, addresses: [172.31.0.1/24, "
-         "\"fd00:31::1/64\"]}}\nbridges: {br0: {interfaces: [lan0]}}\n";
+std::string without_tunnel(int family) {
+  return "version: 1\nethernets: {lan0: {}, up0: {macaddress: 02:00:00:00:00:01, addresses: [" + address(family) +
+         "]}}\nbridges: {br0: {interfaces: [lan0]}}\n";
 }
 
 // IGMP, or ICMPv6 behind a router alert.
 bool is_membership_message(const Bytes& bytes) {
   return bytes[12] == 0x08 ? bytes[13] == 0 && bytes[23] == 2 : bytes[12] == 0x86 && bytes[20] == 0;
+}
+
+// A report without what it says of our address's own group (tests/pipeline/discovery.cpp); nothing if that is all.
+std::optional<Bytes> without_own_group(const Bytes& report) {
+  if (report == frame("mld1.own.is")) return {};
+  for (const std::string kind : {"join", "is"}) {
+    if (report == frame("mld2.own." + kind)) return {};
+    if (report == frame("mld2.both." + kind)) return frame("mld2." + kind);
+  }
+  return report;
 }
 
 // What the underlay hears of memberships within `ms`, the gateway's clock going on; or as soon as there are `count`
@@ -57,15 +69,24 @@ Sequence heard(Bed& bed, size_t count, int ms) {
     bed.gateway().tick();
     bed.run();
     for (Bytes& bytes : bed.take_bytes("up0")) {
-      if (is_membership_message(bytes)) all.push_back(std::move(bytes));
+      if (!is_membership_message(bytes)) continue;
+      if (auto report = without_own_group(bytes)) all.push_back(*std::move(report));
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   return all;
 }
 
+json rows(Bed& bed, const std::string& what) {
+  json list = show(bed.gateway(), what);
+  const auto own =
+      std::ranges::find_if(list, [](const json& row) { return row.value("group", "") == "ff02::1:ff00:1"; });
+  if (own != list.end()) list.erase(own);
+  return list;
+}
+
 json row(Bed& bed, const std::string& what) {
-  const json list = show(bed.gateway(), what);
+  const json list = rows(bed, what);
   REQUIRE(list.size() == 1);
   return list[0];
 }
@@ -83,9 +104,9 @@ TEST_CASE("group: a tunnel joins, and leaves when it goes") {
     CHECK(member["port"] == "up0");
     CHECK(member["group"] == (family == 4 ? "239.129.1.1" : "ff05::1:2345"));
     CHECK(member["protocol"] == (family == 4 ? "IGMPv3" : "MLDv2"));
-    CHECK(bed.apply(without_tunnel()).empty());
+    CHECK(bed.apply(without_tunnel(family)).empty());
     CHECK(heard(bed, 2, 1500) == Sequence(2, frame(protocol + ".leave")));
-    CHECK(show(bed.gateway(), "multicast").empty());
+    CHECK(rows(bed, "multicast").empty());
   }
 }
 
@@ -139,7 +160,7 @@ TEST_CASE("group: an older querier gets older reports") {
     bed.send("up0", frame(query));
     CHECK(heard(bed, 1, 500) == Sequence{frame(protocol + ".is")});
     CHECK(row(bed, "multicast")["protocol"] == (family == 4 ? "IGMPv2" : "MLDv1"));
-    CHECK(bed.apply(without_tunnel()).empty());
+    CHECK(bed.apply(without_tunnel(family)).empty());
     CHECK(heard(bed, 2, 1500) == Sequence(2, frame(protocol + ".leave")));
   }
 }
@@ -227,7 +248,7 @@ TEST_CASE("group: our own frames that come back teach nothing") {
 TEST_CASE("group: after it has left, a host hears nothing of the group") {
   Bed bed(topology(4));
   heard(bed, 2, 1500);
-  CHECK(bed.apply(without_tunnel()).empty());
+  CHECK(bed.apply(without_tunnel(4)).empty());
   const Counts before = bed.counts();
   bed.send("up0", frame("group4.far-to-all"));
   CHECK(to_text(bed.counts() - before) == "not_for_us 1");

@@ -13,6 +13,7 @@ from overlay_frames import OUR_IP, OUR_MAC, REMOTE_MAC, encapsulated, host_mac
 
 GROUP, GROUP_MAC = "239.129.1.1", "01:00:5e:01:01:01"  # RFC 1112: 23 bits of it
 GROUP6, GROUP6_MAC = "ff05::1:2345", "33:33:00:01:23:45"
+OWN_GROUP, OWN_GROUP_MAC = "ff02::1:ff00:1", "33:33:ff:00:00:01"  # of our address
 OUR_LINK_LOCAL = "fe80::ff:fe00:1"
 QUERIER, QUERIER6 = "172.31.0.9", "fe80::9"
 
@@ -32,15 +33,23 @@ def mld(to_mac, to, message, source=(OUR_MAC, OUR_LINK_LOCAL)):
                   / IPv6ExtHdrHopByHop(options=[RouterAlert(value=0)]) / message)
 
 
+def mld2_report(*records):
+    return mld("33:33:00:00:00:16", "ff02::16", ICMPv6MLReport2(
+        records=[ICMPv6MLDMultAddrRec(rtype=kind, dst=group) for kind, group in records]))
+
+
 def write_messages(out):
     for name, kind in (("is", 2), ("leave", 3), ("join", 4)):
         out.write(f"igmp3.{name}", igmp("01:00:5e:00:00:16", "224.0.0.22",
                                         IGMPv3(type=0x22) / IGMPv3mr(records=[IGMPv3gr(rtype=kind, maddr=GROUP)])))
-        out.write(f"mld2.{name}", mld("33:33:00:00:00:16", "ff02::16", ICMPv6MLReport2(
-            records=[ICMPv6MLDMultAddrRec(rtype=kind, dst=GROUP6)])))
+        out.write(f"mld2.{name}", mld2_report((kind, GROUP6)))
+        out.write(f"mld2.own.{name}", mld2_report((kind, OWN_GROUP)))
+        out.write(f"mld2.both.{name}", mld2_report((kind, OWN_GROUP), (kind, GROUP6)))
+    out.write("mld2.own.changes", mld2_report((3, OWN_GROUP), (4, "ff02::1:ff00:77")))
     out.write("igmp2.is", igmp(GROUP_MAC, GROUP, IGMP(type=0x16, mrcode=0, gaddr=GROUP)))
     out.write("igmp2.leave", igmp("01:00:5e:00:00:02", "224.0.0.2", IGMP(type=0x17, mrcode=0, gaddr=GROUP)))
     out.write("mld1.is", mld(GROUP6_MAC, GROUP6, ICMPv6MLReport(mladdr=GROUP6, mrd=0)))
+    out.write("mld1.own.is", mld(OWN_GROUP_MAC, OWN_GROUP, ICMPv6MLReport(mladdr=OWN_GROUP, mrd=0)))
     out.write("mld1.leave", mld("33:33:00:00:00:02", "ff02::2", ICMPv6MLDone(mladdr=GROUP6, mrd=0)))
     querier = (REMOTE_MAC[9], QUERIER)
     everybody = ("01:00:5e:00:00:01", "224.0.0.1")
