@@ -99,6 +99,12 @@ std::string_view state_text(DropReason blocked) {
   return blocked == DropReason::none ? "up" : kDropReasonText.at(static_cast<size_t>(blocked)).name;
 }
 
+// Bytes of IP packet inside: the largest frame without its Ethernet header.
+uint16_t mtu_of(const Gateway& gateway, const Tunnels::Endpoint& endpoint) {
+  const uint16_t frame = gateway.adjacencies().get(endpoint.adjacency)->max_frame_bytes;
+  return static_cast<uint16_t>(frame > 14 ? frame - 14 : 0);
+}
+
 json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels::Tunnel& tunnel) {
   Traffic traffic;
   json remotes = json::array();
@@ -113,14 +119,14 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
     remotes.push_back(to_string(endpoint.remote));
     const DropReason reason = gateway.tunnels().blocked(endpoint);
     if (reason != DropReason::none) blocked = reason;
-    // Of the IP packets inside: the largest frame without its Ethernet header.
-    const uint16_t frame = gateway.adjacencies().get(endpoint.adjacency)->max_frame_bytes;
-    mtu = std::min<uint16_t>(mtu, static_cast<uint16_t>(frame > 14 ? frame - 14 : 0));
+    mtu = std::min(mtu, mtu_of(gateway, endpoint));
   }
   json vteps = json::array();
   for (const auto& [remote, vtep] : tunnel.vteps) {
     for (const auto& worker : gateway.workers()) traffic.add(worker->context().counters.tunnels[vtep.adjacency]);
-    vteps.push_back({{"remote", to_string(remote)}, {"state", state_text(gateway.tunnels().blocked(vtep))}});
+    vteps.push_back({{"remote", to_string(remote)},
+                     {"state", state_text(gateway.tunnels().blocked(vtep))},
+                     {"mtu", mtu_of(gateway, vtep)}});
   }
   const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(name);
   return {{"name", name},

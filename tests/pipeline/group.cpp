@@ -191,6 +191,7 @@ TEST_CASE("group: floods go to the group, answers to who was heard") {
     const json tunnel = row(bed, "tunnels");
     REQUIRE(tunnel["vteps"].size() == 1);
     CHECK(tunnel["vteps"][0]["remote"] == (family == 4 ? "172.31.0.2" : "fd00:31::2"));
+    CHECK(tunnel["vteps"][0]["mtu"] == (family == 4 ? 1450 : 1430));
     CHECK(tunnel["rx_packets"] == 2);
     CHECK(tunnel["tx_packets"] == 3);
     const json fdb = show(bed.gateway(), "fdb");
@@ -201,6 +202,9 @@ TEST_CASE("group: floods go to the group, answers to who was heard") {
     const Counts before = bed.counts();
     bed.send("up0", frame(group + ".other-vni"));
     CHECK(to_text(bed.counts() - before) == "unknown_vni 1");
+    bed.send("up0", frame(group + ".router-says-1400"));
+    CHECK(row(bed, "tunnels")["vteps"][0]["mtu"] == (family == 4 ? 1350 : 1330));
+    CHECK(row(bed, "tunnels")["mtu"] == (family == 4 ? 1450 : 1430));  // to the group
   }
 }
 

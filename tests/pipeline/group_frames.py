@@ -9,6 +9,7 @@ from scapy.all import (IP, UDP, Ether, ICMPv6MLDMultAddrRec, ICMPv6MLDone, ICMPv
 from scapy.contrib.igmp import IGMP
 from scapy.contrib.igmpv3 import IGMPv3, IGMPv3gr, IGMPv3mq, IGMPv3mr
 
+from mtu_frames import router_says
 from overlay_frames import OUR_IP, OUR_MAC, REMOTE_MAC, encapsulated, host_mac
 
 GROUP, GROUP_MAC = "239.129.1.1", "01:00:5e:01:01:01"  # RFC 1112: 23 bits of it
@@ -96,6 +97,8 @@ def write_tunnel(out):
         out.write(f"group{family}.far-to-near", encapsulated("vxlan", 300, far_to_near, family=family))
         out.write(f"group{family}.other-vni", bytes.fromhex(mac.replace(":", "")) + encapsulated(
             "vxlan", 301, far_to_all, family=family, ip={"dst": group})[6:])
+        too_big = encapsulated("vxlan", 300, near_to_far + bytes(1400), family=family, incoming=False)
+        out.write(f"group{family}.router-says-1400", router_says(too_big, 1400, family=family))
         out.write(f"group{family}.three-to-all", multicast(far_to_all, True, remote=3))
 
 

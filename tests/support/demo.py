@@ -190,6 +190,7 @@ class Demo:
             return
         other = "vxlan" if self.mode == "geneve" else "geneve"
         print(f"    ./run demo {other:<14} the same with {other.upper()}")
+        print("    ./run demo podman         Podman networks on two hosts, joined")
         print("    ./run demo --keep         leave it running, to play with")
         print("    ./run test                all tests")
         print("    conf/                     more topologies; ARCHITECTURE.md follows a packet through the code")
