@@ -34,6 +34,7 @@ struct System {
 struct Route {
   IpPrefix to;  // length 0: default
   IpAddress via;
+  uint32_t metric = 0;  // among routes to the same network the lowest ones are used, all of them (ECMP)
   auto operator<=>(const Route&) const = default;
 };
 

@@ -39,7 +39,9 @@ std::string text_of(const MacAddress& mac) { return to_string(mac); }
 std::string text_of(const IpAddress& ip) { return to_string(ip); }
 std::string text_of(const IpPrefix& prefix) { return to_string(prefix); }
 std::string text_of(const Route& route) {
-  return fmt::format("{} via {}", route.to.length == 0 ? "default" : to_string(route.to), to_string(route.via));
+  const std::string text =
+      fmt::format("{} via {}", route.to.length == 0 ? "default" : to_string(route.to), to_string(route.via));
+  return route.metric == 0 ? text : fmt::format("{} metric {}", text, route.metric);
 }
 std::string text_of(const StaticNeighbor& neighbor) {
   return fmt::format("{} at {}", to_string(neighbor.to), to_string(neighbor.mac));

@@ -278,8 +278,8 @@ void Sections::read_addresses(std::string_view name, const Value& list, Ethernet
 }
 
 void Sections::read_routes(const Value& list, Ethernet& ethernet) {
-  static constexpr std::string_view kKeys[] = {"to", "via"};
-  std::set<IpPrefix> seen;
+  static constexpr std::string_view kKeys[] = {"to", "via", "metric"};
+  std::set<std::pair<IpPrefix, IpAddress>> seen;
   list.for_each_item([&](const Value& item) {
     const Fields fields(item, kKeys);
     fields.require({"to", "via"});
@@ -291,6 +291,7 @@ void Sections::read_routes(const Value& list, Ethernet& ethernet) {
     }
     if (!to || !gateway) return;
     Route route{{}, *gateway};
+    fields.number("metric", route.metric, 0, UINT32_MAX);
     if (to->is_text() && to->text("") == "default") {
       route.to.address = gateway->is_v4() ? IpAddress::v4(0, 0, 0, 0) : IpAddress{};
     } else if (const auto prefix = to->prefix()) {
@@ -306,7 +307,9 @@ void Sections::read_routes(const Value& list, Ethernet& ethernet) {
     } else {
       return;
     }
-    if (!seen.insert(route.to).second) return to->error(fmt::format("second route to {}", to_string(route.to)));
+    if (!seen.emplace(route.to, route.via).second) {
+      return to->error(fmt::format("second route to {} via {}", to_string(route.to), to_string(route.via)));
+    }
     ethernet.routes.push_back(route);
   });
 }

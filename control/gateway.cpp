@@ -373,7 +373,9 @@ void Gateway::tick() {
   memberships_.tick();
   forget_idle_vteps();
   offload_sync_.step(OffloadSync::Clock::now());
-  if (ports_.check_links()) bridges_.commit();
+  const Ports::LinkChanges links = ports_.check_links();
+  if (links.bridge_port) bridges_.commit();
+  if (links.underlay) tunnels_.reroute();
 }
 
 }  // namespace causeway

@@ -54,11 +54,13 @@ void OffloadSync::want() {
   for (const auto& [name, tunnel] : tunnels_.all()) {
     if (tunnel.bridge == kNoBridge) continue;
     for (const Tunnels::Endpoint& end : tunnel.endpoints) {
-      if (!end.next_hop || end.remote.is_multicast() || rules_of(end.next_hop->port) == nullptr) continue;
+      if (end.remote.is_multicast()) continue;
       FlowRule rule;
       rule.tunnel = Tunnels::key_of(tunnel.settings, end.remote);
       rule.mark = end.adjacency;
-      want_rule(*ports_.find(end.next_hop->port), rule);
+      for (const NextHop& hop : end.next_hops) {
+        if (rules_of(hop.port) != nullptr) want_rule(*ports_.find(hop.port), rule);
+      }
     }
   }
   for (auto& [index, device] : devices_) {

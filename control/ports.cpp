@@ -251,23 +251,24 @@ void Ports::set_bridge(const std::string& name, BridgeIndex bridge) {
   publish_adjacency(record);
 }
 
-bool Ports::check_links() {
-  bool changed = false;
+Ports::LinkChanges Ports::check_links() {
+  LinkChanges changes;
   for (auto& [name, record] : ports_) {
     if (record.port == nullptr) continue;
     const bool up = record.port->link_up();
     if (up == record.link_up) continue;
     record.link_up = up;
     publish_adjacency(record);
-    changed = true;
+    set_underlay(name, record);
+    (record.settings.is_underlay() ? changes.underlay : changes.bridge_port) = true;
   }
-  return changed;
+  return changes;
 }
 
 void Ports::set_underlay(const std::string& name, const Record& record) {
   if (!record.settings.is_underlay()) return;
-  underlay_.set(record.index,
-                {name, record.port->mac(), record.port->mtu(), record.settings.addresses, record.settings.routes});
+  underlay_.set(record.index, {name, record.port->mac(), record.port->mtu(), record.settings.addresses,
+                               record.settings.routes, record.link_up});
 }
 
 void Ports::listen_anew(PortIndex index) {

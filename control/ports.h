@@ -64,8 +64,12 @@ class Ports {
   void test(const std::string& name);
   // What the underlay accepts on a port has changed.
   void listen_anew(PortIndex index);
-  // Looks at every port's link; returns whether one changed.
-  bool check_links();
+  // Looks at every port's link; returns of what sort of port one changed.
+  struct LinkChanges {
+    bool bridge_port = false;
+    bool underlay = false;
+  };
+  LinkChanges check_links();
 
   const Record* find(const std::string& name) const;
   const Record* find(PortIndex index) const;

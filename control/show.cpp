@@ -121,6 +121,15 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
     if (reason != DropReason::none) blocked = reason;
     mtu = std::min(mtu, mtu_of(gateway, endpoint));
   }
+  json next_hops = json::array();
+  for (const Tunnels::Endpoint& endpoint : tunnel.endpoints) {
+    if (endpoint.remote.is_multicast()) continue;
+    for (const NextHop& hop : endpoint.next_hops) {
+      next_hops.push_back({{"port", gateway.ports().find(hop.port)->port->name()},
+                           {"address", to_string(hop.address)},
+                           {"state", to_string(gateway.neighbors().all().at(hop).state)}});
+    }
+  }
   json vteps = json::array();
   for (const auto& [remote, vtep] : tunnel.vteps) {
     for (const auto& worker : gateway.workers()) traffic.add(worker->context().counters.tunnels[vtep.adjacency]);
@@ -137,6 +146,7 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
           {"port", tunnel.settings.port},
           {"bridge", bridge != nullptr ? json(gateway.bridges().name_of(bridge->index)) : json()},
           {"state", state_text(blocked)},
+          {"next_hops", next_hops},
           {"vteps", vteps},
           {"mtu", mtu},
           {"path_mtu", path_mtu ? json(*path_mtu) : json()},

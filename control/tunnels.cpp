@@ -140,9 +140,11 @@ std::string Tunnels::change(const std::string& name, const config::Tunnel& setti
   std::vector<NextHop> before;
   for (Endpoint& endpoint : tunnel.endpoints) {
     erase_keys(tunnel.settings, endpoint);
-    if (endpoint.next_hop && !endpoint.remote.is_multicast()) {
-      before.push_back(*endpoint.next_hop);
-      neighbors_.watch(*endpoint.next_hop);
+    if (!endpoint.remote.is_multicast()) {
+      for (const NextHop& hop : endpoint.next_hops) {
+        before.push_back(hop);
+        neighbors_.watch(hop);
+      }
     }
     unroute(endpoint);
   }
@@ -186,48 +188,68 @@ void Tunnels::set_bridge(const std::string& name, BridgeIndex bridge) {
   Tunnel& tunnel = tunnels_.at(name);
   tunnel.bridge = bridge;
   const auto show = [&](const Endpoint& endpoint) {
-    if (endpoint.next_hop) neighbors_.forget(*endpoint.next_hop, endpoint.adjacency);
+    for (const NextHop& hop : endpoint.next_hops) neighbors_.forget(hop, endpoint.adjacency);
     publish(tunnel, endpoint);
   };
   for (const Endpoint& endpoint : tunnel.endpoints) show(endpoint);
   for (const auto& [remote, vtep] : tunnel.vteps) show(vtep);
 }
 
-std::optional<NextHop> Tunnels::route_of(const config::Tunnel& settings, const IpAddress& remote) const {
+std::vector<NextHop> Tunnels::routes_of(const config::Tunnel& settings, const IpAddress& remote) const {
   return remote.is_multicast() ? underlay_.group_route(settings.link, settings.local, remote)
-                               : underlay_.route(settings.local, remote);
+                               : underlay_.routes(settings.local, remote);
 }
 
 void Tunnels::route(const config::Tunnel& settings, Endpoint& endpoint) {
-  endpoint.next_hop = route_of(settings, endpoint.remote);
-  if (!endpoint.next_hop) return;
-  if (endpoint.remote.is_multicast()) {
-    memberships_.join(endpoint.next_hop->port, endpoint.remote);
-    return;
+  endpoint.next_hops = routes_of(settings, endpoint.remote);
+  for (const NextHop& hop : endpoint.next_hops) {
+    if (endpoint.remote.is_multicast()) {
+      memberships_.join(hop.port, endpoint.remote);
+    } else {
+      users_[hop].insert(endpoint.adjacency);
+      neighbors_.watch(hop);
+    }
   }
-  users_[*endpoint.next_hop].insert(endpoint.adjacency);
-  neighbors_.watch(*endpoint.next_hop);
 }
 
 void Tunnels::unroute(Endpoint& endpoint) {
-  if (!endpoint.next_hop) return;
-  if (endpoint.remote.is_multicast()) {
-    memberships_.leave(endpoint.next_hop->port, endpoint.remote);
-    endpoint.next_hop.reset();
-    return;
+  for (const NextHop& hop : endpoint.next_hops) {
+    if (endpoint.remote.is_multicast()) {
+      memberships_.leave(hop.port, endpoint.remote);
+      continue;
+    }
+    neighbors_.forget(hop, endpoint.adjacency);
+    const auto users = users_.find(hop);
+    users->second.erase(endpoint.adjacency);
+    if (users->second.empty()) users_.erase(users);
+    neighbors_.unwatch(hop);
   }
-  neighbors_.forget(*endpoint.next_hop, endpoint.adjacency);
-  const auto users = users_.find(*endpoint.next_hop);
-  users->second.erase(endpoint.adjacency);
-  if (users->second.empty()) users_.erase(users);
-  neighbors_.unwatch(*endpoint.next_hop);
-  endpoint.next_hop.reset();
+  endpoint.next_hops.clear();
+}
+
+std::vector<NextHop> Tunnels::usable(const Endpoint& endpoint) const {
+  std::vector<NextHop> hops = endpoint.next_hops;
+  if (!endpoint.remote.is_multicast()) std::erase_if(hops, [&](const NextHop& hop) { return !neighbors_.mac_of(hop); });
+  return hops;
 }
 
 DropReason Tunnels::blocked(const Endpoint& endpoint) const {
-  if (!endpoint.next_hop) return DropReason::no_route;
-  if (endpoint.remote.is_multicast()) return DropReason::none;
-  return neighbors_.mac_of(*endpoint.next_hop) ? DropReason::none : DropReason::neighbor_unresolved;
+  if (endpoint.next_hops.empty()) return DropReason::no_route;
+  return usable(endpoint).empty() ? DropReason::neighbor_unresolved : DropReason::none;
+}
+
+// Those that frames may take now; where none is, the one that they wait for.
+Ways Tunnels::ways_of(const Endpoint& endpoint) const {
+  std::vector<NextHop> hops = usable(endpoint);
+  if (hops.empty()) hops = endpoint.next_hops;
+  Ways ways;
+  for (const NextHop& hop : hops) {
+    if (ways.count == Ways::kMost) break;
+    const MacAddress destination =
+        endpoint.remote.is_multicast() ? group_mac(endpoint.remote) : neighbors_.mac_of(hop).value_or(MacAddress{});
+    ways.way[ways.count++] = {destination, underlay_.find(hop.port)->mac, hop.port};
+  }
+  return ways;
 }
 
 void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
@@ -236,18 +258,14 @@ void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
   adjacency->bridge = tunnel.bridge;
   adjacency->isolated = tunnel.settings.isolated;
   adjacency->blocked = blocked(endpoint);
-  MacAddress source;
-  MacAddress destination;
+  const Ways ways = ways_of(endpoint);
+  const Ways::Way& first = ways.way.front();
   uint16_t mtu = 0;
-  if (endpoint.next_hop) {
-    const Underlay::Port& port = *underlay_.find(endpoint.next_hop->port);
-    adjacency->port = endpoint.next_hop->port;
-    source = port.mac;
-    mtu = std::min(port.mtu, path_mtus_.find({tunnel.settings.local, endpoint.remote}).value_or(UINT16_MAX));
-    destination = endpoint.remote.is_multicast() ? group_mac(endpoint.remote)
-                                                 : neighbors_.mac_of(*endpoint.next_hop).value_or(MacAddress{});
-  }
-  build_outer(*adjacency, tunnel.settings, endpoint.remote, source, destination);
+  if (ways.count != 0) mtu = path_mtus_.find({tunnel.settings.local, endpoint.remote}).value_or(UINT16_MAX);
+  for (size_t i = 0; i < ways.count; ++i) mtu = std::min(mtu, underlay_.find(ways.way[i].port)->mtu);
+  adjacency->port = first.port;
+  build_outer(*adjacency, tunnel.settings, endpoint.remote, first.source, first.destination);
+  if (ways.count > 1 && adjacency->blocked == DropReason::none) adjacency->ways = std::make_unique<const Ways>(ways);
   constexpr int kEthernetBytes = sizeof(EthernetHeader);
   const int room = mtu + kEthernetBytes - adjacency->outer_bytes;
   adjacency->max_frame_bytes = static_cast<uint16_t>(std::max(room, 0));
@@ -258,7 +276,7 @@ void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
 void Tunnels::reroute() {
   for (auto& [name, tunnel] : tunnels_) {
     const auto reroute_one = [&, &tunnel = tunnel](Endpoint& endpoint) {
-      if (route_of(tunnel.settings, endpoint.remote) != endpoint.next_hop) {
+      if (routes_of(tunnel.settings, endpoint.remote) != endpoint.next_hops) {
         unroute(endpoint);
         route(tunnel.settings, endpoint);
       }
@@ -279,10 +297,11 @@ void Tunnels::neighbor_changed(const NextHop& hop) {
 
 bool Tunnels::learn_path_mtu(const PathMtuReport& report) {
   const Path path{report.tunnel.local, report.tunnel.remote};
-  const std::optional<NextHop> next_hop = underlay_.route(path.local, path.remote);
-  if (table_->find(report.tunnel) == kNoAdjacency || !next_hop || report.mtu >= underlay_.find(next_hop->port)->mtu) {
-    return false;
+  uint16_t known = 0;
+  for (const NextHop& hop : underlay_.routes(path.local, path.remote)) {
+    known = std::max(known, underlay_.find(hop.port)->mtu);
   }
+  if (table_->find(report.tunnel) == kNoAdjacency || report.mtu >= known) return false;
   if (path_mtus_.learn(path, report.mtu, PathMtus::Clock::now())) republish(path);
   return true;
 }
@@ -304,8 +323,8 @@ void Tunnels::republish(const Path& path) {
 
 void Tunnels::hold(const PuntedFrame& frame) {
   const Endpoint* const endpoint = endpoint_of(frame.adjacency);
-  if (endpoint != nullptr && endpoint->next_hop) {
-    neighbors_.hold(*endpoint->next_hop, frame);
+  if (endpoint != nullptr && !endpoint->next_hops.empty()) {
+    neighbors_.hold(endpoint->next_hops.front(), frame);
   } else {
     neighbors_.refuse(frame);
   }

@@ -26,9 +26,9 @@ class Tunnels {
   struct Endpoint {
     AdjacencyIndex adjacency = kNoAdjacency;
     IpAddress remote;
-    std::optional<NextHop> next_hop;
-    uint64_t heard_packets = 0;  // of a learnt VTEP, when it was last looked at
-    uint16_t heard_s = 0;        // when that number last moved
+    std::vector<NextHop> next_hops;  // of equal cost
+    uint64_t heard_packets = 0;      // of a learnt VTEP, when it was last looked at
+    uint16_t heard_s = 0;            // when that number last moved
   };
   struct Tunnel {
     config::Tunnel settings;
@@ -81,7 +81,7 @@ class Tunnels {
 
  private:
   static std::vector<TunnelKey> keys_of(const config::Tunnel& settings, const IpAddress& remote);
-  std::optional<NextHop> route_of(const config::Tunnel& settings, const IpAddress& remote) const;
+  std::vector<NextHop> routes_of(const config::Tunnel& settings, const IpAddress& remote) const;
   const Endpoint* endpoint_of(AdjacencyIndex index) const;
   std::string add_endpoint(const std::string& name, Tunnel& tunnel, const IpAddress& remote);
   void set_up(const Tunnel& tunnel, Endpoint& endpoint);
@@ -89,6 +89,9 @@ class Tunnels {
   void release(const config::Tunnel& settings, Endpoint& endpoint);
   void route(const config::Tunnel& settings, Endpoint& endpoint);
   void unroute(Endpoint& endpoint);
+  // Those whose MAC is known.
+  std::vector<NextHop> usable(const Endpoint& endpoint) const;
+  Ways ways_of(const Endpoint& endpoint) const;
   void publish(const Tunnel& tunnel, const Endpoint& endpoint);
   void republish(const Path& path);
   void insert_key(const TunnelKey& key, AdjacencyIndex adjacency);

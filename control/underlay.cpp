@@ -1,6 +1,9 @@
 #include "control/underlay.h"
 
 #include <algorithm>
+#include <climits>
+#include <functional>
+#include <utility>
 
 namespace causeway {
 
@@ -14,29 +17,41 @@ bool Underlay::owns(PortIndex port, const IpAddress& address) const {
   return p != nullptr && std::ranges::any_of(p->addresses, [&](const IpPrefix& own) { return own.address == address; });
 }
 
-std::optional<NextHop> Underlay::route(const IpAddress& local, const IpAddress& remote) const {
-  std::optional<NextHop> best;
-  int best_rank = -1;
+std::vector<NextHop> Underlay::routes(const IpAddress& local, const IpAddress& remote) const {
+  using Rank = std::pair<int, uint32_t>;  // less is better
+  Rank best{INT_MAX, 0};
+  std::vector<NextHop> hops;
+  const auto consider = [&](PortIndex port, const IpPrefix& prefix, const IpAddress& next, uint32_t metric) {
+    const Rank rank{-prefix.length, metric};
+    if (!prefix.contains(remote) || rank > best) return;
+    if (rank < best) hops.clear();
+    best = rank;
+    hops.push_back({port, next});
+  };
   for (const auto& [index, port] : ports_) {
-    const int holds_local = owns(index, local) ? 1 : 0;
-    const auto consider = [&, index = index](const IpPrefix& prefix, const IpAddress& next) {
-      const int rank = prefix.length * 2 + holds_local;
-      if (!prefix.contains(remote) || rank <= best_rank) return;
-      best = NextHop{index, next};
-      best_rank = rank;
-    };
-    for (const IpPrefix& own : port.addresses) consider(own, remote);
-    for (const config::Route& route : port.routes) consider(route.to, route.via);
+    if (!port.link_up) continue;
+    for (const IpPrefix& own : port.addresses) consider(index, own, remote, 0);
+    for (const config::Route& route : port.routes) consider(index, route.to, route.via, route.metric);
   }
-  return best;
+  const auto is_locals = [&](const NextHop& hop) { return is_in_network_of(hop.port, local); };
+  if (std::ranges::any_of(hops, is_locals)) std::erase_if(hops, std::not_fn(is_locals));
+  std::ranges::sort(hops);
+  hops.erase(std::ranges::unique(hops).begin(), hops.end());
+  return hops;
 }
 
-std::optional<NextHop> Underlay::group_route(const std::string& link, const IpAddress& local,
-                                             const IpAddress& group) const {
+bool Underlay::is_in_network_of(PortIndex port, const IpAddress& local) const {
+  return std::ranges::any_of(find(port)->addresses, [&](const IpPrefix& own) {
+    return own.address == local && own.length < (local.is_v4() ? 32 : 128);
+  });
+}
+
+std::vector<NextHop> Underlay::group_route(const std::string& link, const IpAddress& local,
+                                           const IpAddress& group) const {
   for (const auto& [index, port] : ports_) {
-    if (link.empty() ? owns(index, local) : port.name == link) return NextHop{index, group};
+    if (link.empty() ? owns(index, local) : port.name == link) return {NextHop{index, group}};
   }
-  return std::nullopt;
+  return {};
 }
 
 std::vector<IpAddress> Underlay::accepted(PortIndex accepting) const {

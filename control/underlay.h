@@ -26,6 +26,7 @@ class Underlay {
     uint16_t mtu = 1500;
     std::vector<IpPrefix> addresses;
     std::vector<config::Route> routes;
+    bool link_up = true;
   };
 
   void set(PortIndex index, Port port) { ports_[index] = std::move(port); }
@@ -36,11 +37,13 @@ class Underlay {
   const Port* find(PortIndex index) const;
   const std::map<PortIndex, Port>& all() const { return ports_; }
 
-  // Longest prefix match over connected networks and static routes; among equals the port that holds
-  // `local` wins. Nothing: no route.
-  std::optional<NextHop> route(const IpAddress& local, const IpAddress& remote) const;
-  // The port that packets to a group leave by: `link`, or the one that holds `local` if `link` is empty.
-  std::optional<NextHop> group_route(const std::string& link, const IpAddress& local, const IpAddress& group) const;
+  // Longest prefix match, then lowest metric, over connected networks and static routes of ports whose link is up. All
+  // that are left are of equal cost (ECMP), except where `local` is an address in a network of one of their ports: then
+  // packets leave by that one. (A VTEP that is to be reached by several underlays has a host address, /32 or /128.)
+  // Empty: no route. In a fixed order.
+  std::vector<NextHop> routes(const IpAddress& local, const IpAddress& remote) const;
+  // The port that packets to a group leave by: `link`, or the one that holds `local` if `link` is empty. One, or none.
+  std::vector<NextHop> group_route(const std::string& link, const IpAddress& local, const IpAddress& group) const;
 
   bool owns(PortIndex port, const IpAddress& address) const;
   // What packets that come in by `port` may be addressed to: any underlay's addresses, the port's groups.
@@ -50,6 +53,9 @@ class Underlay {
   std::optional<IpAddress> source_for(PortIndex port, const IpAddress& peer) const;
 
  private:
+  // `local` is the port's, and the port has neighbors in its network.
+  bool is_in_network_of(PortIndex port, const IpAddress& local) const;
+
   std::map<PortIndex, Port> ports_;
   std::map<PortIndex, std::set<IpAddress>> groups_;
 };

@@ -102,6 +102,20 @@ void flood(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
 
 }  // namespace
 
+namespace {
+
+// The low half of the entropy: the high bits make the UDP source port, by which routers on the way choose.
+const Ways::Way& way_of(const rte_mbuf* inner, const Ways& ways) noexcept {
+  return ways.way[(inner_flow(inner).entropy & 0xffff) * ways.count >> 16];
+}
+
+PortIndex take_way(rte_mbuf* outer, const Ways::Way& way) noexcept {
+  std::memcpy(rte_pktmbuf_mtod(outer, void*), &way, offsetof(Ways::Way, port));
+  return way.port;
+}
+
+}  // namespace
+
 void output(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
   if (to.blocked != DropReason::none) [[unlikely]] {
     if (to.blocked == DropReason::neighbor_unresolved) {
@@ -115,8 +129,10 @@ void output(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
     refuse_too_big(w, frame, to);
     return;
   }
+  PortIndex port = to.port;
   if (to.kind != AdjacencyKind::port) {
     const uint32_t inner_bytes = frame->pkt_len;
+    const Ways::Way* const way = to.ways ? &way_of(frame, *to.ways) : nullptr;
     rte_mbuf* const outer = encap(w, frame, to);
     if (outer == nullptr) {
       drop(w, frame, DropReason::mbuf_alloc);
@@ -125,9 +141,10 @@ void output(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
     TrafficCounters& traffic = w.counters.tunnels[to.index];
     traffic.tx_packets.add(1);
     traffic.tx_bytes.add(inner_bytes);
+    if (way != nullptr) port = take_way(outer, *way);
     frame = outer;
   }
-  tx_enqueue(w, to.port, frame);
+  tx_enqueue(w, port, frame);
 }
 
 namespace {
@@ -174,7 +191,7 @@ void output_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjac
     return;
   }
   const PlainRun run(frames, count, to);
-  if (!run.plain || to.blocked != DropReason::none) [[unlikely]] {
+  if (!run.plain || to.blocked != DropReason::none || to.ways) [[unlikely]] {
     for (uint16_t i = 0; i < count; ++i) output(w, frames[i], to);
     return;
   }

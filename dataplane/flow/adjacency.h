@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "dataplane/drop_reason.h"
 #include "dataplane/flow/key.h"
@@ -34,6 +35,20 @@ struct MssLimit {
   bool any() const noexcept { return (ipv4 | ipv6) != 0; }
 };
 
+// Next hops of equal cost (ECMP, RFC 2992). They differ in the outer Ethernet header and in the port; a frame's way is
+// its inner flow's.
+struct Ways {
+  static constexpr size_t kMost = 16;
+  struct Way {
+    MacAddress destination;
+    MacAddress source;
+    PortIndex port = 0;
+  };
+  static_assert(sizeof(Way) == 14);
+  uint16_t count = 0;
+  std::array<Way, kMost> way;
+};
+
 struct alignas(64) Adjacency {
   AdjacencyKind kind = AdjacencyKind::port;
   // none: frames may leave. neighbor_unresolved: they go to the control thread's queue. Else: they die of it.
@@ -55,6 +70,7 @@ struct alignas(64) Adjacency {
   AdjacencyIndex index = kNoAdjacency;  // its own
   MssLimit mss;                         // of SYNs either way
   OuterTemplate outer;
+  std::unique_ptr<const Ways> ways;  // null: there is one, in the template
 };
 static_assert(sizeof(Adjacency) == 192);
 

@@ -15,7 +15,11 @@ uint32_t udp_sum(const rte_mbuf* m, uint32_t l3_offset) noexcept {
   const auto* ip = rte_pktmbuf_mtod_offset(m, const Ipv4Header*, l3_offset);
   const uint32_t l4_offset = l3_offset + (ip->version() == 4 ? ip->header_bytes() : sizeof(Ipv6Header));
   const uint32_t bytes = rte_pktmbuf_mtod_offset(m, const UdpHeader*, l4_offset)->length_bytes.get();
-  return sum_chain(m, l4_offset, bytes, pseudo_header_sum_at(ip, kIpProtocolUdp, bytes));
+  const uint32_t pseudo_sum = pseudo_header_sum_at(ip, kIpProtocolUdp, bytes);
+  if (l4_offset + bytes <= rte_pktmbuf_data_len(m)) [[likely]] {
+    return fold(sum_frame(rte_pktmbuf_mtod_offset(m, const uint8_t*, l4_offset), bytes, pseudo_sum));
+  }
+  return sum_chain(m, l4_offset, bytes, pseudo_sum);
 }
 
 }  // namespace

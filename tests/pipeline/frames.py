@@ -12,6 +12,7 @@ from host_frames import write_host
 from mtu_frames import write_mtu
 from offload_frames import write_offload
 from overlay_frames import Output
+from routes_frames import write_routes
 
 
 def main():
@@ -25,6 +26,7 @@ def main():
         write_mtu(out)
         write_group(out)
         write_offload(out)
+        write_routes(out)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ ethernets:
     mtu: 9000
     macaddress: 02:00:00:00:00:0A
     addresses: [172.31.0.1/24, "fd00:31::1/64"]
-    routes: [{to: default, via: 172.31.0.254}, {to: default, via: "fe80::1"}, {to: 10.0.0.0/8, via: 172.31.0.253}]
+    routes: [{to: default, via: 172.31.0.254}, {to: default, via: "fe80::1"}, {to: 10.0.0.0/8, via: 172.31.0.253, metric: 7}]
     neighbors: [{to: 172.31.0.9, macaddress: 02:00:00:00:00:09}]
     offloads: {checksum: on, tso: "off", tunnel-tso: false, flow: true, gro: off}
 bridges:
@@ -117,7 +117,7 @@ tunnels:
   up0.addresses = {prefix("172.31.0.1/24"), prefix("fd00:31::1/64")};
   up0.routes = {{prefix("0.0.0.0/0"), ip("172.31.0.254")},
                 {prefix("::/0"), ip("fe80::1")},
-                {prefix("10.0.0.0/8"), ip("172.31.0.253")}};
+                {prefix("10.0.0.0/8"), ip("172.31.0.253"), 7}};
   up0.neighbors = {{ip("172.31.0.9"), mac("02:00:00:00:00:09")}};
   up0.offloads = {Toggle::on, Toggle::off, Toggle::off, Toggle::on, Toggle::off};
   expected.bridges["br-int"] = {
