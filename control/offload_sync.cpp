@@ -184,10 +184,16 @@ OffloadSync::Summary OffloadSync::summary(PortIndex port) const {
   Summary summary;
   const auto device = devices_.find(port);
   if (device == devices_.end()) return summary;
+  FlowRules* const rules = rules_of(port);
   for (const auto& [key, rule] : device->second.rules) {
     summary.wanted += rule.wanted ? 1 : 0;
     summary.installed += rule.wanted && rule.handle != nullptr ? 1 : 0;
     summary.removing += !rule.wanted && rule.handle != nullptr ? 1 : 0;
+    FlowCount count;
+    const bool asked = rules != nullptr && rule.handle != nullptr && rule.rule.count;
+    if (asked && device->second.installed <= limits_.asked_for_counts && rules->count(rule.handle, count)) {
+      summary.frames = summary.frames.value_or(0) + count.packets;
+    }
     if (rule.refused.empty()) continue;
     ++summary.refused;
     ++summary.reasons[rule.refused];

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -33,6 +34,7 @@ class OffloadSync {
     unsigned refusals = 8;
     std::chrono::seconds ask_again{60};
     std::chrono::seconds look{10};  // for rules without traffic, where others have no room
+    size_t asked_for_counts = 256;  // rules that a summary asks: each is a question to the device
   };
   // Frames that came in through an adjacency so far, with or without a rule.
   using Traffic = std::function<uint64_t(AdjacencyIndex)>;
@@ -56,6 +58,8 @@ class OffloadSync {
     size_t removing = 0;                    // still there, of tunnels that are not
     size_t refused = 0;                     // of those wanted
     std::map<std::string, size_t> reasons;  // of refusals
+    // Frames that the rules saw; nothing: none counts, or they are too many to ask one by one.
+    std::optional<uint64_t> frames;
   };
   Summary summary(PortIndex port) const;
   // What the device has counted for a tunnel; nothing: it has no such rule.

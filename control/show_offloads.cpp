@@ -80,6 +80,7 @@ json flow_json(const std::string& name, const Ports::Record& record, const Offlo
   }
   if (record.flow_rules() == nullptr) return row(name, "flow", "software", "the device takes no rules");
   std::string text = fmt::format("{} of {} rules installed", rules.installed, rules.wanted);
+  if (rules.frames) text += fmt::format(", {} frames", *rules.frames);
   for (const auto& [reason, count] : rules.reasons) text += fmt::format("; refused {}: {}", count, reason);
   if (rules.removing != 0) text += fmt::format("; {} to be removed", rules.removing);
   return row(name, "flow", rules.installed != 0 || rules.wanted == 0 ? "hardware" : "software", text);

@@ -1,4 +1,6 @@
 // The gateway behind modelled NICs: hardware and software side by side, devices that misreport, flow rules.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -168,8 +170,10 @@ TEST_CASE("nic: every tunnel has a rule, and marked frames go where unmarked one
   const OffloadSync& sync = bed.gateway().offload_sync();
   CHECK(sync.summary(underlay_of(bed).index).installed == 19);
   CHECK(engine_of(bed).size() == 19);
-  CHECK(offload_row(bed, "flow")["reason"] == "19 of 19 rules installed");
-  CHECK(check_decap(bed) > 30);
+  CHECK(offload_row(bed, "flow")["reason"] == "19 of 19 rules installed, 0 frames");
+  const size_t decapped = check_decap(bed);
+  CHECK(decapped > 30);
+  CHECK(offload_row(bed, "flow")["reason"] == fmt::format("19 of 19 rules installed, {} frames", decapped));
   FlowCount count;
   const auto& vx4 = *bed.gateway().tunnels().find("vx4");
   REQUIRE(sync.count(underlay_of(bed).index, Tunnels::key_of(vx4.settings, vx4.endpoints[0].remote), count));
