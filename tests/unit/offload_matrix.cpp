@@ -39,12 +39,13 @@ class Wire {
       end = open_packet_port(options, error);
       if (end == nullptr) throw std::runtime_error(error);
     });
+    wait_until_it_carries(pool);
   }
 
-  // What arrives within a second, `count` frames at most.
-  std::vector<Bytes> receive(size_t count) const {
+  // What arrives within so many milliseconds, `count` frames at most.
+  std::vector<Bytes> receive(size_t count, int patience = 5000) const {
     std::vector<Bytes> got;
-    for (int turn = 0; turn < 1000 && got.size() < count; ++turn) {
+    for (int turn = 0; turn < patience && got.size() < count; ++turn) {
       rte_mbuf* frame = nullptr;
       while (got.size() < count && end->rx_burst(0, &frame, 1) == 1) {
         CHECK_FALSE(has_intent(frame));
@@ -60,6 +61,20 @@ class Wire {
   std::unique_ptr<Port> end;
 
  private:
+  // The kernel tells its bridge of a link that is up when it finds the time.
+  void wait_until_it_carries(rte_mempool* pool) const {
+    for (int turn = 0; turn < 100; ++turn) {
+      Bytes broadcast(60, 0xff);
+      std::fill_n(broadcast.begin() + 6, 6, 0x02);
+      rte_mbuf* frame = to_mbuf(pool, broadcast);
+      if (tap->tx_burst(0, &frame, 1) != 1) rte_pktmbuf_free(frame);
+      if (receive(1, 100).empty()) continue;
+      while (!receive(1, 100).empty()) continue;  // late ones
+      return;
+    }
+    throw std::runtime_error("the wire does not carry");
+  }
+
   Namespace ns_;
 };
 
