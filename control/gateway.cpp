@@ -256,6 +256,7 @@ void Gateway::clear_released() {
   for (const AdjacencyIndex index : released) gone[index] = true;
   for (const AdjacencyIndex index : left_bridge_) gone[index] = true;
   if (!released.empty() || !left_bridge_.empty()) {
+    offload_sync_.changed();
     // What left one bridge may be in another already: only entries of the bridge it is no longer in go.
     fdb_.remove_if([&](const Fdb::Entry& entry) {
       if (!gone[entry.exit]) return false;
@@ -314,6 +315,7 @@ void Gateway::learn_vtep(const PuntedFrame& punted) {
     reason = tunnels_.learn_vtep(punted.adjacency, ip6->source_address(), now_s());
   }
   if (reason == DropReason::none) {
+    offload_sync_.changed();
     inject(punted);
   } else {
     drop(punted.frame, reason);
@@ -375,7 +377,10 @@ void Gateway::tick() {
   offload_sync_.step(OffloadSync::Clock::now());
   const Ports::LinkChanges links = ports_.check_links();
   if (links.bridge_port) bridges_.commit();
-  if (links.underlay) tunnels_.reroute();
+  if (links.underlay) {
+    tunnels_.reroute();
+    offload_sync_.changed();
+  }
 }
 
 }  // namespace causeway

@@ -53,18 +53,21 @@ void OffloadSync::want() {
   }
   for (const auto& [name, tunnel] : tunnels_.all()) {
     if (tunnel.bridge == kNoBridge) continue;
-    for (const Tunnels::Endpoint& end : tunnel.endpoints) {
-      if (end.remote.is_multicast()) continue;
-      FlowRule rule;
-      rule.tunnel = Tunnels::key_of(tunnel.settings, end.remote);
-      rule.mark = end.adjacency;
-      for (const NextHop& hop : end.next_hops) {
-        if (rules_of(hop.port) != nullptr) want_rule(*ports_.find(hop.port), rule);
-      }
-    }
+    for (const Tunnels::Endpoint& end : tunnel.endpoints) want_rules(tunnel, end);
+    for (const auto& [address, vtep] : tunnel.vteps) want_rules(tunnel, vtep);
   }
   for (auto& [index, device] : devices_) {
     std::erase_if(device.rules, [](const auto& item) { return !item.second.wanted && item.second.handle == nullptr; });
+  }
+}
+
+void OffloadSync::want_rules(const Tunnels::Tunnel& tunnel, const Tunnels::Endpoint& end) {
+  if (end.remote.is_multicast()) return;
+  FlowRule rule;
+  rule.tunnel = Tunnels::key_of(tunnel.settings, end.remote);
+  rule.mark = end.adjacency;
+  for (const NextHop& hop : end.next_hops) {
+    if (rules_of(hop.port) != nullptr) want_rule(*ports_.find(hop.port), rule);
   }
 }
 

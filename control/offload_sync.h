@@ -87,6 +87,7 @@ class OffloadSync {
   };
 
   void want();
+  void want_rules(const Tunnels::Tunnel& tunnel, const Tunnels::Endpoint& end);
   void want_rule(const Ports::Record& port, const FlowRule& wanted);
   bool remove_stale(Device& device, FlowRules& rules, size_t& budget);
   bool install_missing(Device& device, FlowRules& rules, size_t& budget);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <thread>
 
 #include "control/show.h"
 #include "dataplane/marked_tunnel.h"
@@ -178,6 +179,34 @@ TEST_CASE("nic: every tunnel has a rule, and marked frames go where unmarked one
   const auto& vx4 = *bed.gateway().tunnels().find("vx4");
   REQUIRE(sync.count(underlay_of(bed).index, Tunnels::key_of(vx4.settings, vx4.endpoints[0].remote), count));
   CHECK(count.packets > 10);
+}
+
+TEST_CASE("nic: a VTEP heard through a group has a rule until it is forgotten") {
+  Bed bed(R"(
+version: 1
+ethernets:
+  lan0: {}
+  up0:
+    nic-model: {}
+    addresses: [172.31.0.1/24]
+    neighbors: [{to: 172.31.0.2, macaddress: 02:00:00:00:00:02}]
+tunnels:
+  vx0: {mode: vxlan, id: 300, link: up0, local: 172.31.0.1, remote: 239.129.1.1}
+bridges:
+  br0: {interfaces: [lan0, vx0], parameters: {ageing-time: 1}}
+)");
+  bed.gateway().tick();
+  CHECK(engine_of(bed).size() == 0);
+  bed.send("up0", pipeline_frames()["group4.far-to-all"]);
+  bed.gateway().tick();
+  CHECK(engine_of(bed).size() == 1);
+  const auto end = std::chrono::steady_clock::now() + 8s;
+  while (engine_of(bed).size() != 0 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(50ms);
+    bed.gateway().tick();
+    bed.run();
+  }
+  CHECK(engine_of(bed).size() == 0);
 }
 
 TEST_CASE("nic: a mark is believed for its own tunnel's headers only") {
