@@ -1,8 +1,24 @@
 #include "control/bridges.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace causeway {
+namespace {
+
+// Which VLANs need a flood list of their own: those that somebody names. The others go to whoever carries all.
+VlanSet told_apart(const std::vector<VlanRules>& rules) {
+  VlanSet apart;
+  apart.set(0);  // frames without a tag
+  for (const VlanRules& member : rules) {
+    if (member.mode == VlanMode::none) continue;
+    apart.set(member.tag);
+    if (member.trunks != nullptr) apart |= *member.trunks;
+  }
+  return apart;
+}
+
+}  // namespace
 
 Bridges::~Bridges() {
   for (const auto& [name, bridge] : bridges_) publisher_.publish<BridgeEntry>(tables_.bridges[bridge.index], nullptr);
@@ -70,6 +86,37 @@ const std::string& Bridges::name_of(BridgeIndex index) const {
   return found == names_.end() ? kNone : found->second;
 }
 
+// Leaves it as it is where everybody carries everything.
+void Bridges::list_by_vlan(BridgeEntry& entry) const {
+  std::vector<VlanRules> rules;
+  for (const AdjacencyIndex member : entry.members) {
+    const Adjacency* const adjacency = tables_.adjacency(member);
+    rules.push_back(adjacency != nullptr ? adjacency->vlan : VlanRules{});
+  }
+  if (std::ranges::all_of(rules, [](const VlanRules& member) { return member.mode == VlanMode::none; })) return;
+  const auto members_if = [&](auto&& carries) {
+    BridgeEntry::Members members;
+    for (size_t i = 0; i < rules.size(); ++i) {
+      if (carries(rules[i])) members.push_back(entry.members[i]);
+    }
+    return members;
+  };
+  entry.lists.push_back(
+      members_if([](const VlanRules& member) { return member.mode != VlanMode::access && member.trunks == nullptr; }));
+  entry.list_of_vlan.assign(kVlans, 0);
+  const VlanSet apart = told_apart(rules);
+  for (uint16_t vlan = 0; vlan < kVlans; ++vlan) {
+    if (!apart.test(vlan)) continue;
+    BridgeEntry::Members members = members_if([&](const VlanRules& member) { return member.carries(vlan); });
+    if (members == entry.lists[entry.list_of_vlan[vlan != 0 ? vlan - 1 : 0]]) {
+      entry.list_of_vlan[vlan] = entry.list_of_vlan[vlan != 0 ? vlan - 1 : 0];
+      continue;
+    }
+    entry.list_of_vlan[vlan] = static_cast<uint16_t>(entry.lists.size());
+    entry.lists.push_back(std::move(members));
+  }
+}
+
 void Bridges::commit() {
   for (const std::string& name : changed_) {
     const Bridge& bridge = bridges_.at(name);
@@ -77,6 +124,7 @@ void Bridges::commit() {
     for (const auto& [interface, adjacencies] : bridge.members) {
       entry->members.insert(entry->members.end(), adjacencies.begin(), adjacencies.end());
     }
+    list_by_vlan(*entry);
     publisher_.publish<BridgeEntry>(tables_.bridges[bridge.index], std::move(entry));
   }
   changed_.clear();

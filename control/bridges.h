@@ -39,6 +39,8 @@ class Bridges {
   void commit();
 
  private:
+  void list_by_vlan(BridgeEntry& entry) const;
+
   Tables& tables_;
   Publisher& publisher_;
   Fdb& fdb_;

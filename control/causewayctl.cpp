@@ -243,9 +243,12 @@ void CommandLine::add_fdb_verbs() {
   del->add_option("bridge", options.bridge)->required();
   del->add_option("mac", options.mac)->required();
 
-  for (auto* verb : {flush, add, del}) {
-    verb->add_option("--vlan", options.vlan, "0, the default: untagged")->check(CLI::Range(0, 4094));
-    verb->callback([this, verb] { exit_code = change_fdb(options, verb->get_name()); });
+  const std::pair<CLI::App*, const char*> verbs[] = {{flush, "only in this VLAN; 0: untagged"},
+                                                     {add, "default: the port's tag if it has one, else 0: untagged"},
+                                                     {del, "0, the default: untagged"}};
+  for (const auto& [verb, vlan_help] : verbs) {
+    verb->add_option("--vlan", options.vlan, vlan_help)->check(CLI::Range(0, 4094));
+    verb->callback([this, verb = verb] { exit_code = change_fdb(options, verb->get_name()); });
   }
 }
 

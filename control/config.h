@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "dataplane/flow/vlan_rules.h"
 #include "dataplane/wire/address.h"
 #include "pmd/generator_settings.h"
 #include "pmd/nic_model_settings.h"
@@ -63,8 +64,22 @@ struct MssClamp {
   auto operator<=>(const MssClamp&) const = default;
 };
 
+struct VlanDevice {  // of another ethernet; its section is `vlans`
+  std::string link;
+  uint16_t id = 0;
+  auto operator<=>(const VlanDevice&) const = default;
+};
+
+// Which VLANs a bridge port or tunnel carries.
+struct PortVlan {
+  VlanMode mode = VlanMode::none;
+  uint16_t tag = 0;              // of frames without one: access, native
+  std::vector<uint16_t> trunks;  // in order; none: all. 0: frames without a tag, on a trunk
+  auto operator<=>(const PortVlan&) const = default;
+};
+
 struct Ethernet {
-  std::variant<PacketDevice, TapDevice, DpdkDevice, GeneratorSettings, NicModelSettings> device;
+  std::variant<PacketDevice, TapDevice, DpdkDevice, GeneratorSettings, NicModelSettings, VlanDevice> device;
   uint16_t rx_queues = 0;            // 0: one a worker, where the device spreads flows over several
   std::vector<unsigned> rx_workers;  // the worker of each rx queue; none: dealt out evenly
   std::optional<uint16_t> mtu;       // bytes of IP packet
@@ -74,9 +89,14 @@ struct Ethernet {
   std::vector<StaticNeighbor> neighbors;
   OffloadSettings offloads;
   MssClamp mss_clamp;  // of a bridge port
+  PortVlan vlan;
   bool isolated = false;
+  bool underlay_vlans = false;  // a VLAN of it has addresses,
+  bool bridged_vlans = false;   // or has none and may be in a bridge
   auto operator<=>(const Ethernet&) const = default;
   bool is_underlay() const noexcept { return !addresses.empty(); }
+  bool carries_underlay() const noexcept { return is_underlay() || underlay_vlans; }
+  const VlanDevice* vlan_device() const noexcept { return std::get_if<VlanDevice>(&device); }
 };
 
 struct StaticMac {
@@ -87,7 +107,7 @@ struct StaticMac {
 };
 
 struct Bridge {
-  std::vector<std::string> interfaces;  // ethernets and tunnels, in the file's order
+  std::vector<std::string> interfaces;  // ethernets, VLANs and tunnels, in the file's order
   uint32_t ageing_time_s = 300;         // 0: learned entries never age
   uint32_t max_macs = 65536;
   std::vector<StaticMac> static_macs;
@@ -119,6 +139,7 @@ struct Tunnel {
   std::vector<GeneveOption> options;  // GENEVE
   bool allow_zero_checksum = false;   // accept GENEVE over IPv6 without one (`udp6-zero-checksum-rx`)
   MssClamp mss_clamp;
+  PortVlan vlan;
   bool isolated = true;
   auto operator<=>(const Tunnel&) const = default;
   std::optional<IpAddress> group() const {
@@ -128,7 +149,7 @@ struct Tunnel {
 
 struct Config {
   System system;
-  std::map<std::string, Ethernet> ethernets;
+  std::map<std::string, Ethernet> ethernets;  // and VLANs
   std::map<std::string, Bridge> bridges;
   std::map<std::string, Tunnel> tunnels;
   auto operator<=>(const Config&) const = default;

@@ -21,13 +21,16 @@ std::string run(Gateway& gateway, OperationKind kind, const Operation& op) {
       return gateway.remove_tunnel(op.name);
     case OperationKind::bridge_remove:
       return gateway.remove_bridge(op.name);
+    case OperationKind::vlan_remove:
     case OperationKind::ethernet_remove:
       return gateway.remove_ethernet(op.name);
     case OperationKind::ethernet_reopen:
       return gateway.change_ethernet(op.name, *op.ethernet.after, true);
     case OperationKind::ethernet_change:
+    case OperationKind::vlan_change:
       return gateway.change_ethernet(op.name, *op.ethernet.after, false);
     case OperationKind::ethernet_add:
+    case OperationKind::vlan_add:
       return gateway.add_ethernet(op.name, *op.ethernet.after);
     case OperationKind::bridge_add:
       return gateway.add_bridge(op.name, *op.bridge_parameters.after);
@@ -55,10 +58,14 @@ OperationKind opposite(OperationKind kind) {
       return OperationKind::tunnel_add;
     case OperationKind::bridge_remove:
       return OperationKind::bridge_add;
+    case OperationKind::vlan_remove:
+      return OperationKind::vlan_add;
     case OperationKind::ethernet_remove:
       return OperationKind::ethernet_add;
     case OperationKind::ethernet_add:
       return OperationKind::ethernet_remove;
+    case OperationKind::vlan_add:
+      return OperationKind::vlan_remove;
     case OperationKind::bridge_add:
       return OperationKind::bridge_remove;
     case OperationKind::tunnel_add:
@@ -95,6 +102,10 @@ std::string key_of(const Operation& op) {
     case OperationKind::tunnel_change:
     case OperationKind::tunnel_add:
       return "tunnels." + op.name;
+    case OperationKind::vlan_remove:
+    case OperationKind::vlan_change:
+    case OperationKind::vlan_add:
+      return "vlans." + op.name;
     case OperationKind::bridge_remove:
     case OperationKind::bridge_change:
     case OperationKind::bridge_add:

@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "control/address_text.h"
+#include "control/port_vlan.h"
 
 namespace causeway::config {
 namespace {
@@ -83,6 +84,7 @@ std::string text_of(const Ethernet& ethernet) {
     return fmt::format("generator flows {} frame-bytes {}{}", generator->flows, text_of(generator->frame_bytes), rate);
   }
   if (const auto* model = std::get_if<NicModelSettings>(&ethernet.device)) return text_of(*model);
+  if (const VlanDevice* const vlan = ethernet.vlan_device()) return fmt::format("id {} link {}", vlan->id, vlan->link);
   return std::holds_alternative<TapDevice>(ethernet.device) ? "tap" : "interface";
 }
 std::string text_of_queues(const Ethernet& ethernet) {
@@ -143,6 +145,9 @@ Differences differences_of(const Ethernet& before, const Ethernet& after) {
   result.compare("offloads.flow", before.offloads.flow, after.offloads.flow);
   result.compare("offloads.gro", before.offloads.gro, after.offloads.gro);
   result.compare("mss-clamp", before.mss_clamp, after.mss_clamp);
+  result.compare("vlan", to_string(before.vlan), to_string(after.vlan));
+  result.compare("underlay-vlans", before.underlay_vlans, after.underlay_vlans);
+  result.compare("bridged-vlans", before.bridged_vlans, after.bridged_vlans);
   result.compare("isolated", before.isolated, after.isolated);
   return result;
 }
@@ -152,8 +157,9 @@ Differences differences_of(const Ethernet& before, const Ethernet& after) {
 bool needs_reopening(const Ethernet& before, const Ethernet& after) {
   const bool generator = std::holds_alternative<GeneratorSettings>(after.device);
   const bool other_queues = before.rx_queues != after.rx_queues && before.rx_queues != 0 && after.rx_queues != 0;
-  return before.device != after.device || before.is_underlay() != after.is_underlay() || other_queues ||
-         (generator && before.mac != after.mac);
+  return before.device != after.device || before.is_underlay() != after.is_underlay() ||
+         before.carries_underlay() != after.carries_underlay() || before.bridged_vlans != after.bridged_vlans ||
+         other_queues || (generator && before.mac != after.mac);
 }
 
 std::string text_of(const std::vector<GeneveOption>& options) {
@@ -183,6 +189,7 @@ Differences differences_of(const Tunnel& before, const Tunnel& after) {
   result.compare("options", text_of(before.options), text_of(after.options));
   result.compare("udp6-zero-checksum-rx", before.allow_zero_checksum, after.allow_zero_checksum);
   result.compare("mss-clamp", before.mss_clamp, after.mss_clamp);
+  result.compare("vlan", to_string(before.vlan), to_string(after.vlan));
   result.compare("isolated", before.isolated, after.isolated);
   return result;
 }
@@ -201,6 +208,10 @@ class Diff {
   Diff(const Config& before, const Config& after) : before_(before), after_(after) {
     note_replaced(before.tunnels, after.ethernets);
     note_replaced(before.ethernets, after.tunnels);
+    for (const auto& [name, ethernet] : before.ethernets) {
+      const auto kept = after.ethernets.find(name);
+      if (kept != after.ethernets.end() && is_another(ethernet, kept->second)) replaced_.insert(name);
+    }
   }
 
   Operations run() {
@@ -277,27 +288,54 @@ class Diff {
     }
   }
 
+  // A VLAN of another link or with another ID, or no VLAN any more: removed and added.
+  static bool is_another(const Ethernet& before, const Ethernet& after) {
+    return (before.vlan_device() != nullptr || after.vlan_device() != nullptr) && before.device != after.device;
+  }
+
+  void remove_ethernet(const std::string& name, const Ethernet& old) {
+    const bool vlan = old.vlan_device() != nullptr;
+    add(vlan ? OperationKind::vlan_remove : OperationKind::ethernet_remove, name,
+        fmt::format("- {} {}", vlan ? "vlan" : "ethernet", name))
+        .ethernet = {&old, nullptr};
+  }
+
+  void add_ethernet(const std::string& name, const Ethernet& fresh) {
+    const bool vlan = fresh.vlan_device() != nullptr;
+    std::string text = fmt::format("+ {} {} {}", vlan ? "vlan" : "ethernet", name, text_of(fresh));
+    if (fresh.rx_queues != 0) text += fmt::format(" rx-queues {}", fresh.rx_queues);
+    if (!fresh.rx_workers.empty()) text += fmt::format(" rx-workers {}", text_of_workers(fresh));
+    if (fresh.mtu) text += fmt::format(" mtu {}", *fresh.mtu);
+    if (fresh.is_underlay()) text += ' ' + text_of(fresh.addresses);
+    add(vlan ? OperationKind::vlan_add : OperationKind::ethernet_add, name, std::move(text)).ethernet = {nullptr,
+                                                                                                         &fresh};
+  }
+
+  void change_ethernet(const std::string& name, const Ethernet& old, const Ethernet& fresh) {
+    if (is_another(old, fresh)) {
+      remove_ethernet(name, old);
+      return add_ethernet(name, fresh);
+    }
+    const Differences differences = differences_of(old, fresh);
+    if (differences.empty()) return;
+    if (fresh.vlan_device() != nullptr) {
+      add(OperationKind::vlan_change, name, fmt::format("~ vlan {}: {}", name, differences.text())).ethernet = {&old,
+                                                                                                                &fresh};
+      return;
+    }
+    const bool reopen = needs_reopening(old, fresh);
+    add(reopen ? OperationKind::ethernet_reopen : OperationKind::ethernet_change, name,
+        fmt::format("~ ethernet {}: {}{}", name, differences.text(), reopen ? " (reopens the device)" : ""))
+        .ethernet = {&old, &fresh};
+  }
+
   void diff_ethernets() {
     walk(
         before_.ethernets, after_.ethernets,
-        [&](const std::string& name, const Ethernet& old) {
-          add(OperationKind::ethernet_remove, name, fmt::format("- ethernet {}", name)).ethernet = {&old, nullptr};
-        },
-        [&](const std::string& name, const Ethernet& fresh) {
-          std::string text = fmt::format("+ ethernet {} {}", name, text_of(fresh));
-          if (fresh.rx_queues != 0) text += fmt::format(" rx-queues {}", fresh.rx_queues);
-          if (!fresh.rx_workers.empty()) text += fmt::format(" rx-workers {}", text_of_workers(fresh));
-          if (fresh.mtu) text += fmt::format(" mtu {}", *fresh.mtu);
-          if (fresh.is_underlay()) text += ' ' + text_of(fresh.addresses);
-          add(OperationKind::ethernet_add, name, std::move(text)).ethernet = {nullptr, &fresh};
-        },
+        [&](const std::string& name, const Ethernet& old) { remove_ethernet(name, old); },
+        [&](const std::string& name, const Ethernet& fresh) { add_ethernet(name, fresh); },
         [&](const std::string& name, const Ethernet& old, const Ethernet& fresh) {
-          const Differences differences = differences_of(old, fresh);
-          if (differences.empty()) return;
-          const bool reopen = needs_reopening(old, fresh);
-          add(reopen ? OperationKind::ethernet_reopen : OperationKind::ethernet_change, name,
-              fmt::format("~ ethernet {}: {}{}", name, differences.text(), reopen ? " (reopens the device)" : ""))
-              .ethernet = {&old, &fresh};
+          change_ethernet(name, old, fresh);
         });
   }
 
@@ -396,6 +434,8 @@ const char* to_string(OperationKind kind) {
       return "tunnel-remove";
     case OperationKind::bridge_remove:
       return "bridge-remove";
+    case OperationKind::vlan_remove:
+      return "vlan-remove";
     case OperationKind::ethernet_remove:
       return "ethernet-remove";
     case OperationKind::ethernet_reopen:
@@ -404,6 +444,10 @@ const char* to_string(OperationKind kind) {
       return "ethernet-change";
     case OperationKind::ethernet_add:
       return "ethernet-add";
+    case OperationKind::vlan_change:
+      return "vlan-change";
+    case OperationKind::vlan_add:
+      return "vlan-add";
     case OperationKind::bridge_add:
       return "bridge-add";
     case OperationKind::bridge_change:

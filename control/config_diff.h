@@ -18,10 +18,13 @@ enum class OperationKind : uint8_t {
   member_remove,  // interface leaves bridge
   tunnel_remove,
   bridge_remove,
+  vlan_remove,
   ethernet_remove,
   ethernet_reopen,  // changed in a way that needs the device closed and opened; memberships stay
-  ethernet_change,  // changed in place: mtu, macaddress, addresses, routes, neighbors, offloads, isolated
+  ethernet_change,  // changed in place: mtu, macaddress, addresses, routes, neighbors, offloads, vlan, isolated
   ethernet_add,
+  vlan_change,
+  vlan_add,
   bridge_add,     // without members and static MACs: those are operations of their own
   bridge_change,  // parameters only
   tunnel_change,
@@ -40,11 +43,11 @@ struct Change {
 // Points into the two configurations that were compared; both must outlive it.
 struct Operation {
   OperationKind kind;
-  std::string name;             // the ethernet, tunnel or bridge; the interface that joins or leaves; the
+  std::string name;             // the ethernet, VLAN, tunnel or bridge; the interface that joins or leaves; the
                                 // interface behind a static MAC; the system key ("system.workers")
   std::string bridge;           // member_* and static_mac_*
   std::string text;             // one line for people: "+ tunnel gnv1 geneve id 124 172.31.0.1 -> 172.31.0.2"
-  Change<Ethernet> ethernet{};  // the one that fits `kind` is set
+  Change<Ethernet> ethernet{};  // or VLAN; the one that fits `kind` is set
   Change<Tunnel> tunnel{};
   Change<Bridge> bridge_parameters{};
   Change<StaticMac> static_mac{};

@@ -9,6 +9,7 @@
 #include "control/address_text.h"
 #include "control/config_generator.h"
 #include "control/config_nic_model.h"
+#include "control/port_vlan.h"
 
 namespace causeway::config {
 namespace {
@@ -74,8 +75,8 @@ void Sections::read(const Value& root) {
   if (const auto system = fields.find("system")) read_system(*system);
   const size_t errors = diagnostics_.count();
   if (const auto ethernets = fields.find("ethernets")) read_ethernets(*ethernets);
+  if (const auto vlans = fields.find("vlans")) read_vlans(*vlans);
   own_addresses_complete_ = diagnostics_.count() == errors;
-  if (const auto vlans = fields.find("vlans")) vlans->key_error("not supported yet");
   if (const auto tunnels = fields.find("tunnels")) read_tunnels(*tunnels);
   if (const auto bridges = fields.find("bridges")) read_bridges(*bridges);
 }
@@ -165,20 +166,13 @@ void Sections::read_ethernets(const Value& section) {
 void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet& ethernet) {
   static constexpr std::string_view kKeys[] = {"packet",   "dpdk",       "tap",       "generator", "rx-workers",
                                                "mtu",      "macaddress", "addresses", "routes",    "neighbors",
-                                               "offloads", "isolated",   "mss-clamp", "nic-model"};
+                                               "offloads", "isolated",   "mss-clamp", "nic-model", "vlan"};
   const Fields fields(value, kKeys);
   read_device(name, fields, ethernet);
   if (const auto workers = fields.find("rx-workers")) read_rx_workers(*workers, ethernet);
   fields.number("mtu", ethernet.mtu, 68, 65535);
   fields.mac("macaddress", ethernet.mac);
-  if (const auto addresses = fields.find("addresses")) read_addresses(name, *addresses, ethernet);
-  const bool has_v6 = std::any_of(ethernet.addresses.begin(), ethernet.addresses.end(),
-                                  [](const IpPrefix& own) { return own.address.is_v6(); });
-  if (has_v6 && ethernet.mtu.value_or(1500) < 1280) {
-    fields.find("mtu")->error(fmt::format("{} is too small for IPv6 (at least 1280)", *ethernet.mtu));
-  }
-  if (const auto routes = fields.find("routes")) read_routes(*routes, ethernet);
-  if (const auto neighbors = fields.find("neighbors")) read_neighbors(*neighbors, ethernet);
+  read_network(name, fields, ethernet);
   if (const auto offloads = fields.find("offloads")) {
     static constexpr std::string_view kOffloadKeys[] = {"checksum", "tso", "tunnel-tso", "flow", "gro"};
     const Fields toggles(*offloads, kOffloadKeys);
@@ -188,11 +182,27 @@ void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet
     toggles.toggle("flow", ethernet.offloads.flow);
     toggles.toggle("gro", ethernet.offloads.gro);
   }
+  fields.boolean("isolated", ethernet.isolated);
+}
+
+// What an underlay has, or else a bridge port. The MTU has been read.
+void Sections::read_network(std::string_view name, const Fields& fields, Ethernet& ethernet) {
+  if (const auto addresses = fields.find("addresses")) read_addresses(name, *addresses, ethernet);
+  const bool has_v6 = std::any_of(ethernet.addresses.begin(), ethernet.addresses.end(),
+                                  [](const IpPrefix& own) { return own.address.is_v6(); });
+  if (has_v6 && ethernet.mtu.value_or(1500) < 1280) {
+    fields.find("mtu")->error(fmt::format("{} is too small for IPv6 (at least 1280)", *ethernet.mtu));
+  }
+  if (const auto routes = fields.find("routes")) read_routes(*routes, ethernet);
+  if (const auto neighbors = fields.find("neighbors")) read_neighbors(*neighbors, ethernet);
   fields.mss_clamp(ethernet.mss_clamp);
   if (const auto clamp = fields.find("mss-clamp"); clamp && ethernet.is_underlay()) {
     clamp->key_error("an underlay's frames are tunnels' frames: mss-clamp is for these");
   }
-  fields.boolean("isolated", ethernet.isolated);
+  read_port_vlan(fields, ethernet.vlan);
+  if (const auto vlan = fields.find("vlan"); vlan && ethernet.is_underlay()) {
+    vlan->key_error("an underlay is in no bridge; `vlans` puts one on a VLAN");
+  }
 }
 
 void Sections::read_device(std::string_view name, const Fields& fields, Ethernet& ethernet) {
@@ -270,8 +280,9 @@ void Sections::read_addresses(std::string_view name, const Value& list, Ethernet
     if (!is_host(ip)) return item.error(fmt::format("{} is no address of a host", to_string(ip)));
     const auto [owner, is_new] = own_addresses_.try_emplace(ip, Owner{name, item.place().line});
     if (!is_new) {
-      return item.error(fmt::format("{} is an address of ethernets.{} already, on line {}", to_string(ip),
-                                    owner->second.name, owner->second.line));
+      return item.error(fmt::format("{} is an address of {}.{} already, on line {}", to_string(ip),
+                                    interfaces_.at(owner->second.name).section, owner->second.name,
+                                    owner->second.line));
     }
     ethernet.addresses.push_back(*prefix);
   });
@@ -410,6 +421,13 @@ void Sections::read_static_macs(std::string_view bridge_name, const Value& list,
           port->error(fmt::format("{} is not among the bridge's interfaces", quote(*name)));
         }
         entry.port = *name;
+      }
+    }
+    // An access port's hosts are in its VLAN; nobody should have to say so again.
+    if (const PortVlan* const vlan = vlan_of(entry.port)) {
+      if (!fields.find("vlan")) entry.vlan = vlan->tag;
+      if (!rules_of(*vlan).carries(entry.vlan)) {
+        fields.find("vlan").value_or(item).error(fmt::format("{} does not carry VLAN {}", entry.port, entry.vlan));
       }
     }
     if (diagnostics_.count() != errors) return;

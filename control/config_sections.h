@@ -22,7 +22,7 @@ class Sections {
  private:
   using Lines = std::unordered_map<std::string_view, int>;  // name -> where it stands first
 
-  // An ethernet or a tunnel.
+  // An ethernet, a VLAN or a tunnel.
   struct Interface {
     const char* section;
     const YamlNode* key;
@@ -44,9 +44,17 @@ class Sections {
   void read_ethernet(std::string_view name, const Value& value, Ethernet& ethernet);
   void read_device(std::string_view name, const Fields& fields, Ethernet& ethernet);
   void read_rx_workers(const Value& list, Ethernet& ethernet);
+  void read_network(std::string_view name, const Fields& fields, Ethernet& ethernet);
   void read_addresses(std::string_view name, const Value& list, Ethernet& ethernet);
   void read_routes(const Value& list, Ethernet& ethernet);
   void read_neighbors(const Value& list, Ethernet& ethernet);
+
+  void read_vlans(const Value& section);
+  void read_link(const Fields& fields, VlanDevice& device);
+  void read_vlan_mtu(const Fields& fields, const VlanDevice& device, Ethernet& ethernet);
+  static void read_port_vlan(const Fields& fields, PortVlan& vlan);
+  // Null: it has no VLAN mode.
+  const PortVlan* vlan_of(const std::string& interface) const;
 
   void read_tunnels(const Value& section);
   void read_tunnel(std::string_view name, const Value& value, Tunnel& tunnel);

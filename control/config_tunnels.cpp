@@ -44,7 +44,8 @@ void Sections::read_tunnels(const Value& section) {
 void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tunnel) {
   static constexpr std::string_view kKeys[] = {"mode",     "id",   "key",     "local",     "remote",
                                                "port",     "ttl",  "tos",     "checksum",  "udp6-zero-checksum-rx",
-                                               "isolated", "link", "options", "mss-clamp", "allow-from"};
+                                               "isolated", "link", "options", "mss-clamp", "allow-from",
+                                               "vlan"};
   const Fields fields(value, kKeys);
   fields.require({"mode", "local", "remote"});
   const auto mode = fields.find("mode");
@@ -82,6 +83,7 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
     }
   }
   fields.mss_clamp(tunnel.mss_clamp);
+  read_port_vlan(fields, tunnel.vlan);
 }
 
 void Sections::read_tunnel_id(const Fields& fields, Tunnel& tunnel) {

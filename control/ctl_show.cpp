@@ -22,11 +22,12 @@ constexpr std::array<std::string_view, 9> kSubjects{"ports", "bridges", "tunnels
 const std::map<std::string, std::vector<std::string>>& columns_of_subjects() {
   static const std::map<std::string, std::vector<std::string>> columns{
       {"ports",
-       {"name", "kind", "bridge", "state", "mtu", "mac", "addresses", "rx_packets", "rx_bytes", "tx_packets",
+       {"name", "kind", "bridge", "vlan", "state", "mtu", "mac", "addresses", "rx_packets", "rx_bytes", "tx_packets",
         "tx_bytes", "rx_drops", "tx_drops", "rx_workers", "rss"}},
       {"bridges", {"name", "interfaces", "macs", "max_macs", "macs_refused", "mac_moves", "ageing_time_s"}},
       {"tunnels",
-       {"name", "mode", "id", "local", "remote", "bridge", "state", "mtu", "path_mtu", "rx_packets", "tx_packets"}},
+       {"name", "mode", "id", "local", "remote", "bridge", "vlan", "state", "mtu", "path_mtu", "rx_packets",
+        "tx_packets"}},
       {"fdb", {"bridge", "vlan", "mac", "port", "remote", "type", "age_s"}},
       {"neighbors", {"port", "address", "mac", "state", "age_s", "waiting_frames"}},
       {"workers",

@@ -84,16 +84,21 @@ json Daemon::change_fdb(const json& request) {
   if (action == "flush") {
     const auto ends = gateway_.adjacencies_of(port);
     if (!port.empty() && ends.empty()) return api_error({fmt::format("no such interface: {}", port)});
+    const int vlan = request.value("vlan", -1);
     const size_t removed = gateway_.fdb().remove_if([&](const Fdb::Entry& entry) {
       return !entry.is_static && (bridge == nullptr || entry.bridge == bridge->index) &&
-             (port.empty() || std::ranges::find(ends, entry.exit) != ends.end());
+             (port.empty() || std::ranges::find(ends, entry.exit) != ends.end()) &&
+             (vlan < 0 || vlan_of(entry.key) == vlan);
     });
     return api_ok({{"removed", removed}});
   }
   const auto mac = parse_mac(request.value("mac", ""));
   if (!mac || mac->is_multicast() || mac->is_zero()) return api_error({"mac: not a station's MAC address"});
   if (bridge == nullptr) return api_error({"a bridge is needed"});
-  const config::StaticMac entry{*mac, port, request.value("vlan", uint16_t{0})};
+  const auto ends = gateway_.adjacencies_of(port);
+  const Adjacency* const end = ends.empty() ? nullptr : gateway_.adjacencies().get(ends.front());
+  const uint16_t vlan = end != nullptr ? end->vlan.tag : uint16_t{0};
+  const config::StaticMac entry{*mac, port, request.value("vlan", vlan)};
   const std::string& name = gateway_.bridges().name_of(bridge->index);
   std::string error;
   if (action == "add") {

@@ -130,10 +130,15 @@ std::string Gateway::change_ethernet(const std::string& name, const config::Ethe
   if (error.empty()) {
     set_neighbors(ports_.find(name)->index, before.neighbors, settings.neighbors);
     set_own_groups(ports_.find(name)->index, before.addresses, settings.addresses);
+    if (before.vlan != settings.vlan) learn_anew(name);
   }
   // After a failure too: the device was opened anew, and may have another MAC now or be gone.
-  if (before.is_underlay() || settings.is_underlay()) tunnels_.reroute();
-  if (settings.is_underlay()) neighbors_.announce(ports_.find(name)->index);
+  if (before.carries_underlay() || settings.carries_underlay()) tunnels_.reroute();
+  for (const auto& [other, record] : ports_.all()) {
+    const config::VlanDevice* const vlan = record.settings.vlan_device();
+    const bool here = other == name || (vlan != nullptr && vlan->link == name);
+    if (here && record.settings.is_underlay()) neighbors_.announce(record.index);
+  }
   return error;
 }
 
@@ -173,15 +178,20 @@ std::string Gateway::add_tunnel(const std::string& name, const config::Tunnel& s
 std::string Gateway::change_tunnel(const std::string& name, const config::Tunnel& settings) {
   std::string error = tunnels_.change(name, settings);
   if (!error.empty()) return error;
-  // Who was learnt behind the old remote need not be behind the new one.
-  const auto list = tunnels_.adjacencies(name);
+  if (const Bridges::Bridge* bridge = bridges_.bridge_of(name)) tunnels_.set_bridge(name, bridge->index);
+  learn_anew(name);
+  return {};
+}
+
+// Who was learnt behind a tunnel's old remote need not be behind the new one, nor in a port's new VLANs.
+void Gateway::learn_anew(const std::string& interface) {
+  const auto list = adjacencies_of(interface);
   const std::set<AdjacencyIndex> ends(list.begin(), list.end());
   fdb_.remove_if([&](const Fdb::Entry& entry) { return !entry.is_static && ends.contains(entry.exit); });
-  if (const Bridges::Bridge* bridge = bridges_.bridge_of(name)) {
-    tunnels_.set_bridge(name, bridge->index);
-    bridges_.set_members(bridges_.name_of(bridge->index), name, tunnels_.flooded(name));
-  }
-  return {};
+  const Bridges::Bridge* const bridge = bridges_.bridge_of(interface);
+  if (bridge != nullptr)
+    bridges_.set_members(bridges_.name_of(bridge->index), interface,
+                         tunnels_.find(interface) != nullptr ? tunnels_.flooded(interface) : list);
 }
 
 std::string Gateway::remove_tunnel(const std::string& name) {
@@ -227,6 +237,9 @@ std::string Gateway::remove_member(const std::string& bridge, const std::string&
 std::string Gateway::add_static_mac(const std::string& bridge, const config::StaticMac& mac) {
   const auto adjacencies = adjacencies_of(mac.port);
   if (adjacencies.empty()) return "no such interface";
+  if (!adjacencies_.get(adjacencies.front())->vlan.carries(mac.vlan)) {
+    return mac.port + " does not carry VLAN " + std::to_string(mac.vlan);
+  }
   fdb_.add_static(bridges_.find(bridge)->index, mac_vlan(mac.mac, mac.vlan), adjacencies.front());
   return {};
 }

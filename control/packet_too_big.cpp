@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "dataplane/parse.h"
+#include "dataplane/vlan_tag.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/header_at.h"
@@ -18,10 +19,11 @@ namespace {
 constexpr uint32_t kSmallestMtu4 = 576;
 constexpr uint32_t kSmallestMtu6 = 1280;
 
-// The largest IP packet that fits behind `l3_offset` bytes. A port's MTU leaves out one VLAN tag whether there is one
-// or not.
-uint32_t mtu_behind(const Adjacency& to, uint32_t l3_offset) {
-  const uint32_t header = to.kind == AdjacencyKind::port ? std::max(l3_offset, kPortHeaderBytes) : l3_offset;
+// The largest IP packet that fits behind `l3_offset` bytes of a frame of this VLAN. A port's MTU leaves out one VLAN
+// tag whether there is one or not.
+uint32_t mtu_behind(const Adjacency& to, uint16_t vlan, uint32_t l3_offset) {
+  const uint32_t leaves = l3_offset - (to.vlan.untags(vlan) ? kVlanTagBytes : 0);
+  const uint32_t header = to.kind == AdjacencyKind::port ? std::max(leaves, kPortHeaderBytes) : leaves;
   return to.max_frame_bytes > header ? to.max_frame_bytes - header : 0;
 }
 
@@ -121,7 +123,7 @@ bool write_packet_too_big(rte_mbuf* answer, const rte_mbuf* frame, const Adjacen
   const auto* ethernet = header_at<EthernetHeader>(frame, 0);
   if (ethernet == nullptr || ethernet->destination.is_multicast() || ethernet->source.is_multicast()) return false;
   const auto [ethertype, l3_offset] = behind_tags(frame);
-  const uint32_t mtu = mtu_behind(to, l3_offset);
+  const uint32_t mtu = mtu_behind(to, outer_vlan(frame, 0), l3_offset);
   if (ethertype == kEtherTypeIpv4) return answer_v4(answer, frame, l3_offset, std::min(mtu, 0xffffU));
   return ethertype == kEtherTypeIpv6 && answer_v6(answer, frame, l3_offset, mtu);
 }

@@ -3,6 +3,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <unordered_map>
+
+#include "control/port_vlan.h"
 
 #include "control/mss_limit.h"
 
@@ -80,6 +83,14 @@ const Ports::Record* Ports::find(PortIndex index) const {
 }
 
 std::unique_ptr<Port> Ports::open(const std::string& name, const config::Ethernet& settings, std::string& error) const {
+  if (const config::VlanDevice* const vlan = settings.vlan_device()) {
+    const Record* const link = find(vlan->link);
+    if (link != nullptr && link->port != nullptr) {
+      return open_vlan_port(options_for(name, settings), *link->port, vlan->id);
+    }
+    error = vlan->link + " is not open";
+    return nullptr;
+  }
   std::unique_ptr<Port> port = opener_(settings, options_for(name, settings), error);
   if (port != nullptr && !gro_is_possible(settings, *port, error)) port.reset();
   if (port != nullptr && settings.offloads.flow == Toggle::on && port->flow_rules() == nullptr) {
@@ -97,7 +108,8 @@ PortOptions Ports::options_for(const std::string& name, const config::Ethernet& 
   options.tx_queues = static_cast<uint16_t>(std::max<size_t>(workers_.size(), 1));
   options.mtu = settings.mtu.value_or(0);
   options.mac = settings.mac.value_or(MacAddress{});
-  options.underlay = settings.is_underlay();
+  options.underlay = settings.carries_underlay();
+  options.promiscuous = !settings.is_underlay() || settings.bridged_vlans;
   options.offloads = settings.offloads;
   options.pool = pool_;
   return options;
@@ -121,7 +133,12 @@ FlowRules* Ports::Record::flow_rules() const {
   return wrong && settings.offloads.flow != Toggle::on ? nullptr : port->flow_rules();
 }
 
+// A VLAN's frames are its link's: so are the verdicts.
 void Ports::test(Record& record) {
+  if (const config::VlanDevice* const vlan = record.settings.vlan_device()) {
+    record.verdicts = ports_.at(vlan->link).verdicts;
+    return;
+  }
   if (before_closing_) before_closing_(record.index);  // its rules: the test may have found that they are none
   record.verdicts = test_offloads(*record.port, pool_);
   for (const OffloadVerdict& verdict : record.verdicts) {
@@ -129,6 +146,7 @@ void Ports::test(Record& record) {
     spdlog::warn("{}: the device misreports {}: {}", record.port->name(), verdict.offload, verdict.wrong);
     if (verdict.rx_checksum && record.settings.offloads.checksum != Toggle::on) record.port->distrust_rx_checksums();
   }
+  for (Record* const vlan : vlans_of(names_.at(record.index))) vlan->verdicts = record.verdicts;
 }
 
 void Ports::test(const std::string& name) {
@@ -165,6 +183,8 @@ std::string Ports::change(const std::string& name, const config::Ethernet& setti
   const bool other_queues = settings.rx_queues != record.settings.rx_queues;
   if (record.port == nullptr || own_again || (other_queues && queues != record.port->rx_queues()) ||
       settings.is_underlay() != record.settings.is_underlay() ||
+      settings.carries_underlay() != record.settings.carries_underlay() ||
+      settings.bridged_vlans != record.settings.bridged_vlans ||
       device_offloads(settings.offloads) != device_offloads(record.settings.offloads)) {
     return reopen(name, settings);
   }
@@ -185,6 +205,9 @@ std::string Ports::change(const std::string& name, const config::Ethernet& setti
   const bool other_workers = settings.rx_workers != record.settings.rx_workers;
   record.settings = settings;
   set_underlay(name, record);
+  for (const Record* vlan : vlans_of(name)) {
+    if (vlan->port != nullptr) set_underlay(vlan->port->name(), *vlan);
+  }
   publish_all();
   if (other_workers) {
     deal_queues();
@@ -208,6 +231,7 @@ std::string Ports::reopen(const std::string& name, const config::Ethernet& setti
       record.link_up = false;
       underlay_.remove(record.index);
       publish_adjacency(record);
+      open_vlans(name);
       return error + "; and reopening it as it was failed: " + ignored;
     }
   }
@@ -220,6 +244,7 @@ std::string Ports::reopen(const std::string& name, const config::Ethernet& setti
   record.link_up = record.port->link_up();
   underlay_.remove(record.index);
   set_underlay(name, record);
+  open_vlans(name);
   publish_all();
   deal_queues();
   if (error.empty()) log_queues(record);
@@ -236,11 +261,41 @@ void Ports::remove(const std::string& name) {
   publish_all();
 }
 
-// Workers let go of the device before it closes.
+Ports::Vlans Ports::vlans_of(const std::string& link) {
+  Vlans vlans;
+  for (auto& [name, record] : ports_) {
+    const config::VlanDevice* const vlan = record.settings.vlan_device();
+    if (vlan != nullptr && vlan->link == link) vlans.push_back(&record);
+  }
+  return vlans;
+}
+
+// The VLANs of a link that was closed, and may be open again.
+void Ports::open_vlans(const std::string& link) {
+  for (Record* const vlan : vlans_of(link)) {
+    const std::string& name = names_.at(vlan->index);
+    std::string ignored;  // the link's error is told
+    vlan->port = open(name, vlan->settings, ignored);
+    vlan->link_up = vlan->port != nullptr && vlan->port->link_up();
+    underlay_.remove(vlan->index);
+    if (vlan->port != nullptr) {
+      set_underlay(name, *vlan);
+    } else {
+      publish_adjacency(*vlan);
+    }
+  }
+}
+
+// Workers let go of the device, and of its VLANs, before it closes.
 void Ports::close(Record& record) {
   if (before_closing_ && record.port != nullptr) before_closing_(record.index);
-  publisher_.publish<PortEntry>(tables_.ports[record.index], nullptr);
-  std::unique_ptr<Port> port = std::move(record.port);
+  Vlans closing = vlans_of(names_.at(record.index));
+  closing.push_back(&record);
+  std::vector<std::unique_ptr<Port>> ports;
+  for (Record* const closed : closing) {
+    publisher_.publish<PortEntry>(tables_.ports[closed->index], nullptr);
+    ports.push_back(std::move(closed->port));
+  }
   deal_queues();
   publisher_.drain();
 }
@@ -275,16 +330,23 @@ void Ports::listen_anew(PortIndex index) {
   const auto name = names_.find(index);
   if (name == names_.end()) return;
   Record& record = ports_.at(name->second);
-  if (record.port != nullptr) publish(record);
+  if (record.port != nullptr) publish(record, vlans_of(name->second));
 }
 
 void Ports::publish_all() {
+  std::unordered_map<std::string, Vlans> vlans;  // by link
   for (auto& [name, record] : ports_) {
-    if (record.port != nullptr) publish(record);
+    const config::VlanDevice* const vlan = record.settings.vlan_device();
+    if (vlan != nullptr) vlans[vlan->link].push_back(&record);
+  }
+  for (auto& [name, record] : ports_) {
+    if (record.port == nullptr) continue;
+    const auto own = vlans.find(name);
+    publish(record, own != vlans.end() ? own->second : Vlans{});
   }
 }
 
-void Ports::publish(Record& record) {
+void Ports::publish(Record& record, const Vlans& vlans) {
   auto entry = std::make_unique<PortEntry>();
   entry->io = record.port.get();
   entry->index = record.index;
@@ -294,6 +356,10 @@ void Ports::publish(Record& record) {
   entry->coalesce = choose_gro(record.settings, *record.port).on;
   entry->mac = record.port->mac();
   if (entry->underlay) entry->addresses = underlay_.accepted(record.index);
+  if (!vlans.empty()) entry->port_of_vlan.assign(kVlans, kNoPort);
+  for (const Record* const vlan : vlans) {
+    if (vlan->port != nullptr) entry->port_of_vlan[vlan->settings.vlan_device()->id] = vlan->index;
+  }
   publisher_.publish<PortEntry>(tables_.ports[record.index], std::move(entry));
   publish_adjacency(record);
 }
@@ -306,6 +372,8 @@ void Ports::publish_adjacency(const Record& record) {
   adjacency->port = record.index;
   adjacency->bridge = record.bridge;
   adjacency->isolated = record.settings.isolated;
+  adjacency->vlan = rules_of(record.settings.vlan);
+  adjacency->vlan_rules = record.settings.vlan.mode != VlanMode::none;
   adjacency->blocked = record.link_up ? DropReason::none : DropReason::port_down;
   const uint32_t mtu = record.port != nullptr ? record.port->mtu() : 0;
   adjacency->max_frame_bytes = static_cast<uint16_t>(std::min(mtu + kPortHeaderBytes, 0xffffU));
@@ -328,7 +396,7 @@ void Ports::deal_queues() {
 
 // Who else would notice that a second worker gets nothing to do.
 void Ports::log_queues(const Record& record) const {
-  if (workers_.size() == 1) return;
+  if (workers_.size() == 1 || record.settings.vlan_device() != nullptr) return;
   std::string workers;
   for (const unsigned worker : rx_queues_.workers_of(record.index)) {
     workers += (workers.empty() ? "" : ", ") + std::to_string(worker);

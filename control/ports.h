@@ -81,7 +81,10 @@ class Ports {
  private:
   std::unique_ptr<Port> open(const std::string& name, const config::Ethernet& settings, std::string& error) const;
   PortOptions options_for(const std::string& name, const config::Ethernet& settings) const;
-  void publish(Record& record);
+  using Vlans = std::vector<Record*>;
+  Vlans vlans_of(const std::string& link);
+  void open_vlans(const std::string& link);
+  void publish(Record& record, const Vlans& vlans);
   void publish_all();
   void publish_adjacency(const Record& record);
   void set_underlay(const std::string& name, const Record& record);

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "control/address_text.h"
+#include "control/port_vlan.h"
 #include "control/show_offloads.h"
 #include "dataplane/drop_reason.h"
 
@@ -25,6 +26,9 @@ struct Traffic {
   }
 };
 
+// The VLANs it carries; null: whatever comes.
+json vlan_json(const config::PortVlan& vlan) { return vlan.mode != VlanMode::none ? json(to_string(vlan)) : json(); }
+
 json port_json(const Gateway& gateway, const std::string& name, const Ports::Record& record) {
   Traffic traffic;
   const PortDeviceStats device = record.port->device_stats();
@@ -39,6 +43,7 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
   const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(name);
   json addresses = json::array();
   for (const IpPrefix& address : record.settings.addresses) addresses.push_back(to_string(address));
+  const config::VlanDevice* const link = record.settings.vlan_device();
   return {{"name", name},
           {"kind", record.port->kind()},
           {"bridge", bridge != nullptr ? json(gateway.bridges().name_of(bridge->index)) : json()},
@@ -46,6 +51,9 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
           {"mtu", record.port->mtu()},
           {"mac", to_string(record.port->mac())},
           {"addresses", addresses},
+          {"link", link != nullptr ? json(link->link) : json()},
+          {"vlan_id", link != nullptr ? json(link->id) : json()},
+          {"vlan", vlan_json(record.settings.vlan)},
           {"rx_queues", record.port->rx_queues()},
           {"tx_queues", record.port->tx_queues()},
           {"rx_workers", gateway.ports().rx_queues().workers_of(record.index)},
@@ -150,6 +158,7 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
           {"vteps", vteps},
           {"mtu", mtu},
           {"path_mtu", path_mtu ? json(*path_mtu) : json()},
+          {"vlan", vlan_json(tunnel.settings.vlan)},
           {"rx_packets", traffic.rx_packets},
           {"rx_bytes", traffic.rx_bytes},
           {"tx_packets", traffic.tx_packets},

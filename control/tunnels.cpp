@@ -5,6 +5,7 @@
 
 #include "control/mss_limit.h"
 #include "control/outer_template.h"
+#include "control/port_vlan.h"
 #include "dataplane/wire/ethernet.h"
 
 namespace causeway {
@@ -257,6 +258,8 @@ void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
   adjacency->index = endpoint.adjacency;
   adjacency->bridge = tunnel.bridge;
   adjacency->isolated = tunnel.settings.isolated;
+  adjacency->vlan = rules_of(tunnel.settings.vlan);
+  adjacency->vlan_rules = tunnel.settings.vlan.mode != VlanMode::none;
   adjacency->blocked = blocked(endpoint);
   const Ways ways = ways_of(endpoint);
   const Ways::Way& first = ways.way.front();

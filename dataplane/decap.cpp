@@ -5,6 +5,7 @@
 #include "dataplane/intent.h"
 #include "dataplane/marked_tunnel.h"
 #include "dataplane/parse.h"
+#include "dataplane/vlan.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/ipv6.h"
@@ -232,6 +233,7 @@ void decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
   const uint32_t epoch = w.cache.epoch();
   TunnelCount counted(w);
   uint16_t kept = 0;
+  bool vlan_rules = false;
   for (uint16_t i = 0; i < batch.count; ++i) {
     rte_mbuf* const m = batch.frame[i];
     const OuterCache::Entry* const known = w.outer_cache.find(m, port.index, mac, epoch);
@@ -240,6 +242,7 @@ void decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
     if (known != nullptr) [[likely]] {
       in = known->in;
       index = known->index;  // not from the adjacency, whose cache line nobody needs yet
+      vlan_rules |= known->vlan_rules;
       m->data_off = static_cast<uint16_t>(m->data_off + OuterCache::kOuterBytes);
       m->data_len = static_cast<uint16_t>(m->data_len - OuterCache::kOuterBytes);
       m->pkt_len -= OuterCache::kOuterBytes;
@@ -247,6 +250,7 @@ void decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
       in = decap_one(w, port, m, tunnels);
       if (in == nullptr) continue;
       index = in->index;
+      vlan_rules |= in->vlan_rules;
     }
     counted.add(index, m->pkt_len);
     batch.frame[kept] = m;
@@ -255,6 +259,9 @@ void decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
     ++kept;
   }
   batch.count = kept;
+  if (vlan_rules) [[unlikely]] {
+    enter_vlans(w, batch);
+  }
 }
 
 }  // namespace causeway

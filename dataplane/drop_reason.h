@@ -22,6 +22,8 @@ namespace causeway {
   X(no_flood_target, "nobody else in the bridge to flood to")                                               \
   X(port_down, "the way out is down or gone")                                                               \
   X(too_big, "larger than the way out's MTU")                                                               \
+  X(vlan_not_member, "VLAN (or tag) that the port or tunnel it came in by does not carry")                  \
+  X(vlan_not_carried, "VLAN that the port or tunnel its destination is behind does not carry")              \
   /* outer headers of an underlay frame */                                                                  \
   X(not_for_us, "underlay frame to a MAC or IP address that is not ours")                                   \
   X(unknown_ethertype, "underlay frame that is neither IPv4, IPv6 nor ARP")                                 \

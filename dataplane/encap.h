@@ -10,6 +10,7 @@
 #include "dataplane/context.h"
 #include "dataplane/intent.h"
 #include "dataplane/parse.h"
+#include "dataplane/vlan_tag.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/ipv6.h"
 #include "dataplane/wire/udp.h"
@@ -30,7 +31,8 @@ void finish_outer(rte_mbuf* m, const Adjacency& to) noexcept;
 // Where the outer headers may be written, `bytes` of them; null when no buffer was left.
 inline rte_mbuf* make_room(WorkerContext& w, rte_mbuf* frame, uint16_t bytes) noexcept {
   const bool own = RTE_MBUF_DIRECT(frame) && rte_mbuf_refcnt_read(frame) == 1;
-  if (!own || rte_pktmbuf_headroom(frame) < bytes) [[unlikely]] {
+  // The way out may be a VLAN, whose port puts its tag in front.
+  if (!own || rte_pktmbuf_headroom(frame) < bytes + kVlanTagBytes) [[unlikely]] {
     return prepend_segment(w, frame, bytes);
   }
   frame->data_off = static_cast<uint16_t>(frame->data_off - bytes);
@@ -67,6 +69,8 @@ struct EncapPlan {
 // What must be free in front of a frame for templates to be copied in a few vector moves of a fixed size, which write
 // in front of the outer headers, too.
 inline constexpr uint16_t kTemplateRoom = 96;
+// And with room for a VLAN tag.
+inline constexpr uint16_t kPlainHeadroom = kTemplateRoom + kVlanTagBytes;
 
 inline void copy_template(uint8_t* inner, const EncapPlan& plan, uint16_t room) noexcept {
   if (plan.outer_bytes <= 64 && room >= 64) [[likely]] {

@@ -5,7 +5,9 @@
 #include "dataplane/encap.h"
 #include "dataplane/intent.h"
 #include "dataplane/mss_clamp.h"
+#include "dataplane/parse.h"
 #include "dataplane/tx.h"
+#include "dataplane/vlan_tag.h"
 #include "dataplane/wire/header_at.h"
 #include "dataplane/wire/tcp.h"
 
@@ -18,7 +20,7 @@ constexpr uint32_t kCopyBytes = 512;
 constexpr uint16_t kCopiedHeaderBytes = 256;
 
 // Whether each segment that will be cut from a super-packet fits.
-bool segments_fit(const rte_mbuf* m, uint16_t max_frame_bytes) noexcept {
+bool segments_fit(const rte_mbuf* m, uint32_t max_frame_bytes) noexcept {
   if ((m->ol_flags & kNeedsSegment) == 0) return false;
   const Intent intent = intent_of(m);
   uint32_t l4_bytes = 8;  // UDP
@@ -28,6 +30,10 @@ bool segments_fit(const rte_mbuf* m, uint16_t max_frame_bytes) noexcept {
     l4_bytes = tcp->header_bytes();
   }
   return intent.csum_start + l4_bytes + intent.gso_size <= max_frame_bytes;
+}
+
+bool fits(const rte_mbuf* m, uint32_t max_frame_bytes) noexcept {
+  return m->pkt_len <= max_frame_bytes || segments_fit(m, max_frame_bytes);
 }
 
 // A frame of its own with the same bytes and the same intent; null when no buffer is left.
@@ -60,11 +66,15 @@ void clamp(rte_mbuf* frame, const Adjacency& in, const Adjacency& to) noexcept {
   if (in.mss.any() || to.mss.any()) clamp_mss(frame, lower_of(in.mss, to.mss));
 }
 
+const BridgeEntry::Members& flooded_to(const BridgeEntry& bridge, const rte_mbuf* frame) noexcept {
+  return bridge.lists.empty() ? bridge.members : bridge.lists[bridge.list_of_vlan[outer_vlan(frame, 0)]];
+}
+
 void flood(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
   const BridgeEntry* const bridge = w.tables.bridge(in.bridge);
   const Adjacency* last = nullptr;
   if (bridge != nullptr) {
-    for (const AdjacencyIndex member : bridge->members) {
+    for (const AdjacencyIndex member : flooded_to(*bridge, frame)) {
       const Adjacency* const to = w.tables.adjacency(member);
       if (to == nullptr || to->index == in.index || (to->isolated && in.isolated)) continue;
       // A way that is down is no target; one whose next hop is being resolved is.
@@ -100,10 +110,6 @@ void flood(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
   w.counters.ports[w.ingress].rx_drops.add(1);
 }
 
-}  // namespace
-
-namespace {
-
 // The low half of the entropy: the high bits make the UDP source port, by which routers on the way choose.
 const Ways::Way& way_of(const rte_mbuf* inner, const Ways& ways) noexcept {
   return ways.way[(inner_flow(inner).entropy & 0xffff) * ways.count >> 16];
@@ -114,18 +120,35 @@ PortIndex take_way(rte_mbuf* outer, const Ways::Way& way) noexcept {
   return way.port;
 }
 
-}  // namespace
-
-void output(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
-  if (to.blocked != DropReason::none) [[unlikely]] {
-    if (to.blocked == DropReason::neighbor_unresolved) {
-      punt(w, frame, to.index);
-    } else {
-      drop(w, frame, to.blocked);
-    }
-    return;
+// In front of a port or tunnel with VLAN rules: takes the tag off where it belongs off. False when the frame has died.
+bool leave_vlan(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
+  const uint16_t vlan = outer_vlan(frame, 0);
+  if (!to.vlan.carries(vlan)) [[unlikely]] {
+    drop(w, frame, DropReason::vlan_not_carried);
+    return false;
   }
-  if (frame->pkt_len > to.max_frame_bytes && !segments_fit(frame, to.max_frame_bytes)) [[unlikely]] {
+  if (!to.vlan.untags(vlan)) return true;
+  if (!fits(frame, uint32_t{to.max_frame_bytes} + kVlanTagBytes)) [[unlikely]] {
+    refuse_too_big(w, frame, to);  // the answer needs the tag
+    return false;
+  }
+  pop_tag(frame);  // whoever shares a buffer of this frame (the copies of a flood) has its own headers
+  return true;
+}
+
+// The same for several; returns how many are left, at the front.
+uint16_t leave_vlan(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjacency& to) noexcept {
+  uint16_t kept = 0;
+  for (uint16_t i = 0; i < count; ++i) {
+    rte_mbuf* const frame = frames[i];
+    if (leave_vlan(w, frame, to)) frames[kept++] = frame;
+  }
+  return kept;
+}
+
+// What output does once the way is open and the VLAN left.
+void output_open(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
+  if (!fits(frame, to.max_frame_bytes)) [[unlikely]] {
     refuse_too_big(w, frame, to);
     return;
   }
@@ -145,6 +168,21 @@ void output(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
     frame = outer;
   }
   tx_enqueue(w, port, frame);
+}
+
+}  // namespace
+
+void output(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
+  if (to.blocked != DropReason::none) [[unlikely]] {
+    if (to.blocked == DropReason::neighbor_unresolved) {
+      punt(w, frame, to.index);
+    } else {
+      drop(w, frame, to.blocked);
+    }
+    return;
+  }
+  if (to.vlan_rules && !leave_vlan(w, frame, to)) return;
+  output_open(w, frame, to);
 }
 
 namespace {
@@ -170,7 +208,7 @@ struct PlainRun {
     }
     constexpr uint64_t kSpecial = kIntentFlags | RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
     plain = (flags & kSpecial) == 0 && (others & kSegmentsAndOwners) == 0 && longest <= to.max_frame_bytes &&
-            (to.outer_bytes == 0 || headroom >= kTemplateRoom) && to.outer_bytes <= kTemplateRoom;
+            (to.outer_bytes == 0 || headroom >= kPlainHeadroom) && to.outer_bytes <= kTemplateRoom;
   }
   bool plain = false;
   uint32_t bytes = 0;
@@ -186,13 +224,15 @@ struct PlainRun {
 constexpr uint16_t kShortRun = 3;
 
 void output_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjacency& to) noexcept {
-  if (count < kShortRun) {
+  if (count < kShortRun || to.blocked != DropReason::none) {
     for (uint16_t i = 0; i < count; ++i) output(w, frames[i], to);
     return;
   }
+  if (to.vlan_rules) count = leave_vlan(w, frames, count, to);
+  if (count == 0) return;
   const PlainRun run(frames, count, to);
-  if (!run.plain || to.blocked != DropReason::none || to.ways) [[unlikely]] {
-    for (uint16_t i = 0; i < count; ++i) output(w, frames[i], to);
+  if (!run.plain || to.ways) [[unlikely]] {
+    for (uint16_t i = 0; i < count; ++i) output_open(w, frames[i], to);
     return;
   }
   uint32_t bytes = run.bytes;

@@ -65,6 +65,7 @@ class OuterCache {
     AdjacencyIndex index;
     uint16_t addresses_sum;
     AdjacencyKind kind;
+    bool vlan_rules;  // as of the adjacency
   };
   static_assert(sizeof(Entry) == 64);
 
@@ -95,8 +96,8 @@ class OuterCache {
     const bool plain = inner_offset == kOuterBytes && ipv4 && (outer[15] & 1) == 0 && outer[40] == 0 && outer[41] == 0;
     if (!plain || in.kind == AdjacencyKind::gretap || ((word_at<uint64_t>(outer) ^ mac) & kMacMask) != 0) return;
     const OuterWords words = OuterWords::read(outer);
-    entries_[slot_of(words)] = {words,  &in, validity(port, epoch), in.index, fold(sum_frame(outer + 26, 8, 0)),
-                                in.kind};
+    entries_[slot_of(words)] = {
+        words, &in, validity(port, epoch), in.index, fold(sum_frame(outer + 26, 8, 0)), in.kind, in.vlan_rules};
   }
 
  private:

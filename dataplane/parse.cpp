@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dataplane/vlan.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/geneve.h"
@@ -227,6 +228,9 @@ void parse_bridge_port(WorkerContext& w, const Adjacency& in, Batch& batch) noex
     ++kept;
   }
   batch.count = kept;
+  if (in.vlan_rules) [[unlikely]] {
+    enter_vlans(w, batch);
+  }
 }
 
 namespace {

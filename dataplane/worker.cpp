@@ -14,6 +14,7 @@
 #include "dataplane/parse.h"
 #include "dataplane/resolve.h"
 #include "dataplane/tx.h"
+#include "dataplane/vlan.h"
 
 namespace causeway {
 namespace {
@@ -123,21 +124,58 @@ uint32_t Worker::poll(const PollList& list) noexcept {
     batch.count = port->io->rx_burst(entry.queue, batch.frame.data(), kBatch);
     if (batch.count == 0) continue;
     frames += batch.count;
-    process(*port, batch);
+    if (port->port_of_vlan.empty()) [[likely]] {
+      process(*port, batch);
+    } else {
+      process_interfaces(*port, batch);
+    }
   }
   return frames;
 }
 
-// The packet's way, every stage once.
-void Worker::process(const PortEntry& port, Batch& batch) noexcept {
+// A burst of a device with VLAN interfaces, interface by interface.
+void Worker::process_interfaces(const PortEntry& device, Batch& burst) noexcept {
   WorkerContext& w = context_;
-  w.ingress = port.index;
-  TrafficCounters& traffic = w.counters.ports[port.index].traffic;
+  std::array<PortIndex, kBatch> interface;
+  for (uint16_t i = 0; i < burst.count; ++i) interface[i] = interface_of(device, burst.frame[i]);
+  Batch batch;
+  while (burst.count != 0) {
+    const PortIndex index = interface[0];
+    uint16_t others = 0;
+    batch.count = 0;
+    for (uint16_t i = 0; i < burst.count; ++i) {
+      if (interface[i] == index) {
+        batch.frame[batch.count++] = burst.frame[i];
+      } else {
+        burst.frame[others] = burst.frame[i];
+        interface[others++] = interface[i];
+      }
+    }
+    burst.count = others;
+    const PortEntry* const port = index == device.index ? &device : w.tables.port(index);
+    if (port != nullptr) {
+      process(*port, batch);
+      continue;
+    }
+    count_received(index, batch);
+    for (uint16_t i = 0; i < batch.count; ++i) drop(w, batch.frame[i], DropReason::port_down);
+  }
+}
+
+void Worker::count_received(PortIndex port, const Batch& batch) noexcept {
+  WorkerContext& w = context_;
+  w.ingress = port;
+  TrafficCounters& traffic = w.counters.ports[port].traffic;
   uint64_t bytes = 0;
   for (uint16_t i = 0; i < batch.count; ++i) bytes += rte_pktmbuf_pkt_len(batch.frame[i]);
   traffic.rx_packets.add(batch.count);
   traffic.rx_bytes.add(bytes);
   w.counters.rx_packets.add(batch.count);
+}
+
+// The packet's way, every stage once.
+void Worker::process(const PortEntry& port, Batch& batch) noexcept {
+  count_received(port.index, batch);
   carry(port, batch);
 }
 

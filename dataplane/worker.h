@@ -63,6 +63,8 @@ class Worker {
   void process(const PortEntry& port, Batch& batch) noexcept;
   void carry(const PortEntry& port, Batch& batch) noexcept;
   void receive_again(const InjectedFrame& item) noexcept;
+  void process_interfaces(const PortEntry& device, Batch& burst) noexcept;
+  void count_received(PortIndex port, const Batch& batch) noexcept;
   void back_off(uint64_t idle_cycles) noexcept;
   void sleep(const PollList* list) noexcept;
 

@@ -240,7 +240,7 @@ std::string EthdevPort::configure(const PortOptions& options) {
   result = rte_eth_dev_start(port_);
   if (result != 0) return dpdk_error("rte_eth_dev_start", result);
   started_ = true;
-  receive_what_is_meant_for_us(options.underlay);
+  receive_what_is_meant_for_us(options.underlay && !options.promiscuous);
   if (options.underlay && options.offloads.flow != Toggle::off && knows_rte_flow(port_)) flows_.emplace(port_);
   return {};
 }

@@ -68,12 +68,12 @@ bool take_nothing(int fd) noexcept {
 }
 bool take_all(int fd) noexcept { return set_option(fd, SOL_SOCKET, SO_DETACH_FILTER, 0); }
 
-FileDescriptor open_rx_socket(int interface, bool underlay, bool one_of_several, std::string& error) {
+FileDescriptor open_rx_socket(int interface, bool promiscuous, bool one_of_several, std::string& error) {
   FileDescriptor fd = open_socket(error);
   if (!error.empty()) return fd;
   packet_mreq membership{};
   membership.mr_ifindex = interface;
-  membership.mr_type = underlay ? PACKET_MR_ALLMULTI : PACKET_MR_PROMISC;
+  membership.mr_type = promiscuous ? PACKET_MR_PROMISC : PACKET_MR_ALLMULTI;
   if (!set_option(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, kSocketRxBytes)) {
     set_option(fd.get(), SOL_SOCKET, SO_RCVBUF, kSocketRxBytes);
   }
@@ -156,7 +156,8 @@ class PacketPort final : public Port {
     int group = -1;
     const uint16_t queues = options.wanted_rx_queues();
     for (uint16_t i = 0; i < queues && error.empty(); ++i) {
-      sockets_.push_back(open_rx_socket(interface_.index(), options.underlay, queues > 1, error));
+      sockets_.push_back(
+          open_rx_socket(interface_.index(), !options.underlay || options.promiscuous, queues > 1, error));
       if (error.empty() && queues > 1) error = join_fanout(sockets_.back().get(), group);
       rx_.emplace_back(sockets_.back().get(), options.pool, kVnetBytes);
     }

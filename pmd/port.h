@@ -30,12 +30,13 @@ struct OffloadSettings {
 
 // What a port is opened with.
 struct PortOptions {
-  std::string name;        // as in the YAML; also the Linux interface's name for tap and packet ports
-  uint16_t rx_queues = 1;  // 0: one a worker, where the device spreads flows over several
-  uint16_t tx_queues = 1;  // one a worker
-  uint16_t mtu = 0;        // bytes of IP packet; 0: leave the device's own
-  MacAddress mac{};        // zero: leave the device's own
-  bool underlay = false;   // carries tunnels: promiscuous mode off where it can be, complete checksums on the wire
+  std::string name;          // as in the YAML; also the Linux interface's name for tap and packet ports
+  uint16_t rx_queues = 1;    // 0: one a worker, where the device spreads flows over several
+  uint16_t tx_queues = 1;    // one a worker
+  uint16_t mtu = 0;          // bytes of IP packet; 0: leave the device's own
+  MacAddress mac{};          // zero: leave the device's own
+  bool underlay = false;     // carries tunnels: promiscuous mode off where it can be, complete checksums on the wire
+  bool promiscuous = false;  // on even then: some of its frames are bridged
   OffloadSettings offloads{};
   rte_mempool* pool = nullptr;  // receive buffers; outlives the port
 
@@ -62,7 +63,7 @@ class FlowRules;
 class Port : public PortIo {
  public:
   virtual const std::string& name() const noexcept = 0;
-  virtual const char* kind() const noexcept = 0;  // "dpdk", "tap", "packet", "generator", "nic-model"
+  virtual const char* kind() const noexcept = 0;  // "dpdk", "tap", "packet", "generator", "nic-model", "vlan"
   virtual MacAddress mac() const noexcept = 0;
   virtual uint16_t mtu() const noexcept = 0;  // bytes of IP packet, without the Ethernet header
   virtual uint16_t rx_queues() const noexcept = 0;
@@ -105,5 +106,8 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, std::string& 
 std::unique_ptr<Port> open_generator_port(const PortOptions& options, const GeneratorSettings& settings,
                                           std::string& error);
 std::unique_ptr<Port> open_nic_model(const PortOptions& options, const NicModelSettings& settings, std::string& error);
+// VLAN `id` of `link`, which must outlive it. Of the options only name, mtu and tx_queues count; its MTU is the link's
+// if that is smaller.
+std::unique_ptr<Port> open_vlan_port(const PortOptions& options, Port& link, uint16_t id);
 
 }  // namespace causeway

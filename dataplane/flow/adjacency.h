@@ -8,6 +8,7 @@
 
 #include "dataplane/drop_reason.h"
 #include "dataplane/flow/key.h"
+#include "dataplane/flow/vlan_rules.h"
 
 namespace causeway {
 
@@ -15,6 +16,7 @@ using PortIndex = uint16_t;
 using BridgeIndex = uint16_t;
 inline constexpr BridgeIndex kNoBridge = 0;
 inline constexpr PortIndex kMaxPorts = 1024;
+inline constexpr PortIndex kNoPort = 0xffff;
 
 // What a port carries on top of its MTU: an Ethernet header with one VLAN tag.
 inline constexpr uint32_t kPortHeaderBytes = 18;
@@ -62,6 +64,7 @@ struct alignas(64) Adjacency {
   uint8_t ip_offset = 0;          // of the outer IP header from the outer frame's start
   uint8_t udp_offset = 0;         // of the outer UDP or GRE header
   uint8_t tos = 0;                // of the outer IP header, before what is copied from the inner one
+  bool vlan_rules = false;        // `vlan` has some
   PortIndex port = 0;             // the way out
   BridgeIndex bridge = kNoBridge;
   uint16_t max_frame_bytes = 0;  // largest frame (Ethernet header included, before encap) that fits the MTU
@@ -71,6 +74,7 @@ struct alignas(64) Adjacency {
   MssLimit mss;                         // of SYNs either way
   OuterTemplate outer;
   std::unique_ptr<const Ways> ways;  // null: there is one, in the template
+  VlanRules vlan;
 };
 static_assert(sizeof(Adjacency) == 192);
 

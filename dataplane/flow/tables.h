@@ -29,10 +29,16 @@ struct PortEntry {
   TxCapabilities capabilities{};
   MacAddress mac{};
   std::vector<IpAddress> addresses;  // underlay: every address that frames to us may carry
+  // A device that has VLAN interfaces: the port of each VLAN, kNoPort where there is none. Else empty.
+  std::vector<PortIndex> port_of_vlan;
 };
 
 struct BridgeEntry {
-  std::vector<AdjacencyIndex> members;  // flooded to, but for the ingress and split horizon
+  using Members = std::vector<AdjacencyIndex>;
+  Members members;  // flooded to, but for the ingress and split horizon
+  // Where some members carry some VLANs only: which of `lists` a VLAN floods to. Else both are empty.
+  std::vector<uint16_t> list_of_vlan;
+  std::vector<Members> lists;
 };
 
 // UDP ports that tunnels listen on.

@@ -196,7 +196,9 @@ std::vector<Bytes> Bed::take_bytes(const std::string& port) {
 
 bool Bed::nothing_sent() {
   bool nothing = true;
-  for (const auto& [name, record] : gateway_->ports().all()) nothing &= port(name).take_sent().empty();
+  for (const auto& [name, record] : gateway_->ports().all()) {
+    if (record.settings.vlan_device() == nullptr) nothing &= port(name).take_sent().empty();
+  }
   return nothing;
 }
 

@@ -13,6 +13,7 @@ from mtu_frames import write_mtu
 from offload_frames import write_offload
 from overlay_frames import Output
 from routes_frames import write_routes
+from vlan_frames import write_vlan
 
 
 def main():
@@ -27,6 +28,7 @@ def main():
         write_group(out)
         write_offload(out)
         write_routes(out)
+        write_vlan(out)
 
 
 if __name__ == "__main__":

@@ -87,9 +87,13 @@ class UmlCommand:
 
 
 class UmlPeer:
-    """Takes over `underlay` of `host`: its frames go to the kernel inside, which knows it as vec0."""
+    """Takes over `underlay` of `host`: its frames go to the kernel inside, which knows it as vec0.
 
-    def __init__(self, host, underlay, memory="256M"):
+    `tap`: through a TAP and a bridge instead of a packet socket, which would lose the VLAN tags that the kernel outside
+    takes off.
+    """
+
+    def __init__(self, host, underlay, memory="256M", tap=False):
         self.host = host
         self.count = 0
         directory = host.lab.path(f"{host.name}-uml")
@@ -102,11 +106,22 @@ class UmlPeer:
         # The kernel inside gets whole frames; the one outside stays silent for want of an address.
         plain_cable(host, underlay)
         host.ip("link", "set", underlay, "promisc", "on", "up")
+        transport = f"transport=raw,ifname={underlay}"
+        if tap:
+            transport = "transport=tap,ifname=uml0"
+            host.ip("tuntap", "add", "uml0", "mode", "tap")
+            host.ip("link", "add", "name", "uml-br", "type", "bridge", "mcast_snooping", "0")
+            for interface in (underlay, "uml0"):
+                host.ip("link", "set", interface, "master", "uml-br")
+            for interface in ("uml0", "uml-br"):
+                host.ip("link", "set", interface, "up")
+        # The bridge takes frames for its ports' MACs for itself.
+        mac = "02:00:00:00:75:6d" if tap else host.mac(underlay)
         # Its memory is a file, made and unlinked in TMPDIR and mapped executable; on a disk it would be slow.
         self.process = host.spawn(
             ["linux.uml", f"mem={memory}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", f"init={init}",
              f"uml_dir={directory}/", "umid=peer", "con=null", "con0=null,fd:1", "quiet",
-             f"vec0:transport=raw,ifname={underlay},depth=64,mac={host.mac(underlay)}"],
+             f"vec0:{transport},depth=64,mac={mac}"],
             env=dict(os.environ, TMPDIR="/dev/shm"))
         ready = os.path.join(self.channel, "ready")
         wait_until(lambda: self.check_alive() and os.path.exists(ready), BOOT_S,

@@ -232,7 +232,7 @@ TEST_CASE("system keys need a restart and say so") {
 
 // What config_apply relies on: at no time does something stand on what is gone or not there yet.
 TEST_CASE("kinds come in their order, whatever changes") {
-  const Config before = loaded(kGateway);
+  const Config before = loaded(std::string(kGateway) + "vlans: {v1: {id: 1, link: lan1}, v2: {id: 2, link: lan1}}\n");
   const Config after = loaded(R"(version: 1
 system: {workers: 2}
 ethernets:
@@ -245,6 +245,7 @@ bridges:
 tunnels:
   gnv0: {mode: geneve, id: 124, local: 172.31.0.1, remote: 172.31.0.2}
   vx1: {mode: vxlan, id: 100, local: 172.31.0.1, remote: 172.31.0.3}
+vlans: {v2: {id: 2, link: lan1, mtu: 1400}, v3: {id: 3, link: lan1}}
 )");
   const auto operations = diff_config(before, after);
   CHECK(std::is_sorted(operations.begin(), operations.end(),
@@ -255,4 +256,41 @@ tunnels:
     INFO(to_string(static_cast<OperationKind>(kind)));
     CHECK(std::count(kinds.begin(), kinds.end(), static_cast<OperationKind>(kind)) >= 1);
   }
+}
+
+TEST_CASE("VLANs come after their links and go before them, whatever their names") {
+  constexpr std::string_view kVlans = R"(version: 1
+ethernets: {up0: {}}
+vlans:
+  a.100: {id: 100, link: up0, addresses: [172.31.0.1/24]}
+  a.200: {id: 200, link: up0, vlan: {mode: trunk, trunks: [10, 20-22]}}
+bridges: {br0: {interfaces: [a.200]}}
+)";
+  CHECK(diff(kNothing, kVlans) == Texts{"+ ethernet up0 interface", "+ vlan a.100 id 100 link up0 172.31.0.1/24",
+                                        "+ vlan a.200 id 200 link up0", "+ bridge br0",
+                                        "+ bridge br0 interface a.200"});
+  CHECK(diff(kVlans, kNothing) ==
+        Texts{"- bridge br0 interface a.200", "- bridge br0", "- vlan a.100", "- vlan a.200", "- ethernet up0"});
+  const auto change = [&](std::string_view piece, std::string_view replacement) {
+    std::string text(kVlans);
+    const size_t at = text.find(piece);
+    REQUIRE(at != std::string::npos);
+    return diff(kVlans, text.replace(at, piece.size(), replacement));
+  };
+  CHECK(change("20-22", "20") == Texts{"~ vlan a.200: vlan trunk 10,20-22 -> trunk 10,20"});
+  CHECK(change("172.31.0.1", "172.31.0.2") == Texts{"~ vlan a.100: addresses +172.31.0.2/24 -172.31.0.1/24"});
+  // With another ID it is another interface.
+  CHECK(change("id: 200", "id: 201") == Texts{"- bridge br0 interface a.200", "- vlan a.200",
+                                              "+ vlan a.200 id 201 link up0", "+ bridge br0 interface a.200"});
+  // A device is opened for what its VLANs are.
+  CHECK(change(", addresses: [172.31.0.1/24]", "") ==
+        Texts{"~ ethernet up0: underlay-vlans true -> false (reopens the device)",
+              "~ vlan a.100: addresses -172.31.0.1/24"});
+}
+
+TEST_CASE("VLAN modes of ports and tunnels change in place") {
+  CHECK(diff(kGateway, with("lan1: {", "lan1: {vlan: {mode: native, tag: 10}, ")) ==
+        Texts{"~ ethernet lan1: vlan none -> native 10, trunk all"});
+  CHECK(diff(kGateway, with("vx0: {", "vx0: {vlan: {mode: access, tag: 10}, ")) ==
+        Texts{"~ tunnel vx0: vlan none -> access 10"});
 }

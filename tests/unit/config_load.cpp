@@ -260,3 +260,50 @@ TEST_CASE("a large file loads in time") {
   CHECK(config.tunnels.size() == 10'000);
   CHECK(config.bridges.at("br0").static_macs.size() == 100'000);
 }
+
+TEST_CASE("VLANs and what ports carry of them") {
+  const Config config = loaded(R"(version: 1
+ethernets:
+  up0: {}
+  up1: {mtu: 9000}
+  c1: {vlan: {mode: access, tag: 10}}
+  c2: {vlan: {mode: trunk, trunks: [20-22, 7, 21, 0]}}
+  c3: {vlan: {mode: native, tag: 4094}}
+vlans:
+  z.100: {id: 100, link: up0, addresses: [192.168.0.10/24], routes: [{to: default, via: 192.168.0.1}],
+          neighbors: [{to: 192.168.0.2, macaddress: 02:00:00:00:00:02}]}
+  a.200: {id: 200, link: up1, mtu: 1500, isolated: true, mss-clamp: 1300, vlan: {mode: trunk}}
+tunnels:
+  vx0: {mode: vxlan, id: 10, local: 192.168.0.10, remote: 192.168.0.11, vlan: {mode: access, tag: 10}}
+bridges:
+  br0:
+    interfaces: [c1, c2, a.200, vx0]
+    static-macs: [{mac: 02:00:00:00:02:01, port: c1}, {mac: 02:00:00:00:02:02, port: c2, vlan: 22},
+                  {mac: 02:00:00:00:02:03, port: a.200}]
+)");
+  CHECK(config.ethernets.at("c1").vlan == PortVlan{VlanMode::access, 10, {}});
+  CHECK(config.ethernets.at("c2").vlan == PortVlan{VlanMode::trunk, 0, {0, 7, 20, 21, 22}});
+  CHECK(config.ethernets.at("c3").vlan == PortVlan{VlanMode::native, 4094, {}});
+  CHECK(config.tunnels.at("vx0").vlan == PortVlan{VlanMode::access, 10, {}});
+  Ethernet underlay;
+  underlay.device = VlanDevice{"up0", 100};
+  underlay.addresses = {prefix("192.168.0.10/24")};
+  underlay.routes = {{prefix("0.0.0.0/0"), ip("192.168.0.1")}};
+  underlay.neighbors = {{ip("192.168.0.2"), mac("02:00:00:00:00:02")}};
+  CHECK(config.ethernets.at("z.100") == underlay);
+  Ethernet port;
+  port.device = VlanDevice{"up1", 200};
+  port.mtu = 1500;
+  port.isolated = true;
+  port.mss_clamp = {MssClamp::Mode::fixed, 1300};
+  port.vlan.mode = VlanMode::trunk;
+  CHECK(config.ethernets.at("a.200") == port);
+  CHECK(config.ethernets.at("up0").underlay_vlans);
+  CHECK_FALSE(config.ethernets.at("up0").bridged_vlans);
+  CHECK(config.ethernets.at("up1").bridged_vlans);
+  CHECK_FALSE(config.ethernets.at("up1").underlay_vlans);
+  // A static MAC behind an access port is in its VLAN.
+  CHECK(config.bridges.at("br0").static_macs == std::vector<StaticMac>{{mac("02:00:00:00:02:01"), "c1", 10},
+                                                                       {mac("02:00:00:00:02:02"), "c2", 22},
+                                                                       {mac("02:00:00:00:02:03"), "a.200", 0}});
+}
