@@ -88,7 +88,10 @@ struct Ethernet {
   std::vector<Route> routes;
   std::vector<StaticNeighbor> neighbors;
   OffloadSettings offloads;
-  MssClamp mss_clamp;  // of a bridge port
+  MssClamp mss_clamp;                // of a bridge port
+  std::vector<IpPrefix> allow_from;  // an underlay's: whom tunnels are taken from; empty: anybody
+  uint32_t max_macs = 0;             // learnt behind it; 0: as many as the bridge takes
+  uint32_t flood_rate = 0;           // frames from it that are flooded a second; 0: any number
   PortVlan vlan;
   bool isolated = false;
   bool underlay_vlans = false;  // a VLAN of it has addresses,
@@ -114,7 +117,8 @@ struct Bridge {
   auto operator<=>(const Bridge&) const = default;
 };
 
-enum class TunnelMode : uint8_t { geneve, vxlan, gretap };
+enum class TunnelMode : uint8_t { geneve, vxlan, gretap, nvgre };
+constexpr bool is_gre(TunnelMode mode) { return mode >= TunnelMode::gretap; }
 
 // RFC 8926 section 3.5. Sent with every frame.
 struct GeneveOption {
@@ -126,7 +130,8 @@ struct GeneveOption {
 
 struct Tunnel {
   TunnelMode mode = TunnelMode::geneve;
-  std::optional<uint32_t> id;  // VNI (24 bits); GRE key (32 bits), none: keyless
+  std::optional<uint32_t> id;       // VNI or VSID (24 bits); GRE key (32 bits), none: keyless
+  std::optional<uint32_t> sent_id;  // where it is another one than what is received (`keys`)
   IpAddress local;
   std::vector<IpAddress> remotes;    // one; several: head-end replication; a multicast group stands alone
   std::string link;                  // of a group: the ethernet that it is on; empty: the one that holds `local`
@@ -137,6 +142,7 @@ struct Tunnel {
   bool tos_inherit = false;           // DSCP from the inner IP header
   std::optional<bool> checksum;       // UDP checksum on transmit; none: off over IPv4, on over IPv6
   std::vector<GeneveOption> options;  // GENEVE
+  bool match_options = false;         // only frames that carry `options` are taken
   bool allow_zero_checksum = false;   // accept GENEVE over IPv6 without one (`udp6-zero-checksum-rx`)
   MssClamp mss_clamp;
   PortVlan vlan;

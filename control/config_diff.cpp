@@ -48,7 +48,8 @@ std::string text_of(const StaticNeighbor& neighbor) {
   return fmt::format("{} at {}", to_string(neighbor.to), to_string(neighbor.mac));
 }
 std::string text_of(TunnelMode mode) {
-  return mode == TunnelMode::geneve ? "geneve" : mode == TunnelMode::vxlan ? "vxlan" : "gretap";
+  static constexpr const char* kTexts[] = {"geneve", "vxlan", "gretap", "nvgre"};
+  return kTexts[static_cast<size_t>(mode)];
 }
 template <typename T>
 std::string text_of(const std::optional<T>& value) {
@@ -139,6 +140,9 @@ Differences differences_of(const Ethernet& before, const Ethernet& after) {
   result.compare_lists("addresses", before.addresses, after.addresses);
   result.compare_lists("routes", before.routes, after.routes);
   result.compare_lists("neighbors", before.neighbors, after.neighbors);
+  result.compare_lists("allow-from", before.allow_from, after.allow_from);
+  result.compare("max-macs", uint64_t{before.max_macs}, uint64_t{after.max_macs});
+  result.compare("flood-rate", uint64_t{before.flood_rate}, uint64_t{after.flood_rate});
   result.compare("offloads.checksum", before.offloads.checksum, after.offloads.checksum);
   result.compare("offloads.tso", before.offloads.tso, after.offloads.tso);
   result.compare("offloads.tunnel-tso", before.offloads.tunnel_tso, after.offloads.tunnel_tso);
@@ -178,6 +182,7 @@ Differences differences_of(const Tunnel& before, const Tunnel& after) {
   Differences result;
   result.compare("mode", before.mode, after.mode);
   result.compare("id", before.id, after.id);
+  result.compare("keys.output", before.sent_id, after.sent_id);
   result.compare("local", before.local, after.local);
   result.compare_lists("remote", before.remotes, after.remotes);
   result.compare("link", before.link, after.link);
@@ -187,6 +192,7 @@ Differences differences_of(const Tunnel& before, const Tunnel& after) {
   result.compare("tos", tos(before), tos(after));
   result.compare("checksum", before.checksum, after.checksum);
   result.compare("options", text_of(before.options), text_of(after.options));
+  result.compare("match-options", before.match_options, after.match_options);
   result.compare("udp6-zero-checksum-rx", before.allow_zero_checksum, after.allow_zero_checksum);
   result.compare("mss-clamp", before.mss_clamp, after.mss_clamp);
   result.compare("vlan", to_string(before.vlan), to_string(after.vlan));

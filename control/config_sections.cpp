@@ -164,9 +164,9 @@ void Sections::read_ethernets(const Value& section) {
 }
 
 void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet& ethernet) {
-  static constexpr std::string_view kKeys[] = {"packet",   "dpdk",       "tap",       "generator", "rx-workers",
-                                               "mtu",      "macaddress", "addresses", "routes",    "neighbors",
-                                               "offloads", "isolated",   "mss-clamp", "nic-model", "vlan"};
+  static constexpr std::string_view kKeys[] = {
+      "packet",    "dpdk",     "tap",      "generator", "rx-workers", "mtu",  "macaddress", "addresses", "routes",
+      "neighbors", "offloads", "isolated", "mss-clamp", "nic-model",  "vlan", "allow-from", "max-macs",  "flood-rate"};
   const Fields fields(value, kKeys);
   read_device(name, fields, ethernet);
   if (const auto workers = fields.find("rx-workers")) read_rx_workers(*workers, ethernet);
@@ -203,6 +203,22 @@ void Sections::read_network(std::string_view name, const Fields& fields, Etherne
   if (const auto vlan = fields.find("vlan"); vlan && ethernet.is_underlay()) {
     vlan->key_error("an underlay is in no bridge; `vlans` puts one on a VLAN");
   }
+  read_limits(fields, ethernet);
+}
+
+// Who and how much is taken from a port.
+void Sections::read_limits(const Fields& fields, Ethernet& ethernet) {
+  fields.number("max-macs", ethernet.max_macs, 1, 16777216);
+  fields.number("flood-rate", ethernet.flood_rate, 1, UINT32_MAX);
+  if (const auto limit = fields.find("max-macs"); limit && ethernet.is_underlay()) {
+    limit->key_error("an underlay is no bridge port: no MAC is learnt behind it");
+  }
+  const auto prefixes = fields.find("allow-from");
+  if (!prefixes) return;
+  if (!ethernet.is_underlay()) prefixes->key_error("only an ethernet with addresses takes tunnels");
+  prefixes->for_each_item([&](const Value& item) {
+    if (const auto prefix = item.prefix()) ethernet.allow_from.push_back(network_of(*prefix));
+  });
 }
 
 void Sections::read_device(std::string_view name, const Fields& fields, Ethernet& ethernet) {

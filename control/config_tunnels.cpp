@@ -19,13 +19,15 @@ uint16_t default_port(TunnelMode mode) {
     case TunnelMode::vxlan:
       return 4789;  // RFC 7348 section 5
     case TunnelMode::gretap:
+    case TunnelMode::nvgre:
       break;
   }
   return 0;
 }
 
 const char* mode_text(TunnelMode mode) {
-  return mode == TunnelMode::geneve ? "geneve" : mode == TunnelMode::vxlan ? "vxlan" : "gretap";
+  static constexpr const char* kTexts[] = {"geneve", "vxlan", "gretap", "nvgre"};
+  return kTexts[static_cast<size_t>(mode)];
 }
 
 }  // namespace
@@ -42,14 +44,19 @@ void Sections::read_tunnels(const Value& section) {
 }
 
 void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tunnel) {
-  static constexpr std::string_view kKeys[] = {"mode",     "id",   "key",     "local",     "remote",
-                                               "port",     "ttl",  "tos",     "checksum",  "udp6-zero-checksum-rx",
-                                               "isolated", "link", "options", "mss-clamp", "allow-from",
-                                               "vlan"};
+  static constexpr std::string_view kKeys[] = {"mode",          "id",
+                                               "key",           "local",
+                                               "remote",        "port",
+                                               "ttl",           "tos",
+                                               "checksum",      "udp6-zero-checksum-rx",
+                                               "isolated",      "link",
+                                               "options",       "mss-clamp",
+                                               "allow-from",    "keys",
+                                               "match-options", "vlan"};
   const Fields fields(value, kKeys);
   fields.require({"mode", "local", "remote"});
   const auto mode = fields.find("mode");
-  const auto word = mode ? mode->word({"geneve", "vxlan", "gretap"}) : std::nullopt;
+  const auto word = mode ? mode->word({"geneve", "vxlan", "gretap", "nvgre"}) : std::nullopt;
   if (word) {
     tunnel.mode = static_cast<TunnelMode>(*word);
     read_tunnel_id(fields, tunnel);
@@ -82,6 +89,13 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
       options->key_error(fmt::format("only geneve has this key, not {}", mode_text(tunnel.mode)));
     }
   }
+  fields.boolean("match-options", tunnel.match_options);
+  if (const auto match = fields.find("match-options"); match && tunnel.match_options && tunnel.options.empty()) {
+    match->error("the tunnel has no options to match");
+  }
+  if (const auto checksum = fields.find("checksum"); checksum && word && tunnel.mode == TunnelMode::nvgre) {
+    checksum->key_error("NVGRE has no checksum (RFC 7637 section 3.2)");
+  }
   fields.mss_clamp(tunnel.mss_clamp);
   read_port_vlan(fields, tunnel.vlan);
 }
@@ -89,17 +103,28 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
 void Sections::read_tunnel_id(const Fields& fields, Tunnel& tunnel) {
   const auto id = fields.find("id");
   const auto key = fields.find("key");
+  const auto keys = fields.find("keys");
   if (id && key) return key->key_error("'id' and 'key' are the same: give one of them");
-  if (!id && !key && tunnel.mode != TunnelMode::gretap) fields.require({"id"});
-  const uint32_t highest = tunnel.mode == TunnelMode::gretap ? UINT32_MAX : kMaxVni;
-  fields.number(id ? "id" : "key", tunnel.id, 0, highest);
+  if (keys && (id || key)) return keys->key_error("'keys' stands for 'id' and 'key': give one of them");
+  if (!id && !key && !keys && tunnel.mode != TunnelMode::gretap) fields.require({"id"});
+  // RFC 7637 section 3.2: the VSIDs below 0x1000 and the last one are reserved.
+  const bool nvgre = tunnel.mode == TunnelMode::nvgre;
+  const uint32_t lowest = nvgre ? 0x1000 : 0;
+  const uint32_t highest = tunnel.mode == TunnelMode::gretap ? UINT32_MAX : nvgre ? kMaxVni - 1 : kMaxVni;
+  if (!keys) return fields.number(id ? "id" : "key", tunnel.id, lowest, highest);
+  static constexpr std::string_view kDirections[] = {"input", "output"};
+  const Fields directions(*keys, kDirections);
+  directions.require({"input", "output"});
+  directions.number("input", tunnel.id, lowest, highest);
+  directions.number("output", tunnel.sent_id, lowest, highest);
+  if (tunnel.sent_id == tunnel.id) tunnel.sent_id.reset();
 }
 
 // A UDP port tells what stands behind it, so it is of one mode on all tunnels.
 void Sections::read_tunnel_port(std::string_view name, const Fields& fields, Tunnel& tunnel) {
   const auto port = fields.find("port");
-  if (tunnel.mode == TunnelMode::gretap) {
-    if (port) port->key_error("gretap has no port");
+  if (is_gre(tunnel.mode)) {
+    if (port) port->key_error(fmt::format("{} has no port", mode_text(tunnel.mode)));
     return;
   }
   tunnel.port = default_port(tunnel.mode);

@@ -94,8 +94,9 @@ void Sections::read_vlans(const Value& section) {
   std::map<std::pair<std::string, uint16_t>, Owner> ids;
   section.for_each_entry([&](std::string_view name, const Value& value) {
     if (!add_interface("vlans", name, value, kLongestInterfaceName)) return;
-    static constexpr std::string_view kKeys[] = {"id",        "link",     "mtu",       "addresses", "routes",
-                                                 "neighbors", "isolated", "mss-clamp", "vlan"};
+    static constexpr std::string_view kKeys[] = {"id",     "link",       "mtu",      "addresses",
+                                                 "routes", "neighbors",  "isolated", "mss-clamp",
+                                                 "vlan",   "allow-from", "max-macs", "flood-rate"};
     const Fields fields(value, kKeys);
     fields.require({"id", "link"});
     Ethernet ethernet;

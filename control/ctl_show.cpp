@@ -73,9 +73,15 @@ std::string render_stats(const json& stats, bool all) {
     }
     rows.push_back(std::move(row));
   }
-  if (rows.empty()) return "no drops\n";
+  // Not drops: the frames went on.
+  std::string options;
+  const json unknown = stats.value("unknown_geneve_options", json::object());
+  for (const auto& [name, count] : unknown.items()) {
+    options += "unknown GENEVE options of class " + name + ": " + count.dump() + "\n";
+  }
+  if (rows.empty()) return "no drops\n" + options;
   std::stable_sort(rows.begin(), rows.end(), [](const json& a, const json& b) { return a["drops"] > b["drops"]; });
-  return render_table(rows, columns);
+  return render_table(rows, columns) + options;
 }
 
 std::string render_operations(const json& result) {

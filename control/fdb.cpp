@@ -47,6 +47,37 @@ Fdb::Entry Fdb::entry_at(uint32_t index, uint16_t now_s) const {
           (exit & kFdbStatic) != 0, age_s};
 }
 
+void Fdb::limit(AdjacencyIndex exit, uint32_t max_macs) {
+  if (max_macs == 0) {
+    limits_.erase(exit);
+    return;
+  }
+  const auto [found, is_new] = limits_.try_emplace(exit);
+  found->second.max_macs = max_macs;
+  if (!is_new) return;
+  for_each(0, [&, limit = &found->second](const Entry& entry) {
+    if (entry.exit == exit && !entry.is_static) ++limit->macs;
+  });
+}
+
+const Fdb::Limit* Fdb::limit_of(AdjacencyIndex exit) const {
+  const auto found = limits_.find(exit);
+  return found == limits_.end() ? nullptr : &found->second;
+}
+
+bool Fdb::count_at(AdjacencyIndex exit, int change) {
+  if (limits_.empty() || (exit & kFdbStatic) != 0) return true;
+  const auto found = limits_.find(exit);
+  if (found == limits_.end()) return true;
+  Limit& limit = found->second;
+  if (change > 0 && limit.macs >= limit.max_macs) {
+    ++limit.refused;
+    return false;
+  }
+  limit.macs += static_cast<uint32_t>(change);
+  return true;
+}
+
 void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s) {
   const auto state = bridges_.find(bridge);
   if (state == bridges_.end()) return;  // the bridge went while the message was on its way
@@ -58,7 +89,8 @@ void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t n
   if (index != kNoSlot) {
     FdbSlot& slot = table_->slot(index);
     const AdjacencyIndex before = slot.exit.load(std::memory_order_relaxed);
-    if ((before & kFdbStatic) != 0 || before == exit) return;
+    if ((before & kFdbStatic) != 0 || before == exit || !count_at(exit, +1)) return;
+    count_at(before, -1);
     slot.exit.store(exit, std::memory_order_relaxed);
     slot.seen_s.store(now_s, std::memory_order_relaxed);
     tables_.changed();
@@ -69,12 +101,14 @@ void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t n
     ++state->second.refused;
     return;
   }
+  if (!count_at(exit, +1)) return;
   insert(bridge, key, exit, now_s);
 }
 
 void Fdb::add_static(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit) {
   const uint32_t index = table_->find(bridge, key);
   if (index != kNoSlot) {
+    count_at(table_->slot(index).exit.load(std::memory_order_relaxed), -1);
     table_->slot(index).exit.store(exit | kFdbStatic, std::memory_order_relaxed);
     tables_.changed();
     return;
@@ -115,6 +149,7 @@ void Fdb::free_slots(std::vector<uint32_t> slots) {
   for (const uint32_t index : slots) {
     const auto state = bridges_.find(table_->slot(index).bridge.load(std::memory_order_relaxed));
     if (state != bridges_.end()) --state->second.macs;
+    count_at(table_->slot(index).exit.load(std::memory_order_relaxed), -1);
     --entries_;
     table_->free(index);
   }

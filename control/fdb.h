@@ -38,6 +38,15 @@ class Fdb {
   void forget_bridge(BridgeIndex bridge);
   const BridgeState& bridge(BridgeIndex bridge) const { return bridges_.at(bridge); }
 
+  // No more than `max_macs` are learnt behind `exit`; 0: any number.
+  void limit(AdjacencyIndex exit, uint32_t max_macs);
+  struct Limit {
+    uint32_t max_macs = 0;
+    uint32_t macs = 0;
+    uint64_t refused = 0;
+  };
+  const Limit* limit_of(AdjacencyIndex exit) const;
+
   // A MAC seen at `exit`: new, or moved there. Static entries stay.
   void learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s);
   // Replaces a learned entry. Not bound by max_macs.
@@ -52,6 +61,8 @@ class Fdb {
 
  private:
   void insert(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s);
+  // Counts a learnt MAC more (or less) behind `exit`; false: there is no room for it.
+  bool count_at(AdjacencyIndex exit, int change);
   void grow();
   void free_slots(std::vector<uint32_t> slots);
   Entry entry_at(uint32_t index, uint16_t now_s) const;
@@ -65,6 +76,7 @@ class Fdb {
   uint32_t entries_ = 0;
   uint32_t age_cursor_ = 0;
   std::unordered_map<BridgeIndex, BridgeState> bridges_;
+  std::unordered_map<AdjacencyIndex, Limit> limits_;
 };
 
 }  // namespace causeway

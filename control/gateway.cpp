@@ -91,6 +91,11 @@ void Gateway::drop(rte_mbuf* frame, DropReason reason) {
   rte_pktmbuf_free(frame);
 }
 
+void Gateway::limit_macs(const std::string& name) {
+  const Ports::Record& record = *ports_.find(name);
+  if (record.adjacency != kNoAdjacency) fdb_.limit(record.adjacency, record.settings.max_macs);
+}
+
 void Gateway::set_neighbors(PortIndex port, const std::vector<config::StaticNeighbor>& before,
                             const std::vector<config::StaticNeighbor>& after) {
   for (const config::StaticNeighbor& neighbor : before) {
@@ -115,6 +120,7 @@ std::string Gateway::add_ethernet(const std::string& name, const config::Etherne
   if (!error.empty()) return error;
   set_neighbors(ports_.find(name)->index, {}, settings.neighbors);
   set_own_groups(ports_.find(name)->index, {}, settings.addresses);
+  limit_macs(name);
   if (settings.is_underlay()) {
     tunnels_.reroute();
     neighbors_.announce(ports_.find(name)->index);
@@ -132,6 +138,7 @@ std::string Gateway::change_ethernet(const std::string& name, const config::Ethe
     set_own_groups(ports_.find(name)->index, before.addresses, settings.addresses);
     if (before.vlan != settings.vlan) learn_anew(name);
   }
+  limit_macs(name);
   // After a failure too: the device was opened anew, and may have another MAC now or be gone.
   if (before.carries_underlay() || settings.carries_underlay()) tunnels_.reroute();
   for (const auto& [other, record] : ports_.all()) {
@@ -277,6 +284,7 @@ void Gateway::clear_released() {
       return now == nullptr || now->bridge != entry.bridge;
     });
   }
+  for (const AdjacencyIndex index : released) fdb_.limit(index, 0);
   left_bridge_.clear();
   adjacencies_.recycle(std::move(released));
 }

@@ -52,7 +52,9 @@ void OffloadSync::want() {
     for (auto& [key, rule] : device.rules) rule.wanted = false;
   }
   for (const auto& [name, tunnel] : tunnels_.all()) {
-    if (tunnel.bridge == kNoBridge) continue;
+    // A rule would have to match a part of NVGRE's key; and a mark is held against the headers that we send.
+    const bool other_key = tunnel.settings.mode == config::TunnelMode::nvgre || tunnel.settings.sent_id;
+    if (tunnel.bridge == kNoBridge || other_key) continue;
     for (const Tunnels::Endpoint& end : tunnel.endpoints) want_rules(tunnel, end);
     for (const auto& [address, vtep] : tunnel.vteps) want_rules(tunnel, vtep);
   }

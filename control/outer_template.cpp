@@ -56,6 +56,11 @@ Ipv6Header ipv6_header(const config::Tunnel& tunnel, const IpAddress& remote, ui
   return ip;
 }
 
+uint32_t sent_id(const config::Tunnel& tunnel) {
+  const uint32_t id = tunnel.sent_id.value_or(tunnel.id.value_or(0));
+  return tunnel.mode == config::TunnelMode::nvgre ? nvgre_key(id) : id;
+}
+
 void add_gre(HeaderWriter& out, const config::Tunnel& tunnel) {
   const bool checksum = tunnel.checksum.value_or(false);
   GreHeader gre{};
@@ -63,12 +68,12 @@ void add_gre(HeaderWriter& out, const config::Tunnel& tunnel) {
   gre.protocol.set(kEtherTypeTransparentEthernet);
   out.add(gre);
   if (checksum) out.add(be32{});
-  if (tunnel.id) out.add(be32(*tunnel.id));
+  if (tunnel.id) out.add(be32(sent_id(tunnel)));
 }
 
 // RFC 8926 sections 3.4 and 3.5: the C bit of the header says that one of the options has it.
 void add_geneve(HeaderWriter& out, const config::Tunnel& tunnel) {
-  GeneveHeader header{0, 0, be16(kEtherTypeTransparentEthernet), be24(tunnel.id.value_or(0)), 0};
+  GeneveHeader header{0, 0, be16(kEtherTypeTransparentEthernet), be24(sent_id(tunnel)), 0};
   size_t words = 0;
   for (const config::GeneveOption& option : tunnel.options) {
     words += 1 + option.data.size() / 4;
@@ -92,6 +97,8 @@ AdjacencyKind kind_of(config::TunnelMode mode) {
       return AdjacencyKind::vxlan;
     case config::TunnelMode::gretap:
       return AdjacencyKind::gretap;
+    case config::TunnelMode::nvgre:
+      return AdjacencyKind::nvgre;
   }
   return AdjacencyKind::geneve;
 }
@@ -102,8 +109,9 @@ void build_outer(Adjacency& adjacency, const config::Tunnel& tunnel, const IpAdd
   adjacency.ipv6 = remote.is_v6();
   adjacency.tos = fixed_tos(tunnel);
   adjacency.inherit_tos = tunnel.tos_inherit;
-  adjacency.zero_checksum_ok = tunnel.allow_zero_checksum;
-  const bool gre = adjacency.kind == AdjacencyKind::gretap;
+  adjacency.receive_rules = static_cast<uint8_t>((tunnel.allow_zero_checksum ? kZeroChecksumOk : 0) |
+                                                 (tunnel.match_options ? kMatchOptions : 0));
+  const bool gre = is_gre(adjacency.kind);
   adjacency.udp_checksum = !gre && tunnel.checksum.value_or(adjacency.ipv6);
 
   HeaderWriter out;
@@ -126,7 +134,7 @@ void build_outer(Adjacency& adjacency, const config::Tunnel& tunnel, const IpAdd
     if (adjacency.kind == AdjacencyKind::geneve) {
       add_geneve(out, tunnel);
     } else {
-      out.add(VxlanHeader{kVxlanFlagI, be24{}, be24(tunnel.id.value_or(0)), 0});
+      out.add(VxlanHeader{kVxlanFlagI, be24{}, be24(sent_id(tunnel)), 0});
     }
   }
   adjacency.outer_bytes = out.size();

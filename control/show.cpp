@@ -1,5 +1,7 @@
 #include "control/show.h"
 
+#include <fmt/format.h>
+
 #include <map>
 
 #include "control/address_text.h"
@@ -41,6 +43,7 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
     tx_drops += counters.tx_drops.get();
   }
   const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(name);
+  const Fdb::Limit* const limit = gateway.fdb().limit_of(record.adjacency);
   json addresses = json::array();
   for (const IpPrefix& address : record.settings.addresses) addresses.push_back(to_string(address));
   const config::VlanDevice* const link = record.settings.vlan_device();
@@ -54,6 +57,8 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
           {"link", link != nullptr ? json(link->link) : json()},
           {"vlan_id", link != nullptr ? json(link->id) : json()},
           {"vlan", vlan_json(record.settings.vlan)},
+          {"max_macs", limit != nullptr ? json(limit->max_macs) : json()},
+          {"macs_refused", limit != nullptr ? json(limit->refused) : json()},
           {"rx_queues", record.port->rx_queues()},
           {"tx_queues", record.port->tx_queues()},
           {"rx_workers", gateway.ports().rx_queues().workers_of(record.index)},
@@ -99,6 +104,8 @@ const char* to_string(config::TunnelMode mode) {
       return "vxlan";
     case config::TunnelMode::gretap:
       return "gretap";
+    case config::TunnelMode::nvgre:
+      return "nvgre";
   }
   return "";
 }
@@ -149,6 +156,7 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
   return {{"name", name},
           {"mode", to_string(tunnel.settings.mode)},
           {"id", tunnel.settings.id ? json(*tunnel.settings.id) : json()},
+          {"sent_id", tunnel.settings.sent_id ? json(*tunnel.settings.sent_id) : json()},
           {"local", to_string(tunnel.settings.local)},
           {"remote", remotes.size() == 1 ? remotes.front() : remotes},
           {"port", tunnel.settings.port},
@@ -258,6 +266,24 @@ json show(const Gateway& gateway, const std::string& what) {
   return found == kShown.end() ? json() : found->second(gateway);
 }
 
+// By class, of all workers.
+static json unknown_options(const Gateway& gateway) {
+  json counts = json::object();
+  uint64_t others = 0;
+  for (const auto& worker : gateway.workers()) {
+    const UnknownOptions& unknown = worker->context().counters.unknown_options;
+    others += unknown.others();
+    for (const UnknownOptions::Class& entry : unknown.classes()) {
+      const uint32_t number = entry.number.load(std::memory_order_relaxed);
+      if (number == 0) break;
+      const std::string name = fmt::format("{:#06x}", number - 1);
+      counts[name] = counts.value(name, uint64_t{0}) + entry.count.get();
+    }
+  }
+  if (others != 0) counts["others"] = others;
+  return counts;
+}
+
 json stats(const Gateway& gateway, bool per_worker) {
   json total = json::object();
   json workers = json::array();
@@ -274,7 +300,7 @@ json stats(const Gateway& gateway, bool per_worker) {
     }
     workers.push_back({{"id", worker->context().id}, {"drops", drops}});
   }
-  json result = {{"drops", total}};
+  json result = {{"drops", total}, {"unknown_geneve_options", unknown_options(gateway)}};
   if (per_worker) result["workers"] = workers;
   return result;
 }

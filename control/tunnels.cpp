@@ -28,12 +28,14 @@ Tunnels::Tunnels(Tables& tables, Publisher& publisher, Adjacencies& adjacencies,
   tables_.tunnels.store(table_, std::memory_order_release);
   publisher_.publish<UdpListeners>(tables_.udp_listeners, std::make_unique<UdpListeners>());
   publisher_.publish<GroupTunnels>(tables_.group_tunnels, std::make_unique<GroupTunnels>());
+  publisher_.publish<KnownOptions>(tables_.known_options, std::make_unique<KnownOptions>());
 }
 
 Tunnels::~Tunnels() {
   publisher_.publish<TunnelTable>(tables_.tunnels, nullptr);
   publisher_.publish<UdpListeners>(tables_.udp_listeners, nullptr);
   publisher_.publish<GroupTunnels>(tables_.group_tunnels, nullptr);
+  publisher_.publish<KnownOptions>(tables_.known_options, nullptr);
 }
 
 const Tunnels::Tunnel* Tunnels::find(const std::string& name) const {
@@ -118,12 +120,20 @@ void Tunnels::set_up(const Tunnel& tunnel, Endpoint& endpoint) {
     groups_[endpoint.adjacency] = tunnel.settings.allow_from;
     groups_changed_ = true;
   }
+  if (tunnel.settings.options.empty()) return;
+  std::vector<KnownOption>& known = known_options_[endpoint.adjacency];
+  known.clear();
+  for (const config::GeneveOption& option : tunnel.settings.options) {
+    known.push_back({option.option_class, option.type, option.data});
+  }
+  options_changed_ = true;
 }
 
 // Nothing more is received for an endpoint.
 void Tunnels::erase_keys(const config::Tunnel& settings, const Endpoint& endpoint) {
   for (const TunnelKey& key : keys_of(settings, endpoint.remote)) erase_key(key);
   if (groups_.erase(endpoint.adjacency) != 0) groups_changed_ = true;
+  if (known_options_.erase(endpoint.adjacency) != 0) options_changed_ = true;
 }
 
 void Tunnels::release(const config::Tunnel& settings, Endpoint& endpoint) {
@@ -304,7 +314,9 @@ bool Tunnels::learn_path_mtu(const PathMtuReport& report) {
   for (const NextHop& hop : underlay_.routes(path.local, path.remote)) {
     known = std::max(known, underlay_.find(hop.port)->mtu);
   }
-  if (table_->find(report.tunnel) == kNoAdjacency || report.mtu >= known) return false;
+  const bool ours = table_->find(report.tunnel) != kNoAdjacency ||
+                    (report.tunnel.may_be_nvgre() && table_->find(report.tunnel.as_nvgre()) != kNoAdjacency);
+  if (!ours || report.mtu >= known) return false;
   if (path_mtus_.learn(path, report.mtu, PathMtus::Clock::now())) republish(path);
   return true;
 }
@@ -348,6 +360,7 @@ DropReason Tunnels::learn_vtep(AdjacencyIndex group, const IpAddress& remote, ui
   Endpoint& vtep = tunnel.vteps[remote];
   vtep = {index, remote, {}, 0, now_s};
   set_up(tunnel, vtep);
+  commit();
   return DropReason::none;
 }
 
@@ -375,8 +388,12 @@ void Tunnels::forget_idle_vteps(const std::function<uint64_t(AdjacencyIndex)>& p
 }
 
 void Tunnels::commit() {
-  if (!std::exchange(groups_changed_, false)) return;
-  publisher_.publish<GroupTunnels>(tables_.group_tunnels, std::make_unique<GroupTunnels>(groups_));
+  if (std::exchange(groups_changed_, false)) {
+    publisher_.publish<GroupTunnels>(tables_.group_tunnels, std::make_unique<GroupTunnels>(groups_));
+  }
+  if (std::exchange(options_changed_, false)) {
+    publisher_.publish<KnownOptions>(tables_.known_options, std::make_unique<KnownOptions>(known_options_));
+  }
 }
 
 void Tunnels::insert_key(const TunnelKey& key, AdjacencyIndex adjacency) {
@@ -410,7 +427,7 @@ void Tunnels::erase_key(const TunnelKey& key) {
 }
 
 void Tunnels::listen(const config::Tunnel& settings, int delta) {
-  if (settings.mode == config::TunnelMode::gretap) return;
+  if (is_gre(settings.mode)) return;
   const std::pair key{settings.port, kind_of(settings.mode)};
   const unsigned before = listeners_[key];
   listeners_[key] = before + static_cast<unsigned>(delta);

@@ -117,6 +117,8 @@ class Tunnels {
   std::map<std::pair<uint16_t, AdjacencyKind>, unsigned> listeners_;
   GroupTunnels groups_;
   bool groups_changed_ = false;
+  KnownOptions known_options_;
+  bool options_changed_ = false;
 };
 
 }  // namespace causeway

@@ -94,6 +94,23 @@ class TooBigLimit {
   std::array<Second, kMaxPorts> seconds_{};
 };
 
+// How often a port's frames may be flooded, by ports and seconds.
+class FloodLimit {
+ public:
+  bool take(PortIndex port, uint32_t rate, uint16_t now_s) noexcept {
+    Second& second = seconds_[port];
+    if (second.now_s != now_s) second = {now_s, 0};
+    return second.flooded < rate && ++second.flooded != 0;
+  }
+
+ private:
+  struct Second {
+    uint16_t now_s = 0;
+    uint32_t flooded = 0;
+  };
+  std::array<Second, kMaxPorts> seconds_{};
+};
+
 struct WorkerContext {
   WorkerContext(Tables& t, uint16_t worker, uint32_t cache_entries, uint64_t seed)
       : tables(t), id(worker), cache(cache_entries, seed) {}
@@ -107,6 +124,7 @@ struct WorkerContext {
   Segmenter segmenter;
   RecentlyTold told;
   TooBigLimit too_big;
+  FloodLimit floods;
   rte_mempool* pool = nullptr;  // copies, headers and segments
 
   SpscRing<LearnMessage> learned{32768};

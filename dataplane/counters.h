@@ -34,6 +34,33 @@ struct PortCounters {
   Counter tx_drops;  // frames that died in its transmit queue
 };
 
+// How often GENEVE options of a class came that nobody knows; of the first classes by name, of the rest together.
+class UnknownOptions {
+ public:
+  static constexpr size_t kClasses = 64;
+  struct Class {
+    std::atomic<uint32_t> number{0};  // the class plus 1; 0: free
+    Counter count;
+  };
+
+  void add(uint16_t option_class) noexcept {
+    for (Class& entry : classes_) {
+      const uint32_t number = entry.number.load(std::memory_order_relaxed);
+      if (number == 0) entry.number.store(option_class + 1U, std::memory_order_relaxed);
+      if (number != 0 && number != option_class + 1U) continue;
+      entry.count.add(1);
+      return;
+    }
+    others_.add(1);
+  }
+  const std::array<Class, kClasses>& classes() const noexcept { return classes_; }
+  uint64_t others() const noexcept { return others_.get(); }
+
+ private:
+  std::array<Class, kClasses> classes_{};
+  Counter others_;
+};
+
 struct alignas(64) WorkerCounters {
   std::array<Counter, kDropReasons> drops;
   Counter rx_packets;
@@ -46,6 +73,7 @@ struct alignas(64) WorkerCounters {
   Counter cache_hits;
   Counter cache_misses;
   Counter cache_entries;  // a level, not a sum
+  UnknownOptions unknown_options;
   LazyArray<PortCounters> ports{kMaxPorts};
   LazyArray<TrafficCounters> tunnels{kMaxAdjacencies};  // by adjacency index
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dataplane/geneve_options.h"
 #include "dataplane/intent.h"
 #include "dataplane/marked_tunnel.h"
 #include "dataplane/parse.h"
@@ -85,6 +86,10 @@ void strip(rte_mbuf* m, const OuterFrame& outer) noexcept {
   }
 }
 
+bool any_contains(const std::vector<IpPrefix>& prefixes, const IpAddress& address) noexcept {
+  return std::ranges::any_of(prefixes, [&](const IpPrefix& prefix) { return prefix.contains(address); });
+}
+
 // The tunnel an outer frame belongs to, or why there is none. Bursts mostly come from one tunnel, so the last answer is
 // tried first, be it that there is none.
 class TunnelFinder {
@@ -103,14 +108,19 @@ class TunnelFinder {
   void look_up(const rte_mbuf* m, const TunnelKey& key) noexcept {
     any_ = true;
     last_key_ = key;
+    const Adjacency* const marked = marked_tunnel(w_.tables, m, key);
+    look_up(key, marked != nullptr ? marked->index : w_.tunnels->find(key));
+    // A GRE key is a VSID and some entropy to NVGRE.
+    if (last_reason_ == DropReason::unknown_vni && key.may_be_nvgre()) {
+      look_up(key.as_nvgre(), w_.tunnels->find(key.as_nvgre()));
+    }
+  }
+
+  void look_up(const TunnelKey& key, AdjacencyIndex index) noexcept {
     last_ = nullptr;
     stranger_of_ = kNoAdjacency;
-    const Adjacency* const marked = marked_tunnel(w_.tables, m, key);
-    const AdjacencyIndex index = marked != nullptr ? marked->index : w_.tunnels->find(key);
-    if (index == kNoAdjacency) {
-      look_for_group(key);
-      return;
-    }
+    // A record without a source is no VTEP's.
+    if (index == kNoAdjacency || key.remote == IpAddress{}) return look_for_group(key);
     const Adjacency* const found = w_.tables.adjacency(index);
     const bool assigned = found != nullptr && found->bridge != kNoBridge;
     last_ = assigned ? found : nullptr;
@@ -129,8 +139,7 @@ class TunnelFinder {
     const Adjacency* const adjacency = w_.tables.adjacency(group);
     if (found == tunnels->end() || adjacency == nullptr || adjacency->bridge == kNoBridge) {
       last_reason_ = DropReason::tunnel_unassigned;
-    } else if (const auto& from = found->second;
-               !from.empty() && std::ranges::none_of(from, [&](const auto& p) { return p.contains(key.remote); })) {
+    } else if (!found->second.empty() && !any_contains(found->second, key.remote)) {
       last_reason_ = DropReason::source_not_allowed;
     } else {
       last_reason_ = DropReason::none;
@@ -146,6 +155,18 @@ class TunnelFinder {
   DropReason last_reason_ = DropReason::none;
 };
 
+// Why a tunnel doesn't take a frame that is its own; none: it does.
+DropReason refused_by(WorkerContext& w, const rte_mbuf* m, const OuterFrame& outer, const Adjacency& in) noexcept {
+  if (outer.zero_checksum && in.kind == AdjacencyKind::geneve && (in.receive_rules & kZeroChecksumOk) == 0) {
+    return DropReason::udp_zero_checksum;
+  }
+  if (!outer.plain_gre && in.kind == AdjacencyKind::nvgre) return DropReason::gre_flags;  // RFC 7637 section 3.2
+  if (outer.options_offset != 0 || (in.receive_rules & kMatchOptions) != 0) [[unlikely]] {
+    return check_geneve_options(w, m, outer, in);
+  }
+  return DropReason::none;
+}
+
 // Null when the frame has left: dropped, or with the control thread.
 const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m, TunnelFinder& tunnels) noexcept {
   OuterFrame outer;
@@ -159,6 +180,10 @@ const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m,
       drop(w, m, outer.reason);
       return nullptr;
   }
+  if (!port.allow_from.empty() && !any_contains(port.allow_from, outer.key.remote)) {
+    drop(w, m, DropReason::source_not_allowed);
+    return nullptr;
+  }
   DropReason reason = DropReason::none;
   const Adjacency* const in = tunnels.find(m, outer.key, reason);
   if (in == nullptr) {
@@ -169,8 +194,9 @@ const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m,
     }
     return nullptr;
   }
-  if (outer.zero_checksum && in->kind == AdjacencyKind::geneve && !in->zero_checksum_ok) {
-    drop(w, m, DropReason::udp_zero_checksum);
+  reason = refused_by(w, m, outer, *in);
+  if (reason != DropReason::none) {
+    drop(w, m, reason);
     return nullptr;
   }
   // The inner Ethernet header must lie in the first segment, as every header must.

@@ -20,6 +20,7 @@ namespace causeway {
   X(same_port, "destination is behind the port it came from")                                               \
   X(split_horizon, "from one isolated port to another")                                                     \
   X(no_flood_target, "nobody else in the bridge to flood to")                                               \
+  X(flood_limit, "flooded more often than the port's flood-rate allows")                                    \
   X(port_down, "the way out is down or gone")                                                               \
   X(too_big, "larger than the way out's MTU")                                                               \
   X(vlan_not_member, "VLAN (or tag) that the port or tunnel it came in by does not carry")                  \
@@ -52,6 +53,7 @@ namespace causeway {
   X(inner_too_short, "inner frame under 14 bytes")                                                          \
   X(tunnel_unassigned, "tunnel is in no bridge")                                                            \
   X(source_not_allowed, "source that `allow-from` doesn't name")                                            \
+  X(geneve_mismatch, "GENEVE without the options that the tunnel wants (match-options)")                    \
   X(vtep_limit, "from a new VTEP of a multicast tunnel that has learnt as many as it may")                  \
   /* way to the control thread and back */                                                                  \
   X(control_queue_full, "control thread's queue full (ARP, ND, ICMP or unresolved neighbor)")               \

@@ -40,12 +40,13 @@ namespace {
 
 Outer outer_of(const Adjacency& to) noexcept {
   static_assert(static_cast<int>(AdjacencyKind::geneve) == 1 && static_cast<int>(AdjacencyKind::gretap) == 3);
-  return static_cast<Outer>(2 * static_cast<unsigned>(to.kind) - 1 + (to.ipv6 ? 1 : 0));
+  const AdjacencyKind kind = is_gre(to.kind) ? AdjacencyKind::gretap : to.kind;
+  return static_cast<Outer>(2 * static_cast<unsigned>(kind) - 1 + (to.ipv6 ? 1 : 0));
 }
 
 // The outer checksum's field, null where there is none.
 be16* outer_checksum(rte_mbuf* m, const Adjacency& to) noexcept {
-  if (to.kind != AdjacencyKind::gretap) {
+  if (!is_gre(to.kind)) {
     return to.udp_checksum ? &rte_pktmbuf_mtod_offset(m, UdpHeader*, to.udp_offset)->checksum : nullptr;
   }
   const auto* gre = rte_pktmbuf_mtod_offset(m, const GreHeader*, to.udp_offset);
@@ -83,7 +84,7 @@ void finish_outer(rte_mbuf* m, const Adjacency& to) noexcept {
   be16* const field = outer_checksum(m, to);
   if (has_intent(m)) move_intent(m, to, field != nullptr);
   if (field == nullptr) return;
-  const bool udp = to.kind != AdjacencyKind::gretap;
+  const bool udp = !is_gre(to.kind);
   if ((m->ol_flags & kNeedsSegment) != 0) {
     if (udp) *field = kOuterChecksumWanted;  // one per segment: whoever cuts fills it
     return;

@@ -11,6 +11,7 @@
 #include "dataplane/intent.h"
 #include "dataplane/parse.h"
 #include "dataplane/vlan_tag.h"
+#include "dataplane/wire/gre.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/ipv6.h"
 #include "dataplane/wire/udp.h"
@@ -53,7 +54,8 @@ struct EncapPlan {
         tos(to.tos),
         tos_mask(to.inherit_tos ? 0xff : kEcnMask),
         ipv6(to.ipv6),
-        udp(to.kind != AdjacencyKind::gretap) {}
+        udp(!is_gre(to.kind)),
+        nvgre(to.kind == AdjacencyKind::nvgre) {}
 
   const uint8_t* template_end;
   uint16_t ip_sum;
@@ -64,6 +66,7 @@ struct EncapPlan {
   uint8_t tos_mask;  // what is copied from the inner tos
   bool ipv6;
   bool udp;
+  bool nvgre;
 };
 
 // What must be free in front of a frame for templates to be copied in a few vector moves of a fixed size, which write
@@ -116,6 +119,8 @@ inline void write_outer(uint8_t* outer, const EncapPlan& plan, uint16_t room, ui
     auto* udp = reinterpret_cast<UdpHeader*>(outer + plan.udp_offset);
     udp->source_port.set(static_cast<uint16_t>(kFirstSourcePort + (uint64_t{flow.entropy} * kSourcePorts >> 32)));
     udp->length_bytes.set(static_cast<uint16_t>(frame_bytes - plan.udp_offset));
+  } else if (plan.nvgre) {
+    outer[plan.udp_offset + kNvgreFlowIdOffset] = static_cast<uint8_t>(flow.entropy >> 24);
   }
 }
 
@@ -129,7 +134,7 @@ inline rte_mbuf* encap(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) n
   }
   const auto room = static_cast<uint16_t>(rte_pktmbuf_headroom(m) + to.outer_bytes);
   write_outer(rte_pktmbuf_mtod(m, uint8_t*), EncapPlan(to), room, rte_pktmbuf_pkt_len(m), flow);
-  if (to.udp_checksum || has_intent(m) || to.kind == AdjacencyKind::gretap) finish_outer(m, to);
+  if (to.udp_checksum || has_intent(m) || is_gre(to.kind)) finish_outer(m, to);
   return m;
 }
 

@@ -71,6 +71,11 @@ const BridgeEntry::Members& flooded_to(const BridgeEntry& bridge, const rte_mbuf
 }
 
 void flood(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
+  const PortEntry* const port = w.tables.port(w.ingress);
+  if (port != nullptr && port->flood_rate != 0 && !w.floods.take(w.ingress, port->flood_rate, w.now_s)) {
+    drop(w, frame, DropReason::flood_limit);
+    return;
+  }
   const BridgeEntry* const bridge = w.tables.bridge(in.bridge);
   const Adjacency* last = nullptr;
   if (bridge != nullptr) {

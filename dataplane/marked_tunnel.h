@@ -17,7 +17,9 @@ namespace causeway {
 
 // Whether frames that this adjacency sends and those of `key` are the two directions of one tunnel.
 inline bool is_tunnel_of(const Adjacency& adjacency, const TunnelKey& key) noexcept {
-  if (adjacency.kind != key.kind || adjacency.kind == AdjacencyKind::port) return false;
+  if (adjacency.kind != key.kind || adjacency.kind == AdjacencyKind::port || adjacency.kind == AdjacencyKind::nvgre) {
+    return false;
+  }
   if (adjacency.ipv6 != key.remote.is_v6()) return false;
   const uint8_t* const outer = adjacency.outer.data.data() + OuterTemplate::kCapacity - adjacency.outer_bytes;
   const uint8_t* const l4 = outer + adjacency.udp_offset;

@@ -94,7 +94,9 @@ class OuterCache {
                 const Adjacency& in) noexcept {
     const bool ipv4 = outer[12] == 0x08 && outer[13] == 0x00;
     const bool plain = inner_offset == kOuterBytes && ipv4 && (outer[15] & 1) == 0 && outer[40] == 0 && outer[41] == 0;
-    if (!plain || in.kind == AdjacencyKind::gretap || ((word_at<uint64_t>(outer) ^ mac) & kMacMask) != 0) return;
+    if (!plain || is_gre(in.kind) || (in.receive_rules & kMatchOptions) != 0 ||
+        ((word_at<uint64_t>(outer) ^ mac) & kMacMask) != 0)
+      return;
     const OuterWords words = OuterWords::read(outer);
     entries_[slot_of(words)] = {
         words, &in, validity(port, epoch), in.index, fold(sum_frame(outer + 26, 8, 0)), in.kind, in.vlan_rules};

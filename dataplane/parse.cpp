@@ -26,18 +26,16 @@ bool is_ours(const PortEntry& port, const IpAddress& address) noexcept {
   return std::ranges::any_of(port.addresses, [&](const IpAddress& own) { return own == address; });
 }
 
-// RFC 8926 section 3.5: options must fill the announced length exactly. Critical ones are looked for
-// only if the header says there are some.
-DropReason check_geneve_options(const rte_mbuf* m, uint32_t offset, uint32_t end, bool has_critical) noexcept {
+// RFC 8926 section 3.5: options must fill the announced length exactly.
+bool options_fill(const rte_mbuf* m, uint32_t offset, uint32_t end) noexcept {
   while (offset < end) {
     const auto* option = header_at<GeneveOption>(m, offset);
     if (option == nullptr || offset + sizeof(GeneveOption) + option->data_bytes() > end) {
-      return DropReason::geneve_options;
+      return false;
     }
-    if (has_critical && option->is_critical()) return DropReason::geneve_critical;
     offset += static_cast<uint32_t>(sizeof(GeneveOption)) + option->data_bytes();
   }
-  return DropReason::none;
+  return true;
 }
 
 [[gnu::always_inline]] inline Verdict parse_geneve(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcept {
@@ -49,9 +47,10 @@ DropReason check_geneve_options(const rte_mbuf* m, uint32_t offset, uint32_t end
   const uint32_t inner = offset + geneve->header_bytes();
   if (inner > outer.end || inner > rte_pktmbuf_data_len(m)) return dead(outer, DropReason::geneve_options);
   if (geneve->options_bytes() != 0) [[unlikely]] {
-    const DropReason reason =
-        check_geneve_options(m, offset + static_cast<uint32_t>(sizeof(GeneveHeader)), inner, geneve->has_critical());
-    if (reason != DropReason::none) return dead(outer, reason);
+    const uint32_t options = offset + static_cast<uint32_t>(sizeof(GeneveHeader));
+    if (!options_fill(m, options, inner)) return dead(outer, DropReason::geneve_options);
+    outer.options_offset = static_cast<uint16_t>(options);
+    outer.critical = geneve->has_critical();
   }
   outer.key.id = geneve->vni.get();
   outer.inner_offset = static_cast<uint16_t>(inner);
@@ -78,6 +77,7 @@ Verdict parse_gre(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcep
     return dead(outer, DropReason::gre_checksum);
   }
   outer.key.kind = AdjacencyKind::gretap;
+  outer.plain_gre = !gre->has_checksum() && !gre->has_sequence();
   outer.key.keyless = gre->has_key() ? 0 : 1;
   if (gre->has_key()) outer.key.id = header_at<be32>(m, offset + gre->key_offset())->get();
   outer.inner_offset = static_cast<uint16_t>(inner);

@@ -54,6 +54,9 @@ struct OuterFrame {
   DropReason reason = DropReason::none;  // with Verdict::dead
   uint8_t ecn = 0;                       // of the outer IP header
   bool zero_checksum = false;            // IPv6 and UDP checksum 0
+  bool plain_gre = true;                 // neither checksum nor sequence number
+  bool critical = false;                 // GENEVE: the header says that there are critical options
+  uint16_t options_offset = 0;           // of GENEVE's options, which go up to the inner frame; 0: none
   uint16_t ip_offset = 0;
   uint16_t inner_offset = 0;  // of the inner Ethernet header
   uint32_t end = 0;           // bytes from the frame's start to the inner frame's end

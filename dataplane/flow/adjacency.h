@@ -21,7 +21,12 @@ inline constexpr PortIndex kNoPort = 0xffff;
 // What a port carries on top of its MTU: an Ethernet header with one VLAN tag.
 inline constexpr uint32_t kPortHeaderBytes = 18;
 
-enum class AdjacencyKind : uint8_t { port, geneve, vxlan, gretap };
+enum class AdjacencyKind : uint8_t { port, geneve, vxlan, gretap, nvgre };
+constexpr bool is_gre(AdjacencyKind kind) noexcept { return kind >= AdjacencyKind::gretap; }
+
+// What a tunnel's end takes or wants on receive.
+inline constexpr uint8_t kZeroChecksumOk = 1;  // GENEVE over IPv6: UDP checksum 0
+inline constexpr uint8_t kMatchOptions = 2;    // GENEVE: only frames that carry the tunnel's options
 
 // Outer headers, built once per tunnel and neighbor, right-aligned: the last `outer_bytes` go in front
 // of the inner frame. Lengths, checksums and the UDP source port in them are zero.
@@ -55,17 +60,17 @@ struct alignas(64) Adjacency {
   AdjacencyKind kind = AdjacencyKind::port;
   // none: frames may leave. neighbor_unresolved: they go to the control thread's queue. Else: they die of it.
   DropReason blocked = DropReason::port_down;
-  bool isolated = false;          // split horizon: no frame from isolated to isolated
-  bool ipv6 = false;              // the outer IP version
-  bool udp_checksum = false;      // filled on transmit
-  bool inherit_tos = false;       // DSCP from the inner IP header
-  bool zero_checksum_ok = false;  // GENEVE over IPv6: accept UDP checksum 0
-  uint8_t outer_bytes = 0;        // 0 for a port
-  uint8_t ip_offset = 0;          // of the outer IP header from the outer frame's start
-  uint8_t udp_offset = 0;         // of the outer UDP or GRE header
-  uint8_t tos = 0;                // of the outer IP header, before what is copied from the inner one
-  bool vlan_rules = false;        // `vlan` has some
-  PortIndex port = 0;             // the way out
+  bool isolated = false;      // split horizon: no frame from isolated to isolated
+  bool ipv6 = false;          // the outer IP version
+  bool udp_checksum = false;  // filled on transmit
+  bool inherit_tos = false;   // DSCP from the inner IP header
+  uint8_t receive_rules = 0;  // kZeroChecksumOk, kMatchOptions
+  uint8_t outer_bytes = 0;    // 0 for a port
+  uint8_t ip_offset = 0;      // of the outer IP header from the outer frame's start
+  uint8_t udp_offset = 0;     // of the outer UDP or GRE header
+  uint8_t tos = 0;            // of the outer IP header, before what is copied from the inner one
+  bool vlan_rules = false;    // `vlan` has some
+  PortIndex port = 0;         // the way out
   BridgeIndex bridge = kNoBridge;
   uint16_t max_frame_bytes = 0;  // largest frame (Ethernet header included, before encap) that fits the MTU
   uint16_t ip_sum = 0;           // IPv4: folded sum of the template's header, not inverted

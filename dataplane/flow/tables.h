@@ -31,6 +31,8 @@ struct PortEntry {
   std::vector<IpAddress> addresses;  // underlay: every address that frames to us may carry
   // A device that has VLAN interfaces: the port of each VLAN, kNoPort where there is none. Else empty.
   std::vector<PortIndex> port_of_vlan;
+  std::vector<IpPrefix> allow_from;  // underlay: whom tunnels are taken from; empty: anybody
+  uint32_t flood_rate = 0;           // frames a second that a worker floods for this port; 0: any number
 };
 
 struct BridgeEntry {
@@ -48,6 +50,14 @@ struct UdpListener {
 };
 using UdpListeners = std::vector<UdpListener>;
 
+// GENEVE options that a tunnel's end knows, by its adjacency.
+struct KnownOption {
+  uint16_t option_class = 0;
+  uint8_t type = 0;
+  std::vector<uint8_t> data;
+};
+using KnownOptions = std::unordered_map<AdjacencyIndex, std::vector<KnownOption>>;
+
 // Multicast tunnels, by their group's adjacency: who may be learnt; empty: anybody.
 using GroupTunnels = std::unordered_map<AdjacencyIndex, std::vector<IpPrefix>>;
 
@@ -57,6 +67,7 @@ struct Tables {
   LazyArray<std::atomic<const BridgeEntry*>> bridges{1U << 16};
   std::atomic<const UdpListeners*> udp_listeners{nullptr};
   std::atomic<const GroupTunnels*> group_tunnels{nullptr};
+  std::atomic<const KnownOptions*> known_options{nullptr};
   std::atomic<const FdbTable*> fdb{nullptr};
   std::atomic<const TunnelTable*> tunnels{nullptr};
   Quiescence quiescence;

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "dataplane/flow/adjacency.h"
+#include "dataplane/wire/gre.h"
 
 namespace causeway {
 
@@ -30,6 +31,14 @@ struct TunnelKey {
   TunnelKey any_source() const noexcept {
     TunnelKey key = *this;
     key.remote = IpAddress{};
+    return key;
+  }
+  // Of GRE with a key, which NVGRE reads otherwise.
+  bool may_be_nvgre() const noexcept { return kind == AdjacencyKind::gretap && keyless == 0; }
+  TunnelKey as_nvgre() const noexcept {
+    TunnelKey key = *this;
+    key.kind = AdjacencyKind::nvgre;
+    key.id = nvgre_vsid(id);
     return key;
   }
   bool operator==(const TunnelKey&) const = default;

@@ -1,4 +1,4 @@
-// GRE (RFC 2784) with key and sequence number (RFC 2890).
+// GRE (RFC 2784) with key and sequence number (RFC 2890), and NVGRE (RFC 7637).
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,11 @@ inline constexpr uint16_t kGreVersionMask = 0x0007;
 // RFC 2784 section 2.3: a receiver discards a packet with any of bits 1 to 5 set; RFC 2890 takes bits 2 (K)
 // and 3 (S) out of these. The other reserved bits are ignored.
 inline constexpr uint16_t kGreMustBeZero = 0x4c00;
+
+// RFC 7637 section 3.2: the key is a VSID of 24 bits and 8 bits of entropy; there are no other optional words.
+inline constexpr uint8_t kNvgreFlowIdOffset = 7;
+constexpr uint32_t nvgre_vsid(uint32_t key) noexcept { return key >> 8; }
+constexpr uint32_t nvgre_key(uint32_t vsid) noexcept { return vsid << 8; }
 
 // RFC 2784 section 2.1, RFC 2890 section 2. Each optional word is there only if its flag is set, in this order.
 //

@@ -46,18 +46,25 @@ tunnels:
   gre4: {mode: gretap, key: 7, local: 172.31.0.1, remote: 172.31.0.2}
   gre4nokey: {mode: gretap, local: 172.31.0.1, remote: 172.31.0.2}
   gre4sum: {mode: gretap, key: 9, local: 172.31.0.1, remote: 172.31.0.2, checksum: true}
+  gre4keys: {mode: gretap, keys: {input: 21, output: 22}, local: 172.31.0.1, remote: 172.31.0.2}
+  vx4keys: {mode: vxlan, keys: {input: 321, output: 322}, local: 172.31.0.1, remote: 172.31.0.2}
+  nv4: {mode: nvgre, id: 0x123456, local: 172.31.0.1, remote: 172.31.0.2}
+  nv6: {mode: nvgre, id: 0x123456, local: "fd00:31::1", remote: "fd00:31::2", ttl: 7}
+  gnv4match: {mode: geneve, id: 135, local: 172.31.0.1, remote: 172.31.0.2, match-options: true,
+              options: [{class: 0x0102, type: 0x83, data: "a1a2a3a4"}, {class: 0x0103, type: 1}]}
   gre6: {mode: gretap, key: 7, local: "fd00:31::1", remote: "fd00:31::2"}
 bridges:
   br0:
     interfaces: [lan0, gnv4, gnv6, gnv6zero, gnv4port, gnv4sum, gnv4tos, gnv4inherit, gnv6inherit, gnv4other, vx4, vx6,
-                 vx6nosum, vx4ecn, gnv4opt, gnv6opt, gre4, gre4nokey, gre4sum, gre6]
+                 vx6nosum, vx4ecn, gnv4opt, gnv6opt, gre4, gre4nokey, gre4sum, gre6, gre4keys, vx4keys, nv4, nv6, gnv4match]
     static-macs:
 )";
 
 // Behind each a static MAC, 02:00:00:00:02:01 and so on.
 constexpr const char* kTunnelsInOrder[] = {"gnv4",        "gnv6",      "gnv4port", "gnv4sum", "gnv4tos",  "gnv4inherit",
                                            "gnv6inherit", "gnv4other", "vx4",      "vx6",     "vx6nosum", "vx4ecn",
-                                           "gre4",        "gre4nokey", "gre4sum",  "gre6",    "gnv4opt",  "gnv6opt"};
+                                           "gre4",        "gre4nokey", "gre4sum",  "gre6",    "gnv4opt",  "gnv6opt",
+                                           "gre4keys",    "vx4keys",   "nv4",      "nv6"};
 
 }  // namespace
 

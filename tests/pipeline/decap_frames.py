@@ -258,6 +258,59 @@ def gre_rows(rows):
     rows.drop("inner-13-bytes", "inner_too_short", gre(inside=raw(inner)[:13]))
 
 
+def nvgre_rows(rows):
+    inner = inner_frame()
+
+    def nvgre(vsid=0x123456, **fields):
+        return encapsulated("nvgre", vsid, fields.pop("inside", inner), **fields)
+
+    rows.accept("right", nvgre(), inner)
+    for flow in (1, 0x80, 0xFF):
+        rows.accept(f"flow-{flow}", nvgre(flow=flow), inner)
+    rows.accept("ipv6", nvgre(family=6, flow=9), inner)
+    rows.drop("checksum", "gre_flags", nvgre(checksum=True))
+    rows.drop("sequence", "gre_flags", nvgre(seqnum_present=1, seqence_number=1))
+    rows.drop("unknown-vsid", "unknown_vni", nvgre(0x123457))
+    rows.drop("stranger", "unknown_remote", nvgre(remote=9, flow=3))
+    rows.drop("no-key", "unknown_remote", encapsulated("gretap", None, inner, remote=9))
+    rows.drop("inner-13-bytes", "inner_too_short", nvgre(inside=raw(inner)[:13]))
+
+
+def keys_rows(rows):
+    inner = inner_frame()
+    rows.accept("gretap-in", encapsulated("gretap", 21, inner), inner)
+    rows.drop("gretap-out", "unknown_vni", encapsulated("gretap", 22, inner))
+    rows.accept("vxlan-in", encapsulated("vxlan", 321, inner), inner)
+    rows.drop("vxlan-out", "unknown_vni", encapsulated("vxlan", 322, inner))
+
+
+def options_rows(rows):
+    """What a tunnel that knows options takes: gnv4match wants both of its own, gnv4opt only knows its one."""
+    inner = inner_frame()
+    first = GeneveOptions(classid=0x0102, type=0x83, data=bytes.fromhex("a1a2a3a4"))
+    second = GeneveOptions(classid=0x0103, type=1)
+    other = GeneveOptions(classid=0x0999, type=1, data=b"\1" * 4)
+    critical = GeneveOptions(classid=0x0999, type=0x81)
+
+    def match(*options, **fields):
+        return encapsulated("geneve", 135, inner, **{"critical": 1, "options": list(options), **fields})
+
+    rows.accept("both", match(first, second), inner)
+    rows.accept("in-another-order-and-more", match(second, other, first), inner)
+    rows.accept("c-bit-clear", match(first, second, critical=0), inner)
+    rows.drop("none", "geneve_mismatch", match(critical=0))
+    rows.drop("one", "geneve_mismatch", match(first))
+    rows.drop("other-data", "geneve_mismatch", match(GeneveOptions(classid=0x0102, type=0x83, data=b"\0" * 4), second))
+    rows.drop("shorter-data", "geneve_mismatch", match(GeneveOptions(classid=0x0102, type=0x83), second))
+    rows.drop("other-class", "geneve_mismatch", match(first, GeneveOptions(classid=0x0104, type=1)))
+    rows.drop("critical-unknown", "geneve_critical", match(first, second, critical))
+    rows.accept("known-not-wanted", encapsulated("geneve", 133, inner, options=[other]), inner)
+    rows.drop("critical-of-known-class", "geneve_critical", encapsulated(
+        "geneve", 133, inner, critical=1, options=[GeneveOptions(classid=0x0102, type=0x84)]))
+    rows.accept("critical-known", encapsulated("geneve", 134, inner, family=6, critical=1, options=[
+        GeneveOptions(classid=0xFFFF, type=0x84, data=b"\7" * 8)]), inner)
+
+
 # RFC 6040 section 4.2, figure 4: [inner][outer] -> inner, None: drop.
 NOT_ECT, ECT_1, ECT_0, CE = 0, 1, 2, 3
 RFC_6040 = {
@@ -296,6 +349,7 @@ def ecn_rows(rows):
 
 def write_decap(out):
     groups = {"ipv4": ipv4_rows, "ipv6": ipv6_rows, "udp": udp_rows, "geneve": geneve_rows, "vxlan": vxlan_rows,
-              "gre": gre_rows, "ecn": ecn_rows}
+              "gre": gre_rows, "nvgre": nvgre_rows, "keys": keys_rows, "options": options_rows,
+              "ecn": ecn_rows}
     for group, write in groups.items():
         write(Rows(out, group))

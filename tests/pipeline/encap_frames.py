@@ -28,6 +28,10 @@ TUNNELS = {
     "gre6": (0x10, "gretap", 7, 6, 2, None, 0, 64, None),
     "gnv4opt": (0x11, "geneve", 133, 4, 2, None, 0, 64, None),
     "gnv6opt": (0x12, "geneve", 134, 6, 2, None, 0, 64, None),
+    "gre4keys": (0x13, "gretap", 22, 4, 2, None, 0, 64, None),
+    "vx4keys": (0x14, "vxlan", 322, 4, 2, None, 0, 64, None),
+    "nv4": (0x15, "nvgre", 0x123456, 4, 2, None, 0, 64, None),
+    "nv6": (0x16, "nvgre", 0x123456, 6, 2, None, 0, 7, None),
 }
 # Of the tunnel's header: class, type, data.
 OPTIONS = {

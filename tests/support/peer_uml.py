@@ -169,6 +169,14 @@ class UmlPeer:
                  f"ip link add gnv0 type geneve id {vni} remote {remote} dstport {udp_port} ttl 64 df set && "
                  f"ip link set gnv0 mtu 1450 up && ip addr add {inner_address} dev gnv0")
 
+    def add_gretap(self, address, remote, inner_address, *options):
+        """The same with gre0, a gretap; `options` are ip-link's: "key", "7", "csum", "seq", ..."""
+        self.run("modprobe -d /run/root ip_gre && "
+                 "sysctl -qew net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1")
+        self.run(f"ip link set vec0 up && ip addr add {address} dev vec0 && "
+                 f"ip link add tap0 type gretap local {address.split('/')[0]} remote {remote} ttl 64 {' '.join(options)} && "
+                 f"ip link set tap0 mtu 1450 up && ip addr add {inner_address} dev tap0")
+
     def stop(self, timeout=15):
         with open(os.path.join(self.channel, "halt"), "w"):
             pass
