@@ -36,7 +36,7 @@ std::vector<NextHop> Underlay::routes(const IpAddress& local, const IpAddress& r
   const auto is_locals = [&](const NextHop& hop) { return is_in_network_of(hop.port, local); };
   if (std::ranges::any_of(hops, is_locals)) std::erase_if(hops, std::not_fn(is_locals));
   std::ranges::sort(hops);
-  hops.erase(std::ranges::unique(hops).begin(), hops.end());
+  hops.erase(std::unique(hops.begin(), hops.end()), hops.end());
   return hops;
 }
 

@@ -46,8 +46,8 @@ class Underlay {
   std::vector<NextHop> group_route(const std::string& link, const IpAddress& local, const IpAddress& group) const;
 
   bool owns(PortIndex port, const IpAddress& address) const;
-  // What packets that come in by `port` may be addressed to: any underlay's addresses, the port's groups.
-  std::vector<IpAddress> accepted(PortIndex port) const;
+  // What packets may be addressed to that come in by `accepting`: any underlay's addresses, the port's groups.
+  std::vector<IpAddress> accepted(PortIndex accepting) const;
   bool is_own(const IpAddress& address) const;
   // An address of `port` for talking to `peer`: one in the same network if there is one.
   std::optional<IpAddress> source_for(PortIndex port, const IpAddress& peer) const;
