@@ -49,7 +49,7 @@ class Bed:
             again = retransmitted(server) - before
             assert again < size_bytes / 1400 / 1000, f"{again} segments sent again"
         for daemon in self.gateways:
-            assert daemon.drops() == {}
+            assert daemon.lost() == {}
             assert [row["name"] for row in daemon.ctl("show", "ports") if row["tx_drops"] or row["rx_drops"]] == []
 
 
@@ -175,4 +175,4 @@ def test_a_tunnel_that_containers_make_themselves(lab, mode):
         assert fetched["sent"] == fetched["received"]
     assert capture.stop().size_bytes() > 20_000  # the containers do hand over super-packets
     for daemon in bed.gateways:
-        assert daemon.drops() == {}
+        assert daemon.lost() == {}

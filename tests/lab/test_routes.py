@@ -74,7 +74,7 @@ def test_equal_cost_paths_and_a_link_that_fails(lab):
     assert traffic.ping(c1, c2.ip4, count=3)
     for capture in captures:
         assert capture.stop().broken() == []
-    assert fabric.gateways[1].drops() == {}
+    assert fabric.gateways[1].lost() == {}
 
 
 def test_a_router_that_dies_silently(lab):

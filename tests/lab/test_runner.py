@@ -135,7 +135,9 @@ with Lab() as lab:
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_after(signum, tmp_path):
-    child = Process([sys.executable, "-c", RUN_THAT_IS_ENDED], tmp_path / "log", "a run", cwd=TOP)
+    # What a shell starts in the background ignores SIGINT, and so would this.
+    command = ["env", "--default-signal=INT", sys.executable, "-c", RUN_THAT_IS_ENDED]
+    child = Process(command, tmp_path / "log", "a run", cwd=TOP)
     child.wait_for("cwlab-")
     wait_until(lambda: child.output().rstrip().endswith("-"), 10, "the run is up")
     prefix = child.output().split()[-1]

@@ -101,6 +101,10 @@ class Causeway:
         """reason -> count, only those that are not zero."""
         return {reason: count for reason, count in self.ctl("stats")["drops"].items() if count}
 
+    def lost(self):
+        """drops() without what hosts and routers say to everybody: announcements, membership reports."""
+        return {reason: count for reason, count in self.drops().items() if reason != "control_ignored"}
+
     def cpu_s(self):
         """Processor time so far, all threads, user and system."""
         with open(f"/proc/{self.pid}/stat") as stat:
