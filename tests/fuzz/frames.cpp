@@ -57,9 +57,9 @@ bool with_vnet_header(std::span<const uint8_t> bytes, rte_mbuf* m) {
 Bed& bed_for(bool big_frames) {
   TxCapabilities big = Bed::default_capabilities();
   big.add(Outer::none, TxCapabilities::kChecksum | TxCapabilities::kTcp);
-  static auto* const small_bed = new Bed(every_tunnel());
-  static auto* const big_bed = new Bed(every_tunnel(), big);
-  return big_frames ? *big_bed : *small_bed;
+  static Bed small_bed(every_tunnel());
+  static Bed big_bed(every_tunnel(), big);
+  return big_frames ? big_bed : small_bed;
 }
 
 void check_sent(Bed& bed) {

@@ -55,10 +55,10 @@ using namespace causeway::test;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size > 64 * 1024) return 0;  // less than the socket's buffer
-  static auto* const service = new Service;
+  static Service service;
   static unsigned inputs = 0;
-  if (inputs++ % 64 == 0) service->start_afresh();
-  const int fd = connect_to(service->server.path());
+  if (inputs++ % 64 == 0) service.start_afresh();
+  const int fd = connect_to(service.server.path());
   if (send(fd, data, size, MSG_NOSIGNAL) != static_cast<ssize_t>(size)) std::abort();
   shutdown(fd, SHUT_WR);
   size_t lines = 1;
@@ -66,8 +66,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   char answer[4096];
   bool ended = false;
   for (size_t round = 0; round < 1000 + lines && !ended; ++round) {
-    service->loop.run_once(std::chrono::nanoseconds(0));
-    service->bed.run();
+    service.loop.run_once(std::chrono::nanoseconds(0));
+    service.bed.run();
     for (ssize_t got = 1; got > 0 && !ended;) {
       got = recv(fd, answer, sizeof(answer), 0);
       ended = got == 0;
