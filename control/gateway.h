@@ -83,7 +83,7 @@ class Gateway {
   Neighbors::Hooks neighbor_hooks();
   Memberships::Hooks membership_hooks();
   void learn_anew(const std::string& interface);
-  void limit_macs(const std::string& ethernet);
+  void limit_macs(const std::string& name);
   void set_neighbors(PortIndex port, const std::vector<config::StaticNeighbor>& before,
                      const std::vector<config::StaticNeighbor>& after);
   void set_own_groups(PortIndex port, const std::vector<IpPrefix>& before, const std::vector<IpPrefix>& after);

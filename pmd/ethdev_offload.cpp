@@ -258,7 +258,7 @@ bool translate_intent(rte_mbuf* frame, const TunnelFlags& tunnels) noexcept {
   if (!segment) return true;
   const bool tcp = intent.csum_offset == 16;
   const auto* l4 = rte_pktmbuf_mtod_offset(frame, const uint8_t*, intent.csum_start);
-  frame->l4_len = static_cast<uint8_t>(tcp ? (l4[12] >> 4) * 4U : sizeof(rte_udp_hdr));
+  frame->l4_len = static_cast<uint8_t>(tcp ? (l4[12] >> 4) * size_t{4} : sizeof(rte_udp_hdr));
   frame->tso_segsz = intent.gso_size;
   frame->ol_flags |= tcp ? RTE_MBUF_F_TX_TCP_SEG : RTE_MBUF_F_TX_UDP_SEG;
   if ((headers.flags & RTE_MBUF_F_TX_IPV4) != 0) frame->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
