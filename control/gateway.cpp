@@ -316,7 +316,8 @@ void Gateway::receive(const PuntedFrame& punted) {
 // The answer goes back to where the frame came from, through the worker that had it.
 void Gateway::answer_too_big(const PuntedFrame& punted) {
   const Adjacency* const to = adjacencies_.get(punted.adjacency);
-  rte_mbuf* const answer = to != nullptr && too_big_.take(punted.port, now_s()) ? rte_pktmbuf_alloc(pool_) : nullptr;
+  const bool may = to != nullptr && too_big_.take(punted.port, kTooBigPerSecond, now_s());
+  rte_mbuf* const answer = may ? rte_pktmbuf_alloc(pool_) : nullptr;
   if (answer != nullptr && write_packet_too_big(answer, punted.frame, *to)) {
     inject({.frame = answer, .adjacency = punted.from, .port = punted.port, .worker = punted.worker});
   } else {

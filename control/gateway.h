@@ -116,7 +116,7 @@ class Gateway {
   OffloadSync offload_sync_;
   Ports ports_;
   std::set<AdjacencyIndex> left_bridge_;  // since the last commit
-  TooBigLimit too_big_;                   // of all workers together
+  PortLimit too_big_;                     // of all workers together
   uint16_t vteps_looked_at_s_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/header_at.h"
 #include "dataplane/wire/icmp.h"
+#include "dataplane/wire/igmp.h"
 #include "dataplane/wire/ipv6.h"
 
 namespace causeway {
@@ -19,13 +20,6 @@ constexpr uint32_t kIcmpOffset = kIpOffset + sizeof(Ipv6Header);
 constexpr IpAddress kAllNodes{{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 
 bool is_solicited_node(const IpAddress& group) { return group == solicited_node(group); }
-
-// RFC 2464 section 7.
-MacAddress group_mac(const IpAddress& group) {
-  MacAddress mac{{0x33, 0x33}};
-  std::copy(group.bytes.begin() + 12, group.bytes.end(), mac.bytes.begin() + 2);
-  return mac;
-}
 
 // The link-layer address that an option of `type` gives; false where the options are broken.
 bool read_options(const rte_mbuf* frame, uint32_t offset, uint32_t end, uint8_t type, std::optional<MacAddress>& mac) {

@@ -15,10 +15,6 @@
 namespace causeway {
 namespace {
 
-// The answers themselves are no longer than these (RFC 1812 section 4.3.2.3, RFC 4443 section 2.4 (c)).
-constexpr uint32_t kSmallestMtu4 = 576;
-constexpr uint32_t kSmallestMtu6 = 1280;
-
 // The largest IP packet that fits behind `l3_offset` bytes of a frame of this VLAN. A port's MTU leaves out one VLAN
 // tag whether there is one or not.
 uint32_t mtu_behind(const Adjacency& to, uint16_t vlan, uint32_t l3_offset) {
@@ -52,7 +48,7 @@ void quote(rte_mbuf* answer, const rte_mbuf* frame, uint32_t offset, uint32_t at
 
 bool answer_v4(rte_mbuf* answer, const rte_mbuf* frame, uint32_t l3_offset, uint32_t mtu) {
   const auto* ip = header_at<Ipv4Header>(frame, l3_offset);
-  if (ip == nullptr || ip->version() != 4 || ip->header_bytes() < sizeof(Ipv4Header) || mtu < kSmallestMtu4 ||
+  if (ip == nullptr || ip->version() != 4 || ip->header_bytes() < sizeof(Ipv4Header) || mtu < kIpv4SmallestMtu ||
       ip->fragment.get() != kIpv4DontFragment || !is_host(ip->source_address()) ||
       !is_host(ip->destination_address())) {
     return false;
@@ -67,7 +63,8 @@ bool answer_v4(rte_mbuf* answer, const rte_mbuf* frame, uint32_t l3_offset, uint
   };
   write_ethernet(answer, frame, l3_offset);
   auto* headers = reinterpret_cast<Headers*>(rte_pktmbuf_append(answer, sizeof(Headers)));
-  quote(answer, frame, l3_offset, kSmallestMtu4 - sizeof(Headers));
+  // The answer itself is no longer than that: RFC 1812 section 4.3.2.3.
+  quote(answer, frame, l3_offset, kIpv4SmallestMtu - sizeof(Headers));
   headers->icmp = {{kIcmpUnreachable, kIcmpCodeFragmentationNeeded, {}}, {}, be16(static_cast<uint16_t>(mtu))};
   const uint32_t ip_bytes = rte_pktmbuf_pkt_len(answer) - l3_offset;
   headers->icmp.icmp.checksum = checksum_of(sum_bytes(&headers->icmp, ip_bytes - sizeof(Ipv4Header)));
@@ -85,7 +82,7 @@ bool answer_v4(rte_mbuf* answer, const rte_mbuf* frame, uint32_t l3_offset, uint
 
 bool answer_v6(rte_mbuf* answer, const rte_mbuf* frame, uint32_t l3_offset, uint32_t mtu) {
   const auto* ip = header_at<Ipv6Header>(frame, l3_offset);
-  if (ip == nullptr || ip->version() != 6 || mtu < kSmallestMtu6 || !is_host(ip->source_address()) ||
+  if (ip == nullptr || ip->version() != 6 || mtu < kIpv6SmallestMtu || !is_host(ip->source_address()) ||
       !is_host(ip->destination_address())) {
     return false;
   }
@@ -101,7 +98,8 @@ bool answer_v6(rte_mbuf* answer, const rte_mbuf* frame, uint32_t l3_offset, uint
   };
   write_ethernet(answer, frame, l3_offset);
   auto* headers = reinterpret_cast<Headers*>(rte_pktmbuf_append(answer, sizeof(Headers)));
-  quote(answer, frame, l3_offset, kSmallestMtu6 - sizeof(Headers));
+  // RFC 4443 section 2.4 (c): no longer than that.
+  quote(answer, frame, l3_offset, kIpv6SmallestMtu - sizeof(Headers));
   const auto icmp_bytes =
       static_cast<uint16_t>(rte_pktmbuf_pkt_len(answer) - l3_offset - static_cast<uint32_t>(sizeof(Ipv6Header)));
   headers->ip = {};

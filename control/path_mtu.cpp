@@ -15,8 +15,6 @@
 namespace causeway {
 namespace {
 
-constexpr uint16_t kSmallestMtu4 = 576;
-constexpr uint16_t kSmallestMtu6 = 1280;
 constexpr uint32_t kIpOffset = sizeof(EthernetHeader);
 
 // The packet within an ICMP error.
@@ -61,7 +59,7 @@ std::optional<Quote> read_v6(const rte_mbuf* frame) {
   const auto* quoted = header_at<Ipv6Header>(frame, kQuoteOffset);
   // RFC 8201 section 4: what promises less than every host must take is no news.
   if (ip == nullptr || icmp == nullptr || quoted == nullptr || ip->next_header != kIpProtocolIcmpv6 ||
-      icmp->icmp.type != kIcmpv6PacketTooBig || quoted->version() != 6 || icmp->mtu_bytes.get() < kSmallestMtu6 ||
+      icmp->icmp.type != kIcmpv6PacketTooBig || quoted->version() != 6 || icmp->mtu_bytes.get() < kIpv6SmallestMtu ||
       !icmpv6_checksum_valid(frame)) {
     return {};
   }
@@ -131,7 +129,7 @@ std::optional<PathMtuReport> read_path_mtu_report(const rte_mbuf* frame, const U
   if (!known) return {};
   // Packets are 65,535 bytes at most, so `mtu` is less. Routers older than RFC 1191 say 0.
   const auto mtu = static_cast<uint16_t>(quote->mtu);
-  return PathMtuReport{quote->tunnel, std::max(mtu, ethertype == kEtherTypeIpv4 ? kSmallestMtu4 : kSmallestMtu6)};
+  return PathMtuReport{quote->tunnel, std::max(mtu, ethertype == kEtherTypeIpv4 ? kIpv4SmallestMtu : kIpv6SmallestMtu)};
 }
 
 bool PathMtus::learn(const Path& path, uint16_t mtu, Clock::time_point now) {

@@ -72,44 +72,26 @@ class RecentlyTold {
   std::array<Told, 1024> told_{};
 };
 
+// How often something may happen, by ports and seconds.
+class PortLimit {
+ public:
+  bool take(PortIndex port, uint32_t per_second, uint16_t now_s) noexcept {
+    Second& second = seconds_[port];
+    if (second.now_s != now_s) second = {now_s, 0};
+    return second.taken < per_second && ++second.taken != 0;
+  }
+
+ private:
+  struct Second {
+    uint16_t now_s = 0;
+    uint32_t taken = 0;
+  };
+  std::array<Second, kMaxPorts> seconds_{};
+};
+
 // How many senders a second and ingress port may be told that a frame is too big. A flood of such frames costs what
 // any other drop does.
-class TooBigLimit {
- public:
-  static constexpr uint16_t kPerSecond = 100;
-
-  bool take(PortIndex port, uint16_t now_s) noexcept {
-    Second& second = seconds_[port];
-    if (second.now_s != now_s) second = {now_s, 0};
-    if (second.told == kPerSecond) return false;
-    ++second.told;
-    return true;
-  }
-
- private:
-  struct Second {
-    uint16_t now_s = 0;
-    uint16_t told = 0;
-  };
-  std::array<Second, kMaxPorts> seconds_{};
-};
-
-// How often a port's frames may be flooded, by ports and seconds.
-class FloodLimit {
- public:
-  bool take(PortIndex port, uint32_t rate, uint16_t now_s) noexcept {
-    Second& second = seconds_[port];
-    if (second.now_s != now_s) second = {now_s, 0};
-    return second.flooded < rate && ++second.flooded != 0;
-  }
-
- private:
-  struct Second {
-    uint16_t now_s = 0;
-    uint32_t flooded = 0;
-  };
-  std::array<Second, kMaxPorts> seconds_{};
-};
+inline constexpr uint32_t kTooBigPerSecond = 100;
 
 struct WorkerContext {
   WorkerContext(Tables& t, uint16_t worker, uint32_t cache_entries, uint64_t seed)
@@ -123,8 +105,8 @@ struct WorkerContext {
   TxBuffers tx;
   Segmenter segmenter;
   RecentlyTold told;
-  TooBigLimit too_big;
-  FloodLimit floods;
+  PortLimit too_big;
+  PortLimit floods;
   rte_mempool* pool = nullptr;  // copies, headers and segments
 
   SpscRing<LearnMessage> learned{32768};

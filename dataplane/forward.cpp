@@ -106,7 +106,7 @@ void flood(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
 
 // The end of a frame that doesn't fit. Some go to the control thread, which tells their senders.
 [[gnu::cold, gnu::noinline]] void refuse_too_big(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
-  if (w.from == kNoAdjacency || !w.too_big.take(w.ingress, w.now_s) ||
+  if (w.from == kNoAdjacency || !w.too_big.take(w.ingress, kTooBigPerSecond, w.now_s) ||
       !w.punted.push({frame, to.index, w.ingress, w.id, w.from})) {
     drop(w, frame, DropReason::too_big);
     return;

@@ -18,6 +18,8 @@ inline constexpr uint8_t kIpProtocolGre = 47;
 inline constexpr uint8_t kIpProtocolEsp = 50;
 inline constexpr uint8_t kIpProtocolIcmpv6 = 58;
 
+inline constexpr uint16_t kIpv4SmallestMtu = 576;  // bytes that every host takes, RFC 791 section 3.1
+
 inline constexpr uint16_t kIpv4DontFragment = 0x4000;
 inline constexpr uint16_t kIpv4MoreFragments = 0x2000;
 inline constexpr uint16_t kIpv4FragmentOffsetMask = 0x1fff;  // in units of 8 bytes

@@ -12,6 +12,8 @@
 namespace causeway {
 
 // Extension headers: https://www.iana.org/assignments/ipv6-parameters
+inline constexpr uint16_t kIpv6SmallestMtu = 1280;  // bytes of any link, RFC 8200 section 5
+
 inline constexpr uint8_t kIpv6HopByHop = 0;
 inline constexpr uint8_t kIpv6Routing = 43;
 inline constexpr uint8_t kIpv6Fragment = 44;

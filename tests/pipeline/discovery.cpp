@@ -5,6 +5,7 @@
 #include "control/show.h"
 #include "tests/pipeline/bed.h"
 #include "tests/pipeline/outer_compare.h"
+#include "tests/pipeline/stream.h"
 
 namespace causeway::test {
 namespace {
@@ -34,15 +35,6 @@ constexpr const char* kStatic = "{to: \"fd00:31::2\", macaddress: 02:00:00:00:00
 void send_stream(Bed& bed, size_t first, size_t count) {
   const Sequence stream = pipeline_frames().sequence("stream6");
   for (size_t i = 0; i < count; ++i) bed.send("lan0", stream.at(first + i));
-}
-
-void check_stream(const Sequence& got, const std::string& name, size_t first, size_t count) {
-  const Sequence expected = pipeline_frames().sequence(name);
-  REQUIRE(got.size() == count);
-  for (size_t i = 0; i < count; ++i) {
-    CAPTURE(name, i);
-    check_outer(got[i], expected.at(first + i));
-  }
 }
 
 std::string state(Bed& bed) { return show(bed.gateway(), "neighbors").at(0)["state"].get<std::string>(); }

@@ -4,6 +4,7 @@
 #include "control/show.h"
 #include "tests/pipeline/bed.h"
 #include "tests/pipeline/outer_compare.h"
+#include "tests/pipeline/stream.h"
 
 namespace causeway::test {
 namespace {
@@ -29,15 +30,6 @@ tunnels:
 bridges:
   br0: {interfaces: [lan0, gn0]}
 )";
-}
-
-void check_stream(const Sequence& got, const std::string& name, size_t first, size_t count) {
-  const Sequence expected = pipeline_frames().sequence(name);
-  REQUIRE(got.size() == count);
-  for (size_t i = 0; i < count; ++i) {
-    CAPTURE(name, i);
-    check_outer(got[i], expected.at(first + i));
-  }
 }
 
 std::string neighbor_state(Bed& bed) {

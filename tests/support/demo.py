@@ -219,11 +219,16 @@ def main():
     print(f"\n{paint('The demo ran through', 'green', 'bold')} in {time.monotonic() - started:.0f} s.")
 
 
-if __name__ == "__main__":
+def run(main_of):
+    """Runs a demo's main(); what goes wrong in the lab is the last thing said."""
     try:
-        main()
+        main_of()
     except LabError as error:
         print(paint("failed", "red"), flush=True)
         sys.exit(f"\n{error}")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 
-from tests.support.demo import Step, heading, indented, paint
+from tests.support.demo import Step, heading, indented, paint, run
 from tests.support.lab import Lab
 from tests.support.podman import BUSYBOX, JoinedNetworks
 from tests.support.process import LabError
@@ -88,10 +88,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except LabError as error:
-        print(paint("failed", "red"), flush=True)
-        sys.exit(f"\n{error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)
