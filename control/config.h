@@ -78,6 +78,13 @@ struct PortVlan {
   auto operator<=>(const PortVlan&) const = default;
 };
 
+// How much is taken from a bridge port or a tunnel, all its remotes together.
+struct Limits {
+  uint32_t max_macs = 0;    // learnt behind it; 0: as many as the bridge takes
+  uint32_t flood_rate = 0;  // frames from it that are flooded a second; 0: any number
+  auto operator<=>(const Limits&) const = default;
+};
+
 struct Ethernet {
   std::variant<PacketDevice, TapDevice, DpdkDevice, GeneratorSettings, NicModelSettings, VlanDevice> device;
   uint16_t rx_queues = 0;            // 0: one a worker, where the device spreads flows over several
@@ -90,8 +97,7 @@ struct Ethernet {
   OffloadSettings offloads;
   MssClamp mss_clamp;                // of a bridge port
   std::vector<IpPrefix> allow_from;  // an underlay's: whom tunnels are taken from; empty: anybody
-  uint32_t max_macs = 0;             // learnt behind it; 0: as many as the bridge takes
-  uint32_t flood_rate = 0;           // frames from it that are flooded a second; 0: any number
+  Limits limits;
   PortVlan vlan;
   bool isolated = false;
   bool underlay_vlans = false;  // a VLAN of it has addresses,
@@ -145,6 +151,7 @@ struct Tunnel {
   bool match_options = false;         // only frames that carry `options` are taken
   bool allow_zero_checksum = false;   // accept GENEVE over IPv6 without one (`udp6-zero-checksum-rx`)
   MssClamp mss_clamp;
+  Limits limits;
   PortVlan vlan;
   bool isolated = true;
   auto operator<=>(const Tunnel&) const = default;

@@ -130,6 +130,11 @@ class Differences {
   std::vector<std::string> texts_;
 };
 
+void compare_limits(Differences& result, const Limits& before, const Limits& after) {
+  result.compare("max-macs", uint64_t{before.max_macs}, uint64_t{after.max_macs});
+  result.compare("flood-rate", uint64_t{before.flood_rate}, uint64_t{after.flood_rate});
+}
+
 Differences differences_of(const Ethernet& before, const Ethernet& after) {
   Differences result;
   if (before.device != after.device) result.compare("device", text_of(before), text_of(after));
@@ -141,8 +146,7 @@ Differences differences_of(const Ethernet& before, const Ethernet& after) {
   result.compare_lists("routes", before.routes, after.routes);
   result.compare_lists("neighbors", before.neighbors, after.neighbors);
   result.compare_lists("allow-from", before.allow_from, after.allow_from);
-  result.compare("max-macs", uint64_t{before.max_macs}, uint64_t{after.max_macs});
-  result.compare("flood-rate", uint64_t{before.flood_rate}, uint64_t{after.flood_rate});
+  compare_limits(result, before.limits, after.limits);
   result.compare("offloads.checksum", before.offloads.checksum, after.offloads.checksum);
   result.compare("offloads.tso", before.offloads.tso, after.offloads.tso);
   result.compare("offloads.tunnel-tso", before.offloads.tunnel_tso, after.offloads.tunnel_tso);
@@ -195,6 +199,7 @@ Differences differences_of(const Tunnel& before, const Tunnel& after) {
   result.compare("match-options", before.match_options, after.match_options);
   result.compare("udp6-zero-checksum-rx", before.allow_zero_checksum, after.allow_zero_checksum);
   result.compare("mss-clamp", before.mss_clamp, after.mss_clamp);
+  compare_limits(result, before.limits, after.limits);
   result.compare("vlan", to_string(before.vlan), to_string(after.vlan));
   result.compare("isolated", before.isolated, after.isolated);
   return result;

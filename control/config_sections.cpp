@@ -203,16 +203,19 @@ void Sections::read_network(std::string_view name, const Fields& fields, Etherne
   if (const auto vlan = fields.find("vlan"); vlan && ethernet.is_underlay()) {
     vlan->key_error("an underlay is in no bridge; `vlans` puts one on a VLAN");
   }
-  read_limits(fields, ethernet);
-}
-
-// Who and how much is taken from a port.
-void Sections::read_limits(const Fields& fields, Ethernet& ethernet) {
-  fields.number("max-macs", ethernet.max_macs, 1, 16777216);
-  fields.number("flood-rate", ethernet.flood_rate, 1, UINT32_MAX);
+  read_limits(fields, ethernet.limits);
   if (const auto limit = fields.find("max-macs"); limit && ethernet.is_underlay()) {
     limit->key_error("an underlay is no bridge port: no MAC is learnt behind it");
   }
+  read_allow_from(fields, ethernet);
+}
+
+void Sections::read_limits(const Fields& fields, Limits& limits) {
+  fields.number("max-macs", limits.max_macs, 1, 16777216);
+  fields.number("flood-rate", limits.flood_rate, 1, UINT32_MAX);
+}
+
+void Sections::read_allow_from(const Fields& fields, Ethernet& ethernet) {
   const auto prefixes = fields.find("allow-from");
   if (!prefixes) return;
   if (!ethernet.is_underlay()) prefixes->key_error("only an ethernet with addresses takes tunnels");

@@ -48,7 +48,8 @@ class Sections {
   void read_addresses(std::string_view name, const Value& list, Ethernet& ethernet);
   void read_routes(const Value& list, Ethernet& ethernet);
   void read_neighbors(const Value& list, Ethernet& ethernet);
-  void read_limits(const Fields& fields, Ethernet& ethernet);
+  void read_allow_from(const Fields& fields, Ethernet& ethernet);
+  static void read_limits(const Fields& fields, Limits& limits);
 
   void read_vlans(const Value& section);
   void read_link(const Fields& fields, VlanDevice& device);

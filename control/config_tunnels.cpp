@@ -52,7 +52,8 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
                                                "isolated",      "link",
                                                "options",       "mss-clamp",
                                                "allow-from",    "keys",
-                                               "match-options", "vlan"};
+                                               "match-options", "vlan",
+                                               "max-macs",      "flood-rate"};
   const Fields fields(value, kKeys);
   fields.require({"mode", "local", "remote"});
   const auto mode = fields.find("mode");
@@ -97,6 +98,7 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
     checksum->key_error("NVGRE has no checksum (RFC 7637 section 3.2)");
   }
   fields.mss_clamp(tunnel.mss_clamp);
+  read_limits(fields, tunnel.limits);
   read_port_vlan(fields, tunnel.vlan);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 
 namespace causeway {
 namespace {
@@ -47,34 +48,54 @@ Fdb::Entry Fdb::entry_at(uint32_t index, uint16_t now_s) const {
           (exit & kFdbStatic) != 0, age_s};
 }
 
-void Fdb::limit(AdjacencyIndex exit, uint32_t max_macs) {
+void Fdb::limit(const std::vector<AdjacencyIndex>& exits, uint32_t max_macs) {
   if (max_macs == 0) {
-    limits_.erase(exit);
+    for (const AdjacencyIndex exit : exits) limits_.erase(exit);
     return;
   }
-  const auto [found, is_new] = limits_.try_emplace(exit);
-  found->second.max_macs = max_macs;
-  if (!is_new) return;
-  for_each(0, [&, limit = &found->second](const Entry& entry) {
-    if (entry.exit == exit && !entry.is_static) ++limit->macs;
+  std::shared_ptr<Limit> limit;
+  for (const AdjacencyIndex exit : exits) {
+    if (const auto found = limits_.find(exit); found != limits_.end()) limit = found->second;
+  }
+  if (limit == nullptr) limit = std::make_shared<Limit>();
+  limit->max_macs = max_macs;
+  std::set<AdjacencyIndex> uncounted;
+  for (const AdjacencyIndex exit : exits) {
+    if (limits_.try_emplace(exit, limit).second) uncounted.insert(exit);
+  }
+  if (uncounted.empty()) return;
+  for_each(0, [&](const Entry& entry) {
+    if (!entry.is_static && uncounted.contains(entry.exit)) ++limit->macs;
   });
+}
+
+void Fdb::limit_with(AdjacencyIndex exit, AdjacencyIndex other) {
+  if (const auto found = limits_.find(other); found != limits_.end()) limits_.insert({exit, found->second});
 }
 
 const Fdb::Limit* Fdb::limit_of(AdjacencyIndex exit) const {
   const auto found = limits_.find(exit);
-  return found == limits_.end() ? nullptr : &found->second;
+  return found == limits_.end() ? nullptr : found->second.get();
 }
 
 bool Fdb::count_at(AdjacencyIndex exit, int change) {
   if (limits_.empty() || (exit & kFdbStatic) != 0) return true;
   const auto found = limits_.find(exit);
   if (found == limits_.end()) return true;
-  Limit& limit = found->second;
+  Limit& limit = *found->second;
   if (change > 0 && limit.macs >= limit.max_macs) {
     ++limit.refused;
     return false;
   }
   limit.macs += static_cast<uint32_t>(change);
+  return true;
+}
+
+bool Fdb::count_move(AdjacencyIndex from, AdjacencyIndex to) {
+  const Limit* const limit = limit_of(to);
+  if (limit != nullptr && limit == limit_of(from)) return true;
+  if (!count_at(to, +1)) return false;
+  count_at(from, -1);
   return true;
 }
 
@@ -89,8 +110,7 @@ void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t n
   if (index != kNoSlot) {
     FdbSlot& slot = table_->slot(index);
     const AdjacencyIndex before = slot.exit.load(std::memory_order_relaxed);
-    if ((before & kFdbStatic) != 0 || before == exit || !count_at(exit, +1)) return;
-    count_at(before, -1);
+    if ((before & kFdbStatic) != 0 || before == exit || !count_move(before, exit)) return;
     slot.exit.store(exit, std::memory_order_relaxed);
     slot.seen_s.store(now_s, std::memory_order_relaxed);
     tables_.changed();

@@ -38,8 +38,10 @@ class Fdb {
   void forget_bridge(BridgeIndex bridge);
   const BridgeState& bridge(BridgeIndex bridge) const { return bridges_.at(bridge); }
 
-  // No more than `max_macs` are learnt behind `exit`; 0: any number.
-  void limit(AdjacencyIndex exit, uint32_t max_macs);
+  // No more than `max_macs` are learnt behind `exits` together; 0: any number.
+  void limit(const std::vector<AdjacencyIndex>& exits, uint32_t max_macs);
+  // `exit`, behind which nothing is learnt yet, counts with another one, if that has a limit.
+  void limit_with(AdjacencyIndex exit, AdjacencyIndex other);
   struct Limit {
     uint32_t max_macs = 0;
     uint32_t macs = 0;
@@ -63,6 +65,8 @@ class Fdb {
   void insert(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s);
   // Counts a learnt MAC more (or less) behind `exit`; false: there is no room for it.
   bool count_at(AdjacencyIndex exit, int change);
+  // The same for one that moves.
+  bool count_move(AdjacencyIndex from, AdjacencyIndex to);
   void grow();
   void free_slots(std::vector<uint32_t> slots);
   Entry entry_at(uint32_t index, uint16_t now_s) const;
@@ -76,7 +80,7 @@ class Fdb {
   uint32_t entries_ = 0;
   uint32_t age_cursor_ = 0;
   std::unordered_map<BridgeIndex, BridgeState> bridges_;
-  std::unordered_map<AdjacencyIndex, Limit> limits_;
+  std::unordered_map<AdjacencyIndex, std::shared_ptr<Limit>> limits_;  // those of a tunnel share one
 };
 
 }  // namespace causeway

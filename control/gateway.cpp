@@ -48,7 +48,7 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       bridges_(tables_, publisher_, fdb_),
       neighbors_(underlay_, neighbor_hooks()),
       memberships_(underlay_, membership_hooks()),
-      tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, memberships_, random_seed()),
+      tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, memberships_, workers_.size(), random_seed()),
       offload_sync_(ports_, tunnels_, [this](AdjacencyIndex index) { return received_from(index); }),
       ports_(tables_, publisher_, adjacencies_, underlay_, workers_, pool, std::move(opener)) {
   ports_.before_closing([this](PortIndex port) { offload_sync_.forget(port); });
@@ -92,8 +92,9 @@ void Gateway::drop(rte_mbuf* frame, DropReason reason) {
 }
 
 void Gateway::limit_macs(const std::string& name) {
-  const Ports::Record& record = *ports_.find(name);
-  if (record.adjacency != kNoAdjacency) fdb_.limit(record.adjacency, record.settings.max_macs);
+  const Tunnels::Tunnel* const tunnel = tunnels_.find(name);
+  const config::Limits& limits = tunnel != nullptr ? tunnel->settings.limits : ports_.find(name)->settings.limits;
+  fdb_.limit(adjacencies_of(name), limits.max_macs);
 }
 
 void Gateway::set_neighbors(PortIndex port, const std::vector<config::StaticNeighbor>& before,
@@ -179,7 +180,9 @@ std::string Gateway::remove_bridge(const std::string& name) {
 }
 
 std::string Gateway::add_tunnel(const std::string& name, const config::Tunnel& settings) {
-  return tunnels_.add(name, settings);
+  std::string error = tunnels_.add(name, settings);
+  if (error.empty()) limit_macs(name);
+  return error;
 }
 
 std::string Gateway::change_tunnel(const std::string& name, const config::Tunnel& settings) {
@@ -187,6 +190,7 @@ std::string Gateway::change_tunnel(const std::string& name, const config::Tunnel
   if (!error.empty()) return error;
   if (const Bridges::Bridge* bridge = bridges_.bridge_of(name)) tunnels_.set_bridge(name, bridge->index);
   learn_anew(name);
+  limit_macs(name);
   return {};
 }
 
@@ -284,7 +288,7 @@ void Gateway::clear_released() {
       return now == nullptr || now->bridge != entry.bridge;
     });
   }
-  for (const AdjacencyIndex index : released) fdb_.limit(index, 0);
+  fdb_.limit(released, 0);
   left_bridge_.clear();
   adjacencies_.recycle(std::move(released));
 }
@@ -330,18 +334,15 @@ void Gateway::answer_too_big(const PuntedFrame& punted) {
 void Gateway::learn_vtep(const PuntedFrame& punted) {
   const auto* ip4 = header_at<Ipv4Header>(punted.frame, sizeof(EthernetHeader));
   const auto* ip6 = header_at<Ipv6Header>(punted.frame, sizeof(EthernetHeader));
-  DropReason reason = DropReason::frame_too_short;
-  if (ip4 != nullptr && ip4->version() == 4) {
-    reason = tunnels_.learn_vtep(punted.adjacency, ip4->source_address(), now_s());
-  } else if (ip6 != nullptr) {
-    reason = tunnels_.learn_vtep(punted.adjacency, ip6->source_address(), now_s());
-  }
-  if (reason == DropReason::none) {
-    offload_sync_.changed();
-    inject(punted);
-  } else {
-    drop(punted.frame, reason);
-  }
+  if (ip4 == nullptr) return drop(punted.frame, DropReason::frame_too_short);
+  if (ip4->version() != 4 && ip6 == nullptr) return drop(punted.frame, DropReason::frame_too_short);
+  const IpAddress remote = ip4->version() == 4 ? ip4->source_address() : ip6->source_address();
+  const DropReason reason = tunnels_.learn_vtep(punted.adjacency, remote, now_s());
+  if (reason != DropReason::none) return drop(punted.frame, reason);
+  const Tunnels::Tunnel& tunnel = *tunnels_.find(adjacencies_.owner(punted.adjacency).interface);
+  fdb_.limit_with(tunnel.vteps.at(remote).adjacency, punted.adjacency);
+  offload_sync_.changed();
+  inject(punted);
 }
 
 void Gateway::forget_idle_vteps() {

@@ -116,7 +116,7 @@ class Gateway {
   OffloadSync offload_sync_;
   Ports ports_;
   std::set<AdjacencyIndex> left_bridge_;  // since the last commit
-  PortLimit too_big_;                     // of all workers together
+  RateLimit too_big_{kMaxPorts};          // of all workers together
   uint16_t vteps_looked_at_s_ = 0;
 };
 

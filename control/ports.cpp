@@ -361,11 +361,9 @@ void Ports::publish(Record& record, const Vlans& vlans) {
     if (vlan->port != nullptr) entry->port_of_vlan[vlan->settings.vlan_device()->id] = vlan->index;
   }
   entry->allow_from = record.settings.allow_from;
-  if (record.settings.flood_rate != 0) {
-    // Each worker that may have frames of it gets its share.
-    const auto sharers = std::min<size_t>(record.port->rx_queues(), workers_.size());
-    entry->flood_rate = std::max(record.settings.flood_rate / static_cast<uint32_t>(std::max<size_t>(sharers, 1)), 1U);
-  }
+  // Workers that may have frames of it.
+  entry->flood_rate =
+      share_of(record.settings.limits.flood_rate, std::min<size_t>(record.port->rx_queues(), workers_.size()));
   publisher_.publish<PortEntry>(tables_.ports[record.index], std::move(entry));
   publish_adjacency(record);
 }

@@ -31,6 +31,13 @@ struct Traffic {
 // The VLANs it carries; null: whatever comes.
 json vlan_json(const config::PortVlan& vlan) { return vlan.mode != VlanMode::none ? json(to_string(vlan)) : json(); }
 
+// How many MACs may be learnt behind it, and how many were not; null: as many as the bridge takes.
+std::pair<json, json> limit_json(const Gateway& gateway, AdjacencyIndex adjacency) {
+  const Fdb::Limit* const limit = gateway.fdb().limit_of(adjacency);
+  if (limit == nullptr) return {};
+  return {limit->max_macs, limit->refused};
+}
+
 json port_json(const Gateway& gateway, const std::string& name, const Ports::Record& record) {
   Traffic traffic;
   const PortDeviceStats device = record.port->device_stats();
@@ -43,10 +50,10 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
     tx_drops += counters.tx_drops.get();
   }
   const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(name);
-  const Fdb::Limit* const limit = gateway.fdb().limit_of(record.adjacency);
   json addresses = json::array();
   for (const IpPrefix& address : record.settings.addresses) addresses.push_back(to_string(address));
   const config::VlanDevice* const link = record.settings.vlan_device();
+  const auto [max_macs, macs_refused] = limit_json(gateway, record.adjacency);
   return {{"name", name},
           {"kind", record.port->kind()},
           {"bridge", bridge != nullptr ? json(gateway.bridges().name_of(bridge->index)) : json()},
@@ -57,8 +64,8 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
           {"link", link != nullptr ? json(link->link) : json()},
           {"vlan_id", link != nullptr ? json(link->id) : json()},
           {"vlan", vlan_json(record.settings.vlan)},
-          {"max_macs", limit != nullptr ? json(limit->max_macs) : json()},
-          {"macs_refused", limit != nullptr ? json(limit->refused) : json()},
+          {"max_macs", max_macs},
+          {"macs_refused", macs_refused},
           {"rx_queues", record.port->rx_queues()},
           {"tx_queues", record.port->tx_queues()},
           {"rx_workers", gateway.ports().rx_queues().workers_of(record.index)},
@@ -153,6 +160,7 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
                      {"mtu", mtu_of(gateway, vtep)}});
   }
   const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(name);
+  const auto [max_macs, macs_refused] = limit_json(gateway, tunnel.endpoints.front().adjacency);
   return {{"name", name},
           {"mode", to_string(tunnel.settings.mode)},
           {"id", tunnel.settings.id ? json(*tunnel.settings.id) : json()},
@@ -167,6 +175,8 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
           {"mtu", mtu},
           {"path_mtu", path_mtu ? json(*path_mtu) : json()},
           {"vlan", vlan_json(tunnel.settings.vlan)},
+          {"max_macs", max_macs},
+          {"macs_refused", macs_refused},
           {"rx_packets", traffic.rx_packets},
           {"rx_bytes", traffic.rx_bytes},
           {"tx_packets", traffic.tx_packets},

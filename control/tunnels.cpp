@@ -16,13 +16,14 @@ constexpr uint32_t kFirstSlots = 1024;
 }  // namespace
 
 Tunnels::Tunnels(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, const Underlay& underlay,
-                 Neighbors& neighbors, Memberships& memberships, uint64_t seed)
+                 Neighbors& neighbors, Memberships& memberships, size_t workers, uint64_t seed)
     : tables_(tables),
       publisher_(publisher),
       adjacencies_(adjacencies),
       underlay_(underlay),
       neighbors_(neighbors),
       memberships_(memberships),
+      workers_(workers),
       seed_(seed),
       table_(new TunnelTable(kFirstSlots, seed)) {
   tables_.tunnels.store(table_, std::memory_order_release);
@@ -270,6 +271,7 @@ void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
   adjacency->isolated = tunnel.settings.isolated;
   adjacency->vlan = rules_of(tunnel.settings.vlan);
   adjacency->vlan_rules = tunnel.settings.vlan.mode != VlanMode::none;
+  adjacency->floods = {share_of(tunnel.settings.limits.flood_rate, workers_), tunnel.endpoints.front().adjacency};
   adjacency->blocked = blocked(endpoint);
   const Ways ways = ways_of(endpoint);
   const Ways::Way& first = ways.way.front();

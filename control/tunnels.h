@@ -40,7 +40,7 @@ class Tunnels {
   static constexpr size_t kMaxVteps = 4096;
 
   Tunnels(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, const Underlay& underlay,
-          Neighbors& neighbors, Memberships& memberships, uint64_t seed);
+          Neighbors& neighbors, Memberships& memberships, size_t workers, uint64_t seed);
   ~Tunnels();
 
   // An empty string, or why not.
@@ -104,6 +104,7 @@ class Tunnels {
   const Underlay& underlay_;
   Neighbors& neighbors_;
   Memberships& memberships_;
+  size_t workers_;
   uint64_t seed_;
   TunnelTable* table_;  // the published one
   uint32_t used_ = 0;   // slots of it that are not empty

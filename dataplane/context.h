@@ -72,11 +72,12 @@ class RecentlyTold {
   std::array<Told, 1024> told_{};
 };
 
-// How often something may happen, by ports and seconds.
-class PortLimit {
+// How often something may happen a second, to each of `count`.
+class RateLimit {
  public:
-  bool take(PortIndex port, uint32_t per_second, uint16_t now_s) noexcept {
-    Second& second = seconds_[port];
+  explicit RateLimit(size_t count) : seconds_(count) {}
+  bool take(uint32_t which, uint32_t per_second, uint16_t now_s) noexcept {
+    Second& second = seconds_[which];
     if (second.now_s != now_s) second = {now_s, 0};
     return second.taken < per_second && ++second.taken != 0;
   }
@@ -86,7 +87,7 @@ class PortLimit {
     uint16_t now_s = 0;
     uint32_t taken = 0;
   };
-  std::array<Second, kMaxPorts> seconds_{};
+  LazyArray<Second> seconds_;
 };
 
 // How many senders a second and ingress port may be told that a frame is too big. A flood of such frames costs what
@@ -105,8 +106,9 @@ struct WorkerContext {
   TxBuffers tx;
   Segmenter segmenter;
   RecentlyTold told;
-  PortLimit too_big;
-  PortLimit floods;
+  RateLimit too_big{kMaxPorts};
+  RateLimit floods{kMaxPorts};
+  RateLimit tunnel_floods{kMaxAdjacencies};
   rte_mempool* pool = nullptr;  // copies, headers and segments
 
   SpscRing<LearnMessage> learned{32768};

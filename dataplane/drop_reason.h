@@ -20,7 +20,7 @@ namespace causeway {
   X(same_port, "destination is behind the port it came from")                                               \
   X(split_horizon, "from one isolated port to another")                                                     \
   X(no_flood_target, "nobody else in the bridge to flood to")                                               \
-  X(flood_limit, "flooded more often than the port's flood-rate allows")                                    \
+  X(flood_limit, "flooded more often than the port's or tunnel's flood-rate allows")                        \
   X(port_down, "the way out is down or gone")                                                               \
   X(too_big, "larger than the way out's MTU")                                                               \
   X(vlan_not_member, "VLAN (or tag) that the port or tunnel it came in by does not carry")                  \

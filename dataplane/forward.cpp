@@ -70,9 +70,15 @@ const BridgeEntry::Members& flooded_to(const BridgeEntry& bridge, const rte_mbuf
   return bridge.lists.empty() ? bridge.members : bridge.lists[bridge.list_of_vlan[outer_vlan(frame, 0)]];
 }
 
-void flood(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
+bool may_flood(WorkerContext& w, const Adjacency& in) noexcept {
+  const FloodLimit& tunnel = in.floods;
+  if (tunnel.per_second != 0 && !w.tunnel_floods.take(tunnel.account, tunnel.per_second, w.now_s)) return false;
   const PortEntry* const port = w.tables.port(w.ingress);
-  if (port != nullptr && port->flood_rate != 0 && !w.floods.take(w.ingress, port->flood_rate, w.now_s)) {
+  return port == nullptr || port->flood_rate == 0 || w.floods.take(w.ingress, port->flood_rate, w.now_s);
+}
+
+void flood(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
+  if (!may_flood(w, in)) {
     drop(w, frame, DropReason::flood_limit);
     return;
   }

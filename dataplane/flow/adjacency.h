@@ -2,6 +2,7 @@
 // Immutable once published; the control thread replaces it whole (see flow/tables.h).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -56,6 +57,16 @@ struct Ways {
   std::array<Way, kMost> way;
 };
 
+// How many frames from it a worker floods a second; 0: any number. The ends of a tunnel share one account.
+struct FloodLimit {
+  uint32_t per_second = 0;
+  AdjacencyIndex account = kNoAdjacency;
+};
+// A worker's share of a limit; at least 1 of one that there is.
+constexpr uint32_t share_of(uint32_t per_second, size_t workers) {
+  return per_second == 0 ? 0 : std::max(per_second / static_cast<uint32_t>(std::max<size_t>(workers, 1)), 1U);
+}
+
 struct alignas(64) Adjacency {
   AdjacencyKind kind = AdjacencyKind::port;
   // none: frames may leave. neighbor_unresolved: they go to the control thread's queue. Else: they die of it.
@@ -80,7 +91,9 @@ struct alignas(64) Adjacency {
   OuterTemplate outer;
   std::unique_ptr<const Ways> ways;  // null: there is one, in the template
   VlanRules vlan;
+  // In a cache line of their own what only some ask for:
+  FloodLimit floods;  // a tunnel's
 };
-static_assert(sizeof(Adjacency) == 192);
+static_assert(sizeof(Adjacency) == 256);
 
 }  // namespace causeway
