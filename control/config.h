@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "dataplane/flow/bindings.h"
 #include "dataplane/flow/vlan_rules.h"
 #include "dataplane/wire/address.h"
 #include "pmd/generator_settings.h"
@@ -98,6 +99,7 @@ struct Ethernet {
   MssClamp mss_clamp;                // of a bridge port
   std::vector<IpPrefix> allow_from;  // an underlay's: whom tunnels are taken from; empty: anybody
   Limits limits;
+  Bindings bindings;  // who may speak from it; none: anybody
   PortVlan vlan;
   bool isolated = false;
   bool underlay_vlans = false;  // a VLAN of it has addresses,
@@ -148,6 +150,7 @@ struct Tunnel {
   bool tos_inherit = false;           // DSCP from the inner IP header
   std::optional<bool> checksum;       // UDP checksum on transmit; none: off over IPv4, on over IPv6
   std::vector<GeneveOption> options;  // GENEVE
+  bool sequence = false;              // GRE: frames are numbered (RFC 2890)
   bool match_options = false;         // only frames that carry `options` are taken
   bool allow_zero_checksum = false;   // accept GENEVE over IPv6 without one (`udp6-zero-checksum-rx`)
   MssClamp mss_clamp;

@@ -47,6 +47,11 @@ std::string text_of(const Route& route) {
 std::string text_of(const StaticNeighbor& neighbor) {
   return fmt::format("{} at {}", to_string(neighbor.to), to_string(neighbor.mac));
 }
+std::string text_of(const Binding& binding) {
+  std::string text = to_string(binding.mac);
+  for (const IpPrefix& address : binding.addresses) text += '=' + to_string(address);
+  return text;
+}
 std::string text_of(TunnelMode mode) {
   static constexpr const char* kTexts[] = {"geneve", "vxlan", "gretap", "nvgre"};
   return kTexts[static_cast<size_t>(mode)];
@@ -153,6 +158,7 @@ Differences differences_of(const Ethernet& before, const Ethernet& after) {
   result.compare("offloads.flow", before.offloads.flow, after.offloads.flow);
   result.compare("offloads.gro", before.offloads.gro, after.offloads.gro);
   result.compare("mss-clamp", before.mss_clamp, after.mss_clamp);
+  result.compare_lists("bindings", before.bindings, after.bindings);
   result.compare("vlan", to_string(before.vlan), to_string(after.vlan));
   result.compare("underlay-vlans", before.underlay_vlans, after.underlay_vlans);
   result.compare("bridged-vlans", before.bridged_vlans, after.bridged_vlans);
@@ -195,6 +201,7 @@ Differences differences_of(const Tunnel& before, const Tunnel& after) {
   result.compare("ttl", before.ttl, after.ttl);
   result.compare("tos", tos(before), tos(after));
   result.compare("checksum", before.checksum, after.checksum);
+  result.compare("sequence", before.sequence, after.sequence);
   result.compare("options", text_of(before.options), text_of(after.options));
   result.compare("match-options", before.match_options, after.match_options);
   result.compare("udp6-zero-checksum-rx", before.allow_zero_checksum, after.allow_zero_checksum);

@@ -164,9 +164,10 @@ void Sections::read_ethernets(const Value& section) {
 }
 
 void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet& ethernet) {
-  static constexpr std::string_view kKeys[] = {
-      "packet",    "dpdk",     "tap",      "generator", "rx-workers", "mtu",  "macaddress", "addresses", "routes",
-      "neighbors", "offloads", "isolated", "mss-clamp", "nic-model",  "vlan", "allow-from", "max-macs",  "flood-rate"};
+  static constexpr std::string_view kKeys[] = {"packet",     "dpdk",       "tap",        "generator", "rx-workers",
+                                               "mtu",        "macaddress", "addresses",  "routes",    "neighbors",
+                                               "offloads",   "isolated",   "mss-clamp",  "nic-model", "vlan",
+                                               "allow-from", "max-macs",   "flood-rate", "bindings"};
   const Fields fields(value, kKeys);
   read_device(name, fields, ethernet);
   if (const auto workers = fields.find("rx-workers")) read_rx_workers(*workers, ethernet);
@@ -208,6 +209,7 @@ void Sections::read_network(std::string_view name, const Fields& fields, Etherne
     limit->key_error("an underlay is no bridge port: no MAC is learnt behind it");
   }
   read_allow_from(fields, ethernet);
+  read_bindings(fields, ethernet);
 }
 
 void Sections::read_limits(const Fields& fields, Limits& limits) {

@@ -49,6 +49,7 @@ class Sections {
   void read_routes(const Value& list, Ethernet& ethernet);
   void read_neighbors(const Value& list, Ethernet& ethernet);
   void read_allow_from(const Fields& fields, Ethernet& ethernet);
+  static void read_bindings(const Fields& fields, Ethernet& ethernet);
   static void read_limits(const Fields& fields, Limits& limits);
 
   void read_vlans(const Value& section);

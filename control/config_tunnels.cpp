@@ -53,7 +53,8 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
                                                "options",       "mss-clamp",
                                                "allow-from",    "keys",
                                                "match-options", "vlan",
-                                               "max-macs",      "flood-rate"};
+                                               "max-macs",      "flood-rate",
+                                               "sequence"};
   const Fields fields(value, kKeys);
   fields.require({"mode", "local", "remote"});
   const auto mode = fields.find("mode");
@@ -80,15 +81,18 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
   }
   fields.boolean("checksum", tunnel.checksum);
   fields.boolean("udp6-zero-checksum-rx", tunnel.allow_zero_checksum);
-  if (const auto zero = fields.find("udp6-zero-checksum-rx"); zero && word && tunnel.mode != TunnelMode::geneve) {
-    zero->key_error(fmt::format("only geneve has this key, not {}", mode_text(tunnel.mode)));
+  fields.boolean("sequence", tunnel.sequence);
+  if (word) {
+    const auto only = [&](const char* key, TunnelMode mode) {
+      const auto value = tunnel.mode != mode ? fields.find(key) : std::nullopt;
+      if (value) value->key_error(fmt::format("only {} has this key, not {}", mode_text(mode), mode_text(tunnel.mode)));
+    };
+    only("udp6-zero-checksum-rx", TunnelMode::geneve);
+    only("options", TunnelMode::geneve);
+    only("sequence", TunnelMode::gretap);
   }
-  if (const auto options = fields.find("options"); options && word) {
-    if (tunnel.mode == TunnelMode::geneve) {
-      read_options(*options, tunnel);
-    } else {
-      options->key_error(fmt::format("only geneve has this key, not {}", mode_text(tunnel.mode)));
-    }
+  if (const auto options = fields.find("options"); options && word && tunnel.mode == TunnelMode::geneve) {
+    read_options(*options, tunnel);
   }
   fields.boolean("match-options", tunnel.match_options);
   if (const auto match = fields.find("match-options"); match && tunnel.match_options && tunnel.options.empty()) {

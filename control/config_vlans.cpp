@@ -94,9 +94,9 @@ void Sections::read_vlans(const Value& section) {
   std::map<std::pair<std::string, uint16_t>, Owner> ids;
   section.for_each_entry([&](std::string_view name, const Value& value) {
     if (!add_interface("vlans", name, value, kLongestInterfaceName)) return;
-    static constexpr std::string_view kKeys[] = {"id",     "link",       "mtu",      "addresses",
-                                                 "routes", "neighbors",  "isolated", "mss-clamp",
-                                                 "vlan",   "allow-from", "max-macs", "flood-rate"};
+    static constexpr std::string_view kKeys[] = {"id",        "link",       "mtu",       "addresses", "routes",
+                                                 "neighbors", "isolated",   "mss-clamp", "vlan",      "allow-from",
+                                                 "max-macs",  "flood-rate", "bindings"};
     const Fields fields(value, kKeys);
     fields.require({"id", "link"});
     Ethernet ethernet;
@@ -118,6 +118,8 @@ void Sections::read_vlans(const Value& section) {
       const Toggle gro = link->second.offloads.gro;
       const bool dpdk = std::holds_alternative<DpdkDevice>(link->second.device);
       ethernet.offloads.gro = gro == Toggle::off || (dpdk && gro != Toggle::on) ? Toggle::off : Toggle::automatic;
+      // A tag is no way around them.
+      if (ethernet.bindings.empty() && !ethernet.is_underlay()) ethernet.bindings = link->second.bindings;
       (ethernet.is_underlay() ? link->second.underlay_vlans : link->second.bridged_vlans) = true;
     }
     ethernet.device = std::move(device);

@@ -137,7 +137,7 @@ std::string Gateway::change_ethernet(const std::string& name, const config::Ethe
   if (error.empty()) {
     set_neighbors(ports_.find(name)->index, before.neighbors, settings.neighbors);
     set_own_groups(ports_.find(name)->index, before.addresses, settings.addresses);
-    if (before.vlan != settings.vlan) learn_anew(name);
+    if (before.vlan != settings.vlan || before.bindings != settings.bindings) learn_anew(name);
   }
   limit_macs(name);
   // After a failure too: the device was opened anew, and may have another MAC now or be gone.

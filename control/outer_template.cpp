@@ -64,11 +64,13 @@ uint32_t sent_id(const config::Tunnel& tunnel) {
 void add_gre(HeaderWriter& out, const config::Tunnel& tunnel) {
   const bool checksum = tunnel.checksum.value_or(false);
   GreHeader gre{};
-  gre.flags_version.set(static_cast<uint16_t>((checksum ? kGreFlagChecksum : 0) | (tunnel.id ? kGreFlagKey : 0)));
+  gre.flags_version.set(static_cast<uint16_t>((checksum ? kGreFlagChecksum : 0) | (tunnel.id ? kGreFlagKey : 0) |
+                                              (tunnel.sequence ? kGreFlagSequence : 0)));
   gre.protocol.set(kEtherTypeTransparentEthernet);
   out.add(gre);
   if (checksum) out.add(be32{});
   if (tunnel.id) out.add(be32(sent_id(tunnel)));
+  if (tunnel.sequence) out.add(be32{});
 }
 
 // RFC 8926 sections 3.4 and 3.5: the C bit of the header says that one of the options has it.

@@ -378,6 +378,8 @@ void Ports::publish_adjacency(const Record& record) {
   adjacency->isolated = record.settings.isolated;
   adjacency->vlan = rules_of(record.settings.vlan);
   adjacency->vlan_rules = record.settings.vlan.mode != VlanMode::none;
+  adjacency->bindings = record.settings.bindings;
+  adjacency->bound = !record.settings.bindings.empty();
   adjacency->blocked = record.link_up ? DropReason::none : DropReason::port_down;
   const uint32_t mtu = record.port != nullptr ? record.port->mtu() : 0;
   adjacency->max_frame_bytes = static_cast<uint16_t>(std::min(mtu + kPortHeaderBytes, 0xffffU));

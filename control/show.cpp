@@ -52,6 +52,12 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
   const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(name);
   json addresses = json::array();
   for (const IpPrefix& address : record.settings.addresses) addresses.push_back(to_string(address));
+  json bindings = json::array();
+  for (const Binding& binding : record.settings.bindings) {
+    json bound = json::array();
+    for (const IpPrefix& address : binding.addresses) bound.push_back(to_string(address));
+    bindings.push_back({{"mac", to_string(binding.mac)}, {"addresses", bound}});
+  }
   const config::VlanDevice* const link = record.settings.vlan_device();
   const auto [max_macs, macs_refused] = limit_json(gateway, record.adjacency);
   return {{"name", name},
@@ -66,6 +72,7 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
           {"vlan", vlan_json(record.settings.vlan)},
           {"max_macs", max_macs},
           {"macs_refused", macs_refused},
+          {"bindings", bindings},
           {"rx_queues", record.port->rx_queues()},
           {"tx_queues", record.port->tx_queues()},
           {"rx_workers", gateway.ports().rx_queues().workers_of(record.index)},
@@ -168,6 +175,7 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
           {"local", to_string(tunnel.settings.local)},
           {"remote", remotes.size() == 1 ? remotes.front() : remotes},
           {"port", tunnel.settings.port},
+          {"sequence", tunnel.settings.sequence},
           {"bridge", bridge != nullptr ? json(gateway.bridges().name_of(bridge->index)) : json()},
           {"state", state_text(blocked)},
           {"next_hops", next_hops},

@@ -93,7 +93,9 @@ std::string Tunnels::add_endpoint(const std::string& name, Tunnel& tunnel, const
   const AdjacencyIndex index = adjacencies_.allocate({name, remote});
   if (index == kNoAdjacency) return "no more than " + std::to_string(kMaxAdjacencies - 1) + " ports and tunnel ends";
   tunnel_of_[index] = name;
-  tunnel.endpoints.push_back({index, remote, {}});
+  tunnel.endpoints.emplace_back();
+  tunnel.endpoints.back().adjacency = index;
+  tunnel.endpoints.back().remote = remote;
   return {};
 }
 
@@ -271,6 +273,8 @@ void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
   adjacency->isolated = tunnel.settings.isolated;
   adjacency->vlan = rules_of(tunnel.settings.vlan);
   adjacency->vlan_rules = tunnel.settings.vlan.mode != VlanMode::none;
+  adjacency->numbered = tunnel.settings.sequence;
+  if (adjacency->numbered) adjacency->sequence = endpoint.sequence;
   adjacency->floods = {share_of(tunnel.settings.limits.flood_rate, workers_), tunnel.endpoints.front().adjacency};
   adjacency->blocked = blocked(endpoint);
   const Ways ways = ways_of(endpoint);
@@ -360,7 +364,9 @@ DropReason Tunnels::learn_vtep(AdjacencyIndex group, const IpAddress& remote, ui
   if (index == kNoAdjacency) return DropReason::vtep_limit;
   tunnel_of_[index] = owner->second;
   Endpoint& vtep = tunnel.vteps[remote];
-  vtep = {index, remote, {}, 0, now_s};
+  vtep.adjacency = index;
+  vtep.remote = remote;
+  vtep.heard_s = now_s;
   set_up(tunnel, vtep);
   commit();
   return DropReason::none;

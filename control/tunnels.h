@@ -3,6 +3,7 @@
 // learnt: there the MACs live that were seen behind it.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <optional>
@@ -27,8 +28,10 @@ class Tunnels {
     AdjacencyIndex adjacency = kNoAdjacency;
     IpAddress remote;
     std::vector<NextHop> next_hops;  // of equal cost
-    uint64_t heard_packets = 0;      // of a learnt VTEP, when it was last looked at
-    uint16_t heard_s = 0;            // when that number last moved
+    // What the next frame to it is numbered, with `sequence`; goes on when the tunnel changes.
+    std::shared_ptr<std::atomic<uint32_t>> sequence = std::make_shared<std::atomic<uint32_t>>(0);
+    uint64_t heard_packets = 0;  // of a learnt VTEP, when it was last looked at
+    uint16_t heard_s = 0;        // when that number last moved
   };
   struct Tunnel {
     config::Tunnel settings;

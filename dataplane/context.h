@@ -105,6 +105,7 @@ struct WorkerContext {
   OuterCache outer_cache;
   TxBuffers tx;
   Segmenter segmenter;
+  Segmenter numbered_segmenter;  // of what is cut in front of encap, where each segment gets a number of its own
   RecentlyTold told;
   RateLimit too_big{kMaxPorts};
   RateLimit floods{kMaxPorts};

@@ -24,6 +24,8 @@ namespace causeway {
   X(port_down, "the way out is down or gone")                                                               \
   X(too_big, "larger than the way out's MTU")                                                               \
   X(vlan_not_member, "VLAN (or tag) that the port or tunnel it came in by does not carry")                  \
+  X(mac_not_bound, "source MAC that the port's `bindings` don't name")                                      \
+  X(address_not_bound, "IP source, ARP or ND sender that the port's `bindings` don't give to this MAC")     \
   X(vlan_not_carried, "VLAN that the port or tunnel its destination is behind does not carry")              \
   /* outer headers of an underlay frame */                                                                  \
   X(not_for_us, "underlay frame to a MAC or IP address that is not ours")                                   \

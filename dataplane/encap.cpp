@@ -80,7 +80,21 @@ void move_intent(rte_mbuf* m, const Adjacency& to, bool checksum) noexcept {
 
 }  // namespace
 
+namespace {
+
+// RFC 2890 section 2.2.
+void write_sequence(rte_mbuf* m, const Adjacency& to) noexcept {
+  const auto* gre = rte_pktmbuf_mtod_offset(m, const GreHeader*, to.udp_offset);
+  auto* const field = rte_pktmbuf_mtod_offset(m, be32*, to.udp_offset + gre->sequence_offset());
+  *field = be32(to.sequence->fetch_add(1, std::memory_order_relaxed));
+}
+
+}  // namespace
+
 void finish_outer(rte_mbuf* m, const Adjacency& to) noexcept {
+  if (to.numbered) [[unlikely]] {
+    write_sequence(m, to);
+  }
   be16* const field = outer_checksum(m, to);
   if (has_intent(m)) move_intent(m, to, field != nullptr);
   if (field == nullptr) return;

@@ -157,10 +157,31 @@ uint16_t leave_vlan(WorkerContext& w, rte_mbuf** frames, uint16_t count, const A
   return kept;
 }
 
+void output_open(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept;
+
+// Into a tunnel whose every packet has a number: nobody behind encap has one to give to the second segment.
+[[gnu::cold, gnu::noinline]] void output_segments(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
+  TxCapabilities chains;
+  chains.multi_segment = true;
+  DropReason reason = w.numbered_segmenter.begin(frame, chains, {w.pool, w.pool});
+  while (w.numbered_segmenter.pending()) {
+    std::array<rte_mbuf*, 32> out;
+    const uint16_t count = w.numbered_segmenter.next(out.data(), out.size(), reason);
+    for (uint16_t i = 0; i < count; ++i) output_open(w, out[i], to);
+  }
+  if (reason == DropReason::none) return;
+  count_drop(w, reason);
+  w.counters.ports[w.ingress].rx_drops.add(1);
+}
+
 // What output does once the way is open and the VLAN left.
 void output_open(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
   if (!fits(frame, to.max_frame_bytes)) [[unlikely]] {
     refuse_too_big(w, frame, to);
+    return;
+  }
+  if (to.numbered && (frame->ol_flags & kNeedsSegment) != 0) [[unlikely]] {
+    output_segments(w, frame, to);
     return;
   }
   PortIndex port = to.port;

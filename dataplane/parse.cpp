@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dataplane/bindings.h"
 #include "dataplane/vlan.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ethernet.h"
@@ -228,6 +229,9 @@ void parse_bridge_port(WorkerContext& w, const Adjacency& in, Batch& batch) noex
     ++kept;
   }
   batch.count = kept;
+  if (in.bound) [[unlikely]] {
+    check_bindings(w, in.bindings, batch);
+  }
   if (in.vlan_rules) [[unlikely]] {
     enter_vlans(w, batch);
   }

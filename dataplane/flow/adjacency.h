@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
 #include "dataplane/drop_reason.h"
+#include "dataplane/flow/bindings.h"
 #include "dataplane/flow/key.h"
 #include "dataplane/flow/vlan_rules.h"
 
@@ -85,14 +87,18 @@ struct alignas(64) Adjacency {
   BridgeIndex bridge = kNoBridge;
   uint16_t max_frame_bytes = 0;  // largest frame (Ethernet header included, before encap) that fits the MTU
   uint16_t ip_sum = 0;           // IPv4: folded sum of the template's header, not inverted
-  uint16_t udp_sum = 0;  // the same of the pseudo-header, UDP and tunnel header, without lengths and source port
+  uint16_t udp_sum = 0;   // the same of the pseudo-header, UDP and tunnel header, without lengths and source port
+  bool bound = false;     // `bindings` has some
+  bool numbered = false;  // GRE with sequence numbers, from `sequence`
   AdjacencyIndex index = kNoAdjacency;  // its own
   MssLimit mss;                         // of SYNs either way
   OuterTemplate outer;
   std::unique_ptr<const Ways> ways;  // null: there is one, in the template
   VlanRules vlan;
   // In a cache line of their own what only some ask for:
-  FloodLimit floods;  // a tunnel's
+  FloodLimit floods;                                // a tunnel's
+  Bindings bindings;                                // a bridge port's
+  std::shared_ptr<std::atomic<uint32_t>> sequence;  // the next number to this remote, whichever worker sends it
 };
 static_assert(sizeof(Adjacency) == 256);
 

@@ -3,10 +3,12 @@
 
 import sys
 
+from bindings_frames import write_bindings
 from bridge_frames import write_bridge
 from decap_frames import write_decap
 from discovery_frames import write_discovery
 from encap_frames import write_encap
+from gre_sequence_frames import write_gre_sequence
 from group_frames import write_group
 from host_frames import write_host
 from mtu_frames import write_mtu
@@ -29,6 +31,8 @@ def main():
         write_offload(out)
         write_routes(out)
         write_vlan(out)
+        write_gre_sequence(out)
+        write_bindings(out)
 
 
 if __name__ == "__main__":
