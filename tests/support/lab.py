@@ -252,19 +252,24 @@ class Lab:
         a.ip("link", "set", interface_a, "up")
         b.ip("link", "set", interface_b, "up")
 
-    def switch(self, name, ports, mtu=1500, igmp_version=None):
+    def switch(self, name, ports, mtu=1500, igmp_version=None, mld_version=None):
         """A network of more than two hosts: `ports` is a list of (host, interface), joined by a kernel bridge.
 
         `igmp_version`: it snoops on IGMP, asks for members in that version itself, and forwards groups to them only.
+        `mld_version`: the same for IPv6's groups.
         """
+        snoops = igmp_version is not None or mld_version is not None
         switch = Host(self, name)
         # Times in 10 ms.
-        snooping = ["0"] if igmp_version is None else [
-            "1", "mcast_igmp_version", igmp_version, "mcast_query_response_interval", 100,
+        snooping = ["0"] if not snoops else [
+            "1", "mcast_igmp_version", igmp_version or 3, "mcast_mld_version", mld_version or 2, "mcast_query_response_interval", 100,
             "mcast_startup_query_interval", 100, "mcast_last_member_interval", 20, "mcast_query_interval", 500]
         switch.ip("link", "add", "name", "br0", "mtu", mtu, "type", "bridge", "mcast_snooping", *snooping)
+        if mld_version is not None:
+            switch.sysctl("net.ipv6.conf.br0.disable_ipv6", 0)  # queries come from a link-local address
+            switch.sysctl("net.ipv6.conf.br0.accept_dad", 0)
         switch.ip("link", "set", "br0", "up")
-        if igmp_version is not None:  # apart: it counts as a querier after a response interval as of now
+        if snoops:  # apart: it counts as a querier after a response interval as of now
             switch.ip("link", "set", "br0", "type", "bridge", "mcast_querier", 1)
         for host, interface in ports:
             self.link(host, interface, switch, host.name, mtu)
