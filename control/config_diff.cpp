@@ -47,11 +47,6 @@ std::string text_of(const Route& route) {
 std::string text_of(const StaticNeighbor& neighbor) {
   return fmt::format("{} at {}", to_string(neighbor.to), to_string(neighbor.mac));
 }
-std::string text_of(const Binding& binding) {
-  std::string text = to_string(binding.mac);
-  for (const IpPrefix& address : binding.addresses) text += '=' + to_string(address);
-  return text;
-}
 std::string text_of(TunnelMode mode) {
   static constexpr const char* kTexts[] = {"geneve", "vxlan", "gretap", "nvgre"};
   return kTexts[static_cast<size_t>(mode)];
@@ -65,6 +60,10 @@ std::string text_of(const std::vector<T>& list) {
   std::vector<std::string> texts;
   for (const T& item : list) texts.push_back(text_of(item));
   return texts.size() == 1 ? texts.front() : fmt::format("[{}]", joined(texts));
+}
+
+std::string text_of(const Binding& binding) {
+  return to_string(binding.mac) + (binding.addresses.empty() ? "" : " with " + text_of(binding.addresses));
 }
 
 std::string text_of(const NicFeatures& features) {

@@ -10,6 +10,7 @@
 #include "control/config_generator.h"
 #include "control/config_nic_model.h"
 #include "control/port_vlan.h"
+#include "dataplane/wire/link_local.h"
 
 namespace causeway::config {
 namespace {
@@ -37,8 +38,6 @@ bool has_valid_name(const Value& value, std::string_view name, size_t longest) {
   if (!error.empty()) value.key_error(error);
   return error.empty();
 }
-
-bool is_link_local(const IpAddress& ip) { return ip.is_v6() && ip.bytes[0] == 0xfe && (ip.bytes[1] & 0xc0) == 0x80; }
 
 // Reachable without a router: in the network of one of the interface's addresses.
 bool is_on_link(const Ethernet& ethernet, const IpAddress& ip) {

@@ -106,6 +106,12 @@ void Gateway::set_neighbors(PortIndex port, const std::vector<config::StaticNeig
   for (const config::StaticNeighbor& neighbor : after) neighbors_.set_static({port, neighbor.to}, neighbor.mac);
 }
 
+// Those of an underlay, its link-local one among them.
+std::vector<IpPrefix> Gateway::own_addresses(PortIndex port) const {
+  const Underlay::Port* const underlay = underlay_.find(port);
+  return underlay != nullptr ? underlay->addresses : std::vector<IpPrefix>{};
+}
+
 // Switches that snoop pass solicitations only to members of their groups (RFC 4861 section 7.2.1).
 void Gateway::set_own_groups(PortIndex port, const std::vector<IpPrefix>& before, const std::vector<IpPrefix>& after) {
   for (const IpPrefix& own : after) {
@@ -120,7 +126,7 @@ std::string Gateway::add_ethernet(const std::string& name, const config::Etherne
   std::string error = ports_.add(name, settings);
   if (!error.empty()) return error;
   set_neighbors(ports_.find(name)->index, {}, settings.neighbors);
-  set_own_groups(ports_.find(name)->index, {}, settings.addresses);
+  set_own_groups(ports_.find(name)->index, {}, own_addresses(ports_.find(name)->index));
   limit_macs(name);
   if (settings.is_underlay()) {
     tunnels_.reroute();
@@ -133,10 +139,12 @@ std::string Gateway::change_ethernet(const std::string& name, const config::Ethe
   // A change that failed and could not be undone may have left it closed.
   if (ports_.find(name) == nullptr) return add_ethernet(name, settings);
   const config::Ethernet before = ports_.find(name)->settings;
+  const PortIndex index = ports_.find(name)->index;
+  const std::vector<IpPrefix> addresses_before = own_addresses(index);
   std::string error = reopen ? ports_.reopen(name, settings) : ports_.change(name, settings);
   if (error.empty()) {
-    set_neighbors(ports_.find(name)->index, before.neighbors, settings.neighbors);
-    set_own_groups(ports_.find(name)->index, before.addresses, settings.addresses);
+    set_neighbors(index, before.neighbors, settings.neighbors);
+    set_own_groups(index, addresses_before, own_addresses(index));
     if (before.vlan != settings.vlan || before.bindings != settings.bindings) learn_anew(name);
   }
   limit_macs(name);
@@ -400,6 +408,7 @@ void Gateway::tick() {
   offload_sync_.step(OffloadSync::Clock::now());
   const Ports::LinkChanges links = ports_.check_links();
   if (links.bridge_port) bridges_.commit();
+  for (const PortIndex port : links.underlays_up) neighbors_.announce(port);
   if (links.underlay) {
     tunnels_.reroute();
     offload_sync_.changed();

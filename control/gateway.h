@@ -86,6 +86,7 @@ class Gateway {
   void limit_macs(const std::string& name);
   void set_neighbors(PortIndex port, const std::vector<config::StaticNeighbor>& before,
                      const std::vector<config::StaticNeighbor>& after);
+  std::vector<IpPrefix> own_addresses(PortIndex port) const;
   void set_own_groups(PortIndex port, const std::vector<IpPrefix>& before, const std::vector<IpPrefix>& after);
   // A frame that a worker could not deal with.
   void receive(const PuntedFrame& punted);

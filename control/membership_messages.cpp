@@ -7,6 +7,7 @@
 #include "dataplane/wire/header_at.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/ipv6.h"
+#include "dataplane/wire/link_local.h"
 
 namespace causeway {
 namespace {
@@ -75,8 +76,7 @@ std::optional<MembershipQuery> read_mld(const rte_mbuf* frame) {
   const uint32_t bytes = whole - static_cast<uint32_t>(sizeof(head->options));
   const IpAddress querier = head->ip.source_address();
   // RFC 3810 section 6.2: from a link-local address only.
-  const bool link_local = querier.bytes[0] == 0xfe && (querier.bytes[1] & 0xc0) == 0x80;
-  if (!link_local || whole < sizeof(head->options) + sizeof(MldMessage) ||
+  if (!is_link_local(querier) || whole < sizeof(head->options) + sizeof(MldMessage) ||
       kIpOffset + sizeof(Ipv6Header) + whole > rte_pktmbuf_data_len(frame) ||
       fold(pseudo_header_sum(head->ip, kIpProtocolIcmpv6, bytes) + sum_bytes(&head->mld, bytes)) != 0xffff) {
     return {};
@@ -193,14 +193,6 @@ void write_old_membership_report(rte_mbuf* frame, const MembershipSender& sender
   }
   const IpAddress routers = ipv4 ? kAllRouters : link_scope_group(2);
   write(frame, sender, left ? routers : record.group, std::move(message));
-}
-
-IpAddress link_local_address(const MacAddress& mac) {
-  const auto& m = mac.bytes;
-  IpAddress address;
-  address.bytes = {0xfe, 0x80, 0,    0,    0,    0,    0,   0, static_cast<uint8_t>(m[0] ^ 0x02),
-                   m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
-  return address;
 }
 
 }  // namespace causeway

@@ -43,7 +43,4 @@ void write_membership_report(rte_mbuf* frame, const MembershipSender& sender,
 // The same for one record as IGMPv2 or MLD version 1 say it: a report, or that a group is left.
 void write_old_membership_report(rte_mbuf* frame, const MembershipSender& sender, const MembershipRecord& record);
 
-// fe80::/64 with the MAC as an EUI-64 (RFC 4291 section 2.5.6, appendix A).
-IpAddress link_local_address(const MacAddress& mac);
-
 }  // namespace causeway

@@ -1,5 +1,7 @@
 #include "control/memberships.h"
 
+#include "dataplane/wire/link_local.h"
+
 #include <algorithm>
 
 namespace causeway {
@@ -88,12 +90,24 @@ void Memberships::tick(Clock::time_point now) {
   for (const auto& [key, records] : due) report(key.first, records, now);
 }
 
+namespace {
+
+// Where MLD is spoken from (RFC 3810 section 5.2.13).
+IpAddress link_local_of(const Underlay::Port& underlay) {
+  for (const IpPrefix& own : underlay.addresses) {
+    if (is_link_local(own.address)) return own.address;
+  }
+  return link_local_address(underlay.mac);
+}
+
+}  // namespace
+
 void Memberships::report(PortIndex port, const std::vector<MembershipRecord>& records, Clock::time_point now) {
   const Underlay::Port* const underlay = underlay_.find(port);
   if (records.empty() || underlay == nullptr) return;
   const IpAddress& first = records.front().group;
   const bool ipv6 = first.is_v6();
-  MembershipSender sender{underlay->mac, link_local_address(underlay->mac)};
+  MembershipSender sender{underlay->mac, link_local_of(*underlay)};
   if (!ipv6) sender.address = underlay_.source_for(port, first).value_or(IpAddress::v4(0, 0, 0, 0));
   const bool old = querier(port, ipv6).old(now);
   const size_t in_one = old ? 1 : kMembershipRecords;

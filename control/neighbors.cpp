@@ -3,6 +3,7 @@
 #include "dataplane/wire/arp.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/header_at.h"
+#include "dataplane/wire/link_local.h"
 
 namespace causeway {
 namespace {
@@ -286,7 +287,7 @@ void Neighbors::doubt(const NextHop& hop, Neighbor& neighbor, const MacAddress& 
 }
 
 void Neighbors::announce(PortIndex port) {
-  constexpr unsigned kTimes = 3;  // MAX_NEIGHBOR_ADVERTISEMENT
+  constexpr unsigned kTimes = 3;  // MAX_NEIGHBOR_ADVERTISEMENT; ANNOUNCE_NUM is 2
   announcements_[port] = {kTimes, Clock::now()};
 }
 
@@ -299,12 +300,16 @@ void Neighbors::send_announcements() {
       announcement.left = 0;
       continue;
     }
-    if (now < announcement.next) continue;
+    if (now < announcement.next || !underlay->link_up) continue;
     for (const IpPrefix& own : underlay->addresses) {
-      rte_mbuf* const frame = own.address.is_v6() ? hooks_.make_frame() : nullptr;
-      if (frame == nullptr) continue;
-      write_advertisement(frame, {underlay->mac, own.address}, std::nullopt);
-      hooks_.send(port, frame);
+      // To the address made of the MAC nobody sends who hasn't asked for it.
+      if (own.address == link_local_address(underlay->mac)) continue;
+      if (own.address.is_v4()) {
+        send_arp(port, kArpRequest, own.address, {}, own.address);
+      } else if (rte_mbuf* const frame = hooks_.make_frame()) {
+        write_advertisement(frame, {underlay->mac, own.address}, std::nullopt);
+        hooks_.send(port, frame);
+      }
     }
     announcement.next = now + kInterval;
     --announcement.left;

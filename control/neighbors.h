@@ -61,7 +61,8 @@ class Neighbors {
   void refuse(const PuntedFrame& frame) { hooks_.drop(frame.frame, frame.port, DropReason::neighbor_unresolved); }
   // ARP or neighbor discovery from an underlay port, or nothing that anybody else wanted. Takes it over.
   void receive(PortIndex port, rte_mbuf* frame);
-  // Tells everybody on the link where our IPv6 addresses are now (RFC 4861 section 7.2.6), from the next tick on.
+  // Tells everybody on the link where our addresses are now (RFC 5227 section 2.3, RFC 4861 section 7.2.6), from the
+  // next tick on.
   void announce(PortIndex port);
   // Probes, retries and gives up. Called a few times a second.
   void tick();

@@ -8,6 +8,7 @@
 #include "control/port_vlan.h"
 
 #include "control/mss_limit.h"
+#include "dataplane/wire/link_local.h"
 
 namespace causeway {
 
@@ -48,6 +49,16 @@ bool gro_is_possible(const config::Ethernet& ethernet, const Port& port, std::st
   if (gro.on || ethernet.offloads.gro != Toggle::on) return true;
   error = "offloads.gro: " + gro.reason;
   return false;
+}
+
+// RFC 4291 section 2.8: who has an IPv6 address has a link-local one, too.
+std::vector<IpPrefix> with_link_local(std::vector<IpPrefix> addresses, const MacAddress& mac) {
+  const auto is_v6 = [](const IpPrefix& own) { return own.address.is_v6(); };
+  const auto is_local = [](const IpPrefix& own) { return is_link_local(own.address); };
+  if (std::ranges::any_of(addresses, is_v6) && std::ranges::none_of(addresses, is_local)) {
+    addresses.push_back({link_local_address(mac), 64});
+  }
+  return addresses;
 }
 
 OffloadSettings device_offloads(OffloadSettings offloads) {
@@ -316,13 +327,15 @@ Ports::LinkChanges Ports::check_links() {
     publish_adjacency(record);
     set_underlay(name, record);
     (record.settings.is_underlay() ? changes.underlay : changes.bridge_port) = true;
+    if (up && record.settings.is_underlay()) changes.underlays_up.push_back(record.index);
   }
   return changes;
 }
 
 void Ports::set_underlay(const std::string& name, const Record& record) {
   if (!record.settings.is_underlay()) return;
-  underlay_.set(record.index, {name, record.port->mac(), record.port->mtu(), record.settings.addresses,
+  const MacAddress mac = record.port->mac();
+  underlay_.set(record.index, {name, mac, record.port->mtu(), with_link_local(record.settings.addresses, mac),
                                record.settings.routes, record.link_up});
 }
 

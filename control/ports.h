@@ -68,6 +68,7 @@ class Ports {
   struct LinkChanges {
     bool bridge_port = false;
     bool underlay = false;
+    std::vector<PortIndex> underlays_up;  // of these, those that are up now
   };
   LinkChanges check_links();
 

@@ -51,7 +51,9 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
   }
   const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(name);
   json addresses = json::array();
-  for (const IpPrefix& address : record.settings.addresses) addresses.push_back(to_string(address));
+  if (const Underlay::Port* const underlay = gateway.underlay().find(record.index)) {
+    for (const IpPrefix& address : underlay->addresses) addresses.push_back(to_string(address));
+  }
   json bindings = json::array();
   for (const Binding& binding : record.settings.bindings) {
     json bound = json::array();

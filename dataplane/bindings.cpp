@@ -10,6 +10,7 @@
 #include "dataplane/wire/igmp.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/ipv6.h"
+#include "dataplane/wire/link_local.h"
 #include "dataplane/wire/udp.h"
 
 namespace causeway {
@@ -17,12 +18,6 @@ namespace {
 
 constexpr uint16_t kDhcpClientPort = 68;  // RFC 2131 section 4.1
 constexpr uint16_t kDhcpServerPort = 67;
-
-// The link-local address that a host makes of its MAC (RFC 4291 appendix A).
-IpAddress link_local_of(const MacAddress& mac) noexcept {
-  const auto& m = mac.bytes;
-  return {{0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<uint8_t>(m[0] ^ 2), m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}};
-}
 
 bool has_family(const Binding& binding, bool v4) noexcept {
   if (binding.addresses.empty()) return true;
@@ -32,7 +27,7 @@ bool has_family(const Binding& binding, bool v4) noexcept {
 bool may_use(const Binding& binding, const IpAddress& ip) noexcept {
   if (binding.addresses.empty()) return true;
   if (std::ranges::any_of(binding.addresses, [&](const IpPrefix& own) { return own.contains(ip); })) return true;
-  return ip == link_local_of(binding.mac) && has_family(binding, false);
+  return ip == link_local_address(binding.mac) && has_family(binding, false);
 }
 
 bool arp_is_bound(const rte_mbuf* m, uint32_t offset, const Binding& binding) noexcept {

@@ -183,6 +183,24 @@ TEST_CASE("discovery: three times after its start the gateway says where it is")
   CHECK(sent == Sequence(2, frame("nd.probe-answer")));
 }
 
+TEST_CASE("discovery: an IPv6 underlay has a link-local address") {
+  std::string yaml = topology();
+  yaml.replace(yaml.find("neighbors: []"), 13, "routes: [{to: default, via: \"fe80::9\"}]");
+  yaml.replace(yaml.find("remote: \"fd00:31::2\""), 20, "remote: \"fd00:77::2\"");
+  Bed bed(yaml);
+  bed.run();
+  CHECK(bed.take_bytes("up0") == Sequence{frame("nd.who-is.link-local-router")});
+  bed.send("up0", frame("nd.asks-our-link-local"));
+  CHECK(bed.take_bytes("up0") == Sequence{frame("nd.our-link-local")});
+  CHECK(show(bed.gateway(), "ports").at(1)["addresses"] == nlohmann::json{"fd00:31::1/64", "fe80::ff:fe00:1/64"});
+  // Not beside one that the file gives.
+  yaml.replace(yaml.find("\"fd00:31::1/64\""), 15, "\"fd00:31::1/64\", \"fe80::77/64\"");
+  CHECK(bed.apply(yaml).empty());
+  const Counts before = bed.counts();
+  bed.send("up0", frame("nd.asks-our-link-local"));
+  CHECK(to_text(bed.counts() - before) == "control_ignored 1");
+}
+
 TEST_CASE("discovery: switches are told that solicitations are for us") {
   Bed bed(topology(kStatic));
   CHECK(reports(bed, 2) == Sequence(2, frame("mld2.own.join")));

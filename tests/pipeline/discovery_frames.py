@@ -1,7 +1,7 @@
 """Neighbor discovery and ICMPv6 echo on an IPv6 underlay."""
 
 from scapy.all import (ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr,
-                       ICMPv6NDOptSrcLLAddr, UDP, Ether, IPv6, Raw, raw)
+                       ICMPv6NDOptSrcLLAddr, UDP, Ether, IPv6, Raw, in6_mactoifaceid, raw)
 
 from overlay_frames import OUR_IP, OUR_MAC, REMOTE_IP, REMOTE_MAC, encapsulated, host_mac, some_bytes
 
@@ -9,6 +9,7 @@ US = (OUR_MAC, OUR_IP[6])
 TWO = (REMOTE_MAC[2], REMOTE_IP[6][2])
 MOVED = ("02:00:00:00:77:77", TWO[1])
 LINK_LOCAL = (REMOTE_MAC[2], "fe80::2")
+OUR_LINK_LOCAL = (OUR_MAC, f"fe80::{in6_mactoifaceid(OUR_MAC)}")
 ALL_NODES = ("33:33:00:00:00:01", "ff02::1")
 
 
@@ -49,6 +50,9 @@ def write_neighbors(out):
     out.write("nd.our-answer.link-local", advertisement(US, LINK_LOCAL))
     out.write("nd.probe", solicitation((TWO[0], "::"), US[1], option=False))
     out.write("nd.probe-answer", advertisement(US, ALL_NODES, solicited=0))
+    out.write("nd.asks-our-link-local", solicitation(TWO, OUR_LINK_LOCAL[1], to=("33:33:ff:00:00:01", "ff02::1:ff00:1")))
+    out.write("nd.our-link-local", advertisement(OUR_LINK_LOCAL, TWO))
+    out.write("nd.who-is.link-local-router", solicitation(OUR_LINK_LOCAL, "fe80::9"))
     ignored = {
         "asks-another": solicitation(TWO, "fd00:31::77"),
         "asks-hops": solicitation(TWO, US[1], hlim=254),

@@ -46,7 +46,7 @@ def write_messages(out):
         out.write(f"mld2.{name}", mld2_report((kind, GROUP6)))
         out.write(f"mld2.own.{name}", mld2_report((kind, OWN_GROUP)))
         out.write(f"mld2.both.{name}", mld2_report((kind, OWN_GROUP), (kind, GROUP6)))
-    out.write("mld2.own.changes", mld2_report((3, OWN_GROUP), (4, "ff02::1:ff00:77")))
+    out.write("mld2.own.changes", mld2_report((4, "ff02::1:ff00:77")))
     out.write("igmp2.is", igmp(GROUP_MAC, GROUP, IGMP(type=0x16, mrcode=0, gaddr=GROUP)))
     out.write("igmp2.leave", igmp("01:00:5e:00:00:02", "224.0.0.2", IGMP(type=0x17, mrcode=0, gaddr=GROUP)))
     out.write("mld1.is", mld(GROUP6_MAC, GROUP6, ICMPv6MLReport(mladdr=GROUP6, mrd=0)))

@@ -100,7 +100,9 @@ TEST_CASE("host: a next hop that does not answer is asked four times, then its f
   let_it_fail(bed);
   CHECK(neighbor_state(bed) == "failed");
   // The four, and one more that goes on asking.
-  CHECK(bed.take_bytes("up0") == Sequence(5, frame("arp.who-is.2")));
+  Sequence sent = bed.take_bytes("up0");
+  std::erase(sent, frame("arp.announced"));
+  CHECK(sent == Sequence(5, frame("arp.who-is.2")));
   CHECK(to_text(bed.counts()) == "neighbor_unresolved 3");
   send_stream(bed, 3, 2);
   CHECK(to_text(bed.counts()) == "neighbor_unresolved 5");
@@ -235,6 +237,28 @@ TEST_CASE("host: a changed tunnel keeps the neighbor it had") {
   send_stream(bed, 0, 40);
   check_stream(bed.take_bytes("up0"), "stream.to-2", 0, 40);
   CHECK(bed.counts().all_drops() == 0);
+}
+
+TEST_CASE("host: three times after its start, and after its link comes back, the gateway says where it is") {
+  Bed bed(topology("172.31.0.2", "{to: 172.31.0.2, macaddress: 02:00:00:00:00:02}"));
+  const auto announced = [&] {
+    Sequence sent;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(2500);
+    while (std::chrono::steady_clock::now() < end) {
+      bed.gateway().tick();
+      bed.run();
+      std::ranges::move(bed.take_bytes("up0"), std::back_inserter(sent));
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return sent;
+  };
+  CHECK(announced() == Sequence(3, frame("arp.announced")));
+  bed.port("up0").set_link(false);
+  bed.gateway().tick();
+  bed.run();
+  CHECK(bed.take_bytes("up0").empty());
+  bed.port("up0").set_link(true);
+  CHECK(announced() == Sequence(3, frame("arp.announced")));
 }
 
 }  // namespace causeway::test

@@ -32,6 +32,7 @@ def write_arp(out):
         out.write(f"arp.asks-us.{number}", arp("who-has", them, (nobody, us[1])))
         out.write(f"arp.our-answer.{number}", arp("is-at", us, them, to=them[0]))
     two = (REMOTE_MAC[2], REMOTE_IP[4][2])
+    out.write("arp.announced", arp("who-has", us, (nobody, us[1])))
     out.write("arp.asks-us-unpadded", arp("who-has", two, (nobody, us[1]), pad=False))
     out.write("arp.asks-us-unicast", arp("who-has", two, (nobody, us[1]), to=OUR_MAC))
     out.write("arp.probe", arp("who-has", (two[0], "0.0.0.0"), (nobody, us[1])))

@@ -126,6 +126,13 @@ TEST_CASE("mutations: broken underlay frames for a port that takes big ones") {
   check_mutations("up0", frames, false, 4, big);
 }
 
+TEST_CASE("mutations: broken frames of a port with bindings") {
+  std::string yaml = every_tunnel();
+  yaml.replace(yaml.find("lan0: {"), 7,
+               "lan0: {bindings: [{mac: 02:00:00:00:01:01, addresses: [10.0.0.5, \"fd00::5\"]}], ");
+  check_mutations("lan0", all_of({"bound."}), false, 7, Bed::default_capabilities(), yaml);
+}
+
 TEST_CASE("mutations: broken words of neighbors and routers") {
   check_mutations("up0", all_of({"nd.", "nd-ignored.", "echo6.request.", "pmtu", "told-remote.frame"}), false, 5);
 }

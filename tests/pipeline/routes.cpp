@@ -71,6 +71,7 @@ void set_link(Bed& bed, const std::string& port, bool up) {
   bed.port(port).set_link(up);
   bed.gateway().tick();
   bed.run();
+  bed.nothing_sent();  // but announcements
 }
 
 }  // namespace

@@ -99,6 +99,11 @@ TEST_CASE("ethernets: in place or reopened") {
   CHECK(change(", mtu: 1400", "") == "ethernet-change ~ ethernet lan1: mtu 1400 -> default");
   CHECK(change("veth1: {}", "veth1: {isolated: true}") == "ethernet-change ~ ethernet veth1: isolated false -> true");
   CHECK(change("veth1: {}", "veth1: {mss-clamp: auto}") == "ethernet-change ~ ethernet veth1: mss-clamp off -> auto");
+  CHECK(change("veth1: {}",
+               "veth1: {bindings: [{mac: 02:00:00:00:00:05}, {mac: 02:00:00:00:00:06, addresses: [10.0.0.5, "
+               "10.1.0.0/16]}]}") ==
+        "ethernet-change ~ ethernet veth1: bindings +02:00:00:00:00:05 "
+        "+02:00:00:00:00:06 with [10.0.0.5/32, 10.1.0.0/16]");
   CHECK(change("veth1: {}", "veth1: {macaddress: 02:00:00:00:00:01, offloads: {tso: off}}") ==
         "ethernet-change ~ ethernet veth1: macaddress default -> 02:00:00:00:00:01, offloads.tso auto -> off");
   CHECK(change("\"fd00::1/64\"", "172.31.5.1/24") ==

@@ -18,6 +18,7 @@
 #include "control/config_load.h"
 #include "control/gateway.h"
 #include "dataplane/spsc_ring.h"
+#include "dataplane/wire/ethernet.h"
 #include "pmd/flow_rules.h"
 #include "tests/catch.h"
 #include "tests/support/mbufs.h"
@@ -113,6 +114,10 @@ class QueuePort final : public Port {
   }
   uint16_t tx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
     for (uint16_t i = 0; i < count; ++i) {
+      if (rte_pktmbuf_mtod(frames[i], const EthernetHeader*)->ethertype.get() == kEtherTypeArp) {  // an announcement
+        rte_pktmbuf_free(frames[i]);
+        continue;
+      }
       check(frames[i]);
       if (!tx_[queue]->push(frames[i])) return i;
     }
