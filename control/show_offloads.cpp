@@ -39,6 +39,12 @@ std::string found_wrong(const Ports::Record& record, Outer outer, uint8_t bits) 
   return {};
 }
 
+// Why nobody but Causeway does it, though no toggle is off.
+std::string why_not(const Ports::Record& record, Outer outer, uint8_t bits) {
+  const std::string wrong = found_wrong(record, outer, bits);
+  return wrong.empty() ? record.port->lacks(outer, bits) : "the self-test found wrong " + wrong;
+}
+
 std::string who_does(const Port& port) {
   const std::string_view kind = port.kind();
   return kind == "dpdk" || kind == "nic-model" ? "the device" : "the kernel, or the NIC behind it";
@@ -56,10 +62,12 @@ json offload_json(const std::string& name, const Ports::Record& record, const Of
   if (caps.has(offload.outer, offload.bits)) {
     std::string reason = who_does(port);
     if (offload.outer != Outer::none && !caps.has(offload.outer, TxCapabilities::kOuterChecksum)) {
-      const std::string sum_wrong = found_wrong(record, offload.outer, TxCapabilities::kOuterChecksum);
       reason += "; with an outer checksum in software: ";
-      reason += sum_wrong.empty() ? port.lacks(offload.outer, TxCapabilities::kOuterChecksum)
-                                  : "the self-test found wrong " + sum_wrong;
+      reason += why_not(record, offload.outer, TxCapabilities::kOuterChecksum);
+    }
+    const bool cuts = (offload.bits & TxCapabilities::kTcp) != 0;
+    if (offload.outer != Outer::none && cuts && !caps.has(offload.outer, TxCapabilities::kUdp)) {
+      reason += "; UDP in software: " + why_not(record, offload.outer, TxCapabilities::kUdp);
     }
     if (!wrong.empty()) reason += "; forced, though its self-test found wrong " + wrong;
     return row(name, offload.name, "hardware", reason);
@@ -68,8 +76,7 @@ json offload_json(const std::string& name, const Ports::Record& record, const Of
   if (settings.*offload.toggle == Toggle::off) off = offload.key;
   if (settings.checksum == Toggle::off) off = "checksum";
   if (off != nullptr) return row(name, offload.name, "off", fmt::format("offloads.{}: off", off));
-  if (!wrong.empty()) return row(name, offload.name, "software", "the self-test found wrong " + wrong);
-  return row(name, offload.name, "software", port.lacks(offload.outer, offload.bits));
+  return row(name, offload.name, "software", why_not(record, offload.outer, offload.bits));
 }
 
 json flow_json(const std::string& name, const Ports::Record& record, const OffloadSync::Summary& rules) {

@@ -67,6 +67,15 @@ bool takes_chains_anyway(const rte_eth_dev_info& info) {
   return driver_of(info) == "net_null" || driver_of(info) == "net_pcap";
 }
 
+// Whether the device cuts UDP super-packets into datagrams. To rte_mbuf_core.h RTE_MBUF_F_TX_UDP_SEG means IP
+// fragments, and DPDK's own software takes it so (rte_gso, vhost); drivers that do something take it for segmentation.
+// Those of ngbe and txgbe offer it, and their tx_prepare refuses every such frame.
+bool segments_udp(const rte_eth_dev_info& info) {
+  const std::string_view driver = driver_of(info);
+  if (driver == "net_tap" || driver.starts_with("net_ngbe") || driver.starts_with("net_txgbe")) return false;
+  return (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_UDP_TSO) != 0 && !is_virtio(info);
+}
+
 // Headers as DPDK describes them: l2_len, l3_len, and flags for the IP version. No flags: they are not
 // plain IP and TCP or UDP, or don't end at the Intent's csum_start.
 struct TxHeaders {
@@ -159,7 +168,8 @@ bool describe_outer(rte_mbuf* frame, const Intent& intent, const TxHeaders& inne
   return true;
 }
 
-void allow_tunnels(uint64_t offered, EthdevOffloads& result) {
+// `cuts`: kTcp, with kUdp where the device segments that.
+void allow_tunnels(uint64_t offered, uint8_t cuts, EthdevOffloads& result) {
   for (const TunnelTso& tunnel : kTunnelTso) {
     const bool own = (offered & tunnel.own) != 0;
     if (!own && (offered & tunnel.generic) == 0) continue;
@@ -171,7 +181,7 @@ void allow_tunnels(uint64_t offered, EthdevOffloads& result) {
       result.capabilities.add(outer, TxCapabilities::kChecksum);
       // Each segment's outer IPv4 header has a checksum of its own.
       if (outer == tunnel.outer4 && (offered & RTE_ETH_TX_OFFLOAD_OUTER_IPV4_CKSUM) == 0) continue;
-      result.capabilities.add(outer, TxCapabilities::kTcp);
+      result.capabilities.add(outer, cuts);
       if (outer_sum) result.capabilities.add(outer, TxCapabilities::kOuterChecksum);
     }
   }
@@ -182,14 +192,15 @@ void allow_tunnels(uint64_t offered, EthdevOffloads& result) {
 
 std::string lacking_flags(uint64_t offered, Outer outer, uint8_t bits) {
   std::string flags;
+  const uint64_t udp = (bits & TxCapabilities::kUdp) != 0 ? RTE_ETH_TX_OFFLOAD_UDP_TSO : 0;
   if (outer == Outer::none && bits == TxCapabilities::kChecksum) {
     flags = lacks(kTxChecksum, offered);
   } else if (outer == Outer::none) {
-    flags = lacks(kTxSegmentSums | RTE_ETH_TX_OFFLOAD_TCP_TSO, offered);
+    flags = lacks(kTxSegmentSums | RTE_ETH_TX_OFFLOAD_TCP_TSO | udp, offered);
   }
   for (const TunnelTso& tunnel : kTunnelTso) {
     if (outer != tunnel.outer4 && outer != tunnel.outer6) continue;
-    uint64_t wanted = kTxSegmentSums;
+    uint64_t wanted = kTxSegmentSums | udp;
     if ((offered & tunnel.generic) == 0) wanted |= tunnel.own;
     if (outer == tunnel.outer4) wanted |= RTE_ETH_TX_OFFLOAD_OUTER_IPV4_CKSUM;
     if ((bits & TxCapabilities::kOuterChecksum) != 0) wanted |= RTE_ETH_TX_OFFLOAD_OUTER_UDP_CKSUM;
@@ -225,10 +236,15 @@ EthdevOffloads choose_offloads(const rte_eth_dev_info& info, const OffloadSettin
   }
   if (tso) {
     result.tx |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
-    // net_tap segments with rte_gso: IPv4 only. UDP is left out: UDP_TSO means fragments to some drivers.
+    // net_tap segments with rte_gso: IPv4 only.
     caps.add(Outer::none, driver_of(info) == "net_tap" ? TxCapabilities::kTcp4 : TxCapabilities::kTcp);
   }
-  if (sums_segments && settings.tunnel_tso != Toggle::off) allow_tunnels(offered, result);
+  const bool udp = sums_segments && segments_udp(info);
+  if (udp) result.tx |= RTE_ETH_TX_OFFLOAD_UDP_TSO;
+  if (tso && udp) caps.add(Outer::none, TxCapabilities::kUdp);
+  if (sums_segments && settings.tunnel_tso != Toggle::off) {
+    allow_tunnels(offered, udp ? TxCapabilities::kTcp | TxCapabilities::kUdp : TxCapabilities::kTcp, result);
+  }
 
   // virtio would hand over frames with unfinished checksums that only L4_CKSUM_NONE tells of; without the
   // offload, the other side finishes them.

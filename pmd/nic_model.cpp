@@ -38,6 +38,7 @@ uint64_t offered_by(const NicFeatures& without) {
   offered |= RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM |
              RTE_ETH_TX_OFFLOAD_OUTER_IPV4_CKSUM;
   if (has(NicFeature::tso_ipv4) || has(NicFeature::tso_ipv6)) offered |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
+  if (has(NicFeature::udp_segmentation)) offered |= RTE_ETH_TX_OFFLOAD_UDP_TSO;
   if (has(NicFeature::outer_checksum)) offered |= RTE_ETH_TX_OFFLOAD_OUTER_UDP_CKSUM;
   for (const Tunnel& tunnel : kTunnels) {
     if (has(tunnel.feature4) || has(tunnel.feature6)) offered |= tunnel.offload;
@@ -45,15 +46,11 @@ uint64_t offered_by(const NicFeatures& without) {
   return offered;
 }
 
-// DPDK's offloads don't tell IP versions apart, nor do drivers mean one thing by UDP_TSO: the model does.
+// DPDK's offloads don't tell IP versions apart: the model does.
 TxCapabilities refined(TxCapabilities caps, const NicFeatures& without) {
   const auto take = [&](Outer outer, unsigned bits) {
     caps.can[static_cast<size_t>(outer)] &= static_cast<uint8_t>(~bits);
   };
-  for (size_t i = 0; i < kOuters; ++i) {
-    if ((caps.can[i] & TxCapabilities::kTcp) == 0 || without.has(NicFeature::udp_segmentation)) continue;
-    caps.can[i] |= TxCapabilities::kUdp;
-  }
   for (const Tunnel& tunnel : kTunnels) {
     constexpr unsigned kCuts = TxCapabilities::kTcp | TxCapabilities::kUdp | TxCapabilities::kOuterChecksum;
     if (without.has(tunnel.feature4)) take(tunnel.outer4, kCuts);

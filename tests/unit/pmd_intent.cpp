@@ -169,6 +169,19 @@ TEST_CASE("DPDK's flags, lengths and sums for TCP segmentation") {
   }
 }
 
+TEST_CASE("DPDK's flags, lengths and sums for UDP segmentation") {
+  const Frame frame(kVlan6Udp + "fa57" + kPayload);
+  set_intent(frame.mbuf, {.csum_start = 58, .gso_size = 20, .csum_offset = 6, .gso_type = GsoType::udp6}, kIntentFlags);
+  REQUIRE(translate_intent(frame.mbuf, {}));
+  CHECK((frame.mbuf->ol_flags & RTE_MBUF_F_TX_OFFLOAD_MASK) ==
+        (RTE_MBUF_F_TX_UDP_SEG | RTE_MBUF_F_TX_UDP_CKSUM | RTE_MBUF_F_TX_IPV6));
+  CHECK(frame.mbuf->l2_len == 18);
+  CHECK(frame.mbuf->l3_len == 40);
+  CHECK(frame.mbuf->l4_len == 8);
+  CHECK(frame.mbuf->tso_segsz == 20);
+  CHECK(bytes_of(frame.mbuf) == from_hex(kVlan6Udp + "fa27" + kPayload));  // without the 48 bytes of UDP length
+}
+
 TEST_CASE("a checksum DPDK has no flag for is finished here") {
   // The inner TCP of a VXLAN frame, 50 bytes deep.
   const std::string outer =

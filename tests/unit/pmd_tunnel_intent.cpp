@@ -12,6 +12,10 @@ namespace {
 const std::string kInner =
     "020000000002020000000001080045000050000700004006668d0a0900010a09000203e807d00000000100000002501820001457"
     "0000000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222324252627";
+// As long, so that it fits the same outer headers.
+const std::string kInnerUdp =
+    "02000000000202000000000108004500005000070000401166820a0900010a09000203e807d0003c1462000102030405060708090a"
+    "0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222324252627000000000000000000000000";
 // Outer headers, Ethernet to tunnel.
 const std::string kGeneve4 =
     "020000000002020000000001080045000082000040004011e229ac1f0001ac1f00029c4017c1006e00000000655800007b00";
@@ -23,14 +27,14 @@ const std::string kVxlan6 =
 const std::string kGre4 = "02000000000202000000000108004500007600004000402fe217ac1f0001ac1f000200006558";
 
 struct Frame {
-  Frame(const std::string& outer_hex, Outer outer, bool outer_checksum, uint16_t gso_size)
-      : mbuf(make_frame(from_hex(outer_hex + kInner))) {
+  Frame(const std::string& outer_hex, Outer outer, bool outer_checksum, uint16_t gso_size, bool udp = false)
+      : mbuf(make_frame(from_hex(outer_hex + (udp ? kInnerUdp : kInner)))) {
     const auto outer_bytes = static_cast<uint16_t>(outer_hex.size() / 2);
     Intent intent;
     intent.csum_start = static_cast<uint16_t>(outer_bytes + 34);
-    intent.csum_offset = 16;
+    intent.csum_offset = udp ? 6 : 16;
     intent.gso_size = gso_size;
-    intent.gso_type = gso_size != 0 ? GsoType::tcp4 : GsoType::none;
+    intent.gso_type = gso_size == 0 ? GsoType::none : udp ? GsoType::udp4 : GsoType::tcp4;
     intent.tunnel_bytes = static_cast<uint8_t>(outer_bytes);
     intent.outer_checksum = outer_checksum ? 1 : 0;
     intent.set_outer(outer);
@@ -47,9 +51,9 @@ struct Frame {
   rte_mbuf* mbuf;
 };
 
-rte_eth_dev_info device(uint64_t offered) {
+rte_eth_dev_info device(uint64_t offered, const char* driver = "net_test") {
   rte_eth_dev_info info{};
-  info.driver_name = "net_test";
+  info.driver_name = driver;
   info.tx_offload_capa = offered;
   return info;
 }
@@ -160,6 +164,54 @@ TEST_CASE("DPDK's flags and lengths for segmentation in each tunnel") {
     CHECK(small.mbuf->l2_len == c.l2);
     CHECK(small.field(inner + 34 + 16) == 0x1457);
   }
+}
+
+TEST_CASE("UDP in a tunnel is described as TCP is") {
+  const auto offloads = choose_offloads(device(~0ULL), {});
+  const Frame frame(kGeneve4, Outer::geneve4, true, 20, true);
+  REQUIRE(translate_intent(frame.mbuf, offloads.tunnels));
+  CHECK((frame.mbuf->ol_flags & RTE_MBUF_F_TX_OFFLOAD_MASK) ==
+        (RTE_MBUF_F_TX_UDP_SEG | RTE_MBUF_F_TX_UDP_CKSUM | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM |
+         RTE_MBUF_F_TX_TUNNEL_GENEVE | RTE_MBUF_F_TX_OUTER_IPV4 | RTE_MBUF_F_TX_OUTER_IP_CKSUM |
+         RTE_MBUF_F_TX_OUTER_UDP_CKSUM));
+  CHECK(frame.mbuf->l2_len == 30);
+  CHECK(frame.mbuf->l4_len == 8);
+  CHECK(frame.mbuf->tso_segsz == 20);
+  CHECK(frame.field(kGeneve4.size() / 2 + 34 + 6) == 0x1426);  // the inner pseudo-header's sum without the length
+  CHECK(frame.field(34 + 6) == 0x5853);
+}
+
+TEST_CASE("UDP is cut by devices that say so, unless their drivers are known not to") {
+  using Can = TxCapabilities;
+  const uint64_t tcp =
+      kSums | RTE_ETH_TX_OFFLOAD_OUTER_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_VXLAN_TNL_TSO;
+  const auto chosen = [&](const char* driver, uint64_t offered, OffloadSettings settings = {}) {
+    return choose_offloads(device(offered, driver), settings);
+  };
+  auto offloads = chosen("net_test", tcp | RTE_ETH_TX_OFFLOAD_UDP_TSO);
+  CHECK((offloads.tx & RTE_ETH_TX_OFFLOAD_UDP_TSO) != 0);
+  CHECK(offloads.capabilities.has(Outer::none, Can::kTcp | Can::kUdp));
+  CHECK(offloads.capabilities.has(Outer::vxlan6, Can::kTcp | Can::kUdp));
+  CHECK(!offloads.capabilities.has(Outer::geneve4, Can::kUdp4));
+  // mlx5, ice and i40e don't say so.
+  offloads = chosen("mlx5_pci", tcp);
+  CHECK((offloads.capabilities.has(Outer::none, Can::kTcp) && !offloads.capabilities.has(Outer::none, Can::kUdp4)));
+  CHECK(lacking_flags(tcp, Outer::none, Can::kUdp) == "the device lacks RTE_ETH_TX_OFFLOAD_UDP_TSO");
+  CHECK(lacking_flags(tcp, Outer::vxlan4, Can::kUdp) == "the device lacks RTE_ETH_TX_OFFLOAD_UDP_TSO");
+  for (const char* driver : {"net_txgbe", "net_txgbe_vf", "net_ngbe", "net_tap", "net_virtio"}) {
+    CAPTURE(driver);
+    offloads = chosen(driver, tcp | RTE_ETH_TX_OFFLOAD_UDP_TSO);
+    CHECK((offloads.tx & RTE_ETH_TX_OFFLOAD_UDP_TSO) == 0);
+    CHECK(offloads.capabilities.has(Outer::vxlan4, Can::kTcp));
+    for (const Outer outer : {Outer::none, Outer::vxlan4, Outer::vxlan6}) {
+      CHECK((offloads.capabilities.can[static_cast<size_t>(outer)] & Can::kUdp) == 0);
+    }
+  }
+  CHECK(lacking_flags(tcp | RTE_ETH_TX_OFFLOAD_UDP_TSO, Outer::none, Can::kUdp).find("its driver can't") !=
+        std::string::npos);
+  // It goes with `tso`.
+  offloads = chosen("net_test", tcp | RTE_ETH_TX_OFFLOAD_UDP_TSO, {.tso = Toggle::off});
+  CHECK(!offloads.capabilities.has(Outer::none, Can::kUdp4));
 }
 
 TEST_CASE("each tunnel is a capability of its own") {
