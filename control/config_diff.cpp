@@ -156,6 +156,7 @@ Differences differences_of(const Ethernet& before, const Ethernet& after) {
   result.compare("offloads.tunnel-tso", before.offloads.tunnel_tso, after.offloads.tunnel_tso);
   result.compare("offloads.flow", before.offloads.flow, after.offloads.flow);
   result.compare("offloads.gro", before.offloads.gro, after.offloads.gro);
+  result.compare("offloads.lro", before.offloads.lro, after.offloads.lro);
   result.compare("mss-clamp", before.mss_clamp, after.mss_clamp);
   result.compare_lists("bindings", before.bindings, after.bindings);
   result.compare("vlan", to_string(before.vlan), to_string(after.vlan));

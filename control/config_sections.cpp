@@ -174,13 +174,14 @@ void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet
   fields.mac("macaddress", ethernet.mac);
   read_network(name, fields, ethernet);
   if (const auto offloads = fields.find("offloads")) {
-    static constexpr std::string_view kOffloadKeys[] = {"checksum", "tso", "tunnel-tso", "flow", "gro"};
+    static constexpr std::string_view kOffloadKeys[] = {"checksum", "tso", "tunnel-tso", "flow", "gro", "lro"};
     const Fields toggles(*offloads, kOffloadKeys);
     toggles.toggle("checksum", ethernet.offloads.checksum);
     toggles.toggle("tso", ethernet.offloads.tso);
     toggles.toggle("tunnel-tso", ethernet.offloads.tunnel_tso);
     toggles.toggle("flow", ethernet.offloads.flow);
     toggles.toggle("gro", ethernet.offloads.gro);
+    toggles.toggle("lro", ethernet.offloads.lro);
   }
   fields.boolean("isolated", ethernet.isolated);
 }

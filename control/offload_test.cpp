@@ -26,10 +26,17 @@ Bytes bytes_of(const rte_mbuf* frame) {
   return bytes;
 }
 
-// What the segment stage makes of a probe, for a port that can't do anything.
-std::vector<Bytes> in_software(const OffloadProbe& probe, rte_mempool* pool) {
+// Null when the pool is empty.
+rte_mbuf* frame_of(const Bytes& bytes, rte_mempool* pool) {
+  rte_mbuf* const frame = rte_pktmbuf_alloc(pool);
+  if (frame == nullptr) return nullptr;
+  std::memcpy(rte_pktmbuf_append(frame, static_cast<uint16_t>(bytes.size())), bytes.data(), bytes.size());
+  return frame;
+}
+
+// What the segment stage makes of a frame, for a port that can't do anything. Takes it.
+std::vector<Bytes> in_software(rte_mbuf* frame, rte_mempool* pool) {
   std::vector<Bytes> frames;
-  rte_mbuf* const frame = make_probe(probe, pool);
   if (frame == nullptr) return frames;
   Segmenter segmenter;
   DropReason reason = segmenter.begin(frame, TxCapabilities{}, {pool, pool});
@@ -81,7 +88,7 @@ std::string difference(Bytes got, Bytes wanted, const Intent& intent, size_t num
 
 // Empty: the port does with the probe what the segment stage does.
 std::string ask(Port& port, const OffloadProbe& probe, rte_mempool* pool) {
-  const std::vector<Bytes> wanted = in_software(probe, pool);
+  const std::vector<Bytes> wanted = in_software(make_probe(probe, pool), pool);
   rte_mbuf* const frame = make_probe(probe, pool);
   if (frame == nullptr || wanted.empty()) return {};  // no buffers: nothing is known
   const Intent intent = intent_of(frame);
@@ -132,14 +139,10 @@ void test_transmit(Port& port, Outer outer, rte_mempool* pool, std::vector<Offlo
 
 // A complete VXLAN frame of an inner flow with a UDP checksum, right or not.
 rte_mbuf* complete_frame(bool right, rte_mempool* pool, uint8_t flow = 0) {
-  const std::vector<Bytes> frames = in_software({Outer::vxlan4, GsoType::none, true, flow}, pool);
-  rte_mbuf* const frame = frames.empty() ? nullptr : rte_pktmbuf_alloc(pool);
-  if (frame == nullptr) return nullptr;
-  const auto bytes = static_cast<uint16_t>(frames.front().size());
-  char* const to = rte_pktmbuf_append(frame, bytes);
-  std::memcpy(to, frames.front().data(), bytes);
-  if (!right) to[bytes - 1] = static_cast<char>(to[bytes - 1] ^ 1);
-  return frame;
+  std::vector<Bytes> frames = in_software(make_probe({Outer::vxlan4, GsoType::none, true, flow}, pool), pool);
+  if (frames.empty()) return nullptr;
+  if (!right) frames.front().back() ^= 1;
+  return frame_of(frames.front(), pool);
 }
 
 // What a frame comes back with.
@@ -171,6 +174,39 @@ void test_rx_checksum(Port& port, rte_mempool* pool, std::vector<OffloadVerdict>
   if (on_right == RTE_MBUF_F_RX_L4_CKSUM_BAD) verdict.wrong = "a right UDP checksum is called bad";
   if (on_wrong == RTE_MBUF_F_RX_L4_CKSUM_GOOD) verdict.wrong = "a wrong UDP checksum is called good";
   verdicts.push_back(verdict);
+}
+
+// How segments differ that the port has merged and we have cut again; empty: not at all.
+std::string merged_and_cut(Port& port, GsoType cut, rte_mempool* pool) {
+  const OffloadProbe probe{Outer::none, cut, false, 0};
+  const std::vector<Bytes> sent = in_software(make_probe(probe, pool), pool);
+  std::vector<rte_mbuf*> frames;
+  for (const Bytes& bytes : sent) frames.push_back(frame_of(bytes, pool));
+  if (std::ranges::find(frames, nullptr) != frames.end()) {
+    for (rte_mbuf* frame : frames) rte_pktmbuf_free(frame);
+    return {};
+  }
+  const auto count = static_cast<uint16_t>(frames.size());
+  frames.resize(port.merge(frames.data(), count));
+  std::vector<Bytes> back;
+  for (rte_mbuf* frame : frames) {
+    for (Bytes& bytes : in_software(frame, pool)) back.push_back(std::move(bytes));
+  }
+  if (frames.size() == count) return "nothing is merged";
+  if (back.size() != sent.size()) {
+    return std::to_string(back.size()) + " segments instead of " + std::to_string(sent.size());
+  }
+  std::string wrong;
+  for (size_t i = 0; i < back.size() && wrong.empty(); ++i) wrong = difference(back[i], sent[i], Intent{}, i);
+  return wrong;
+}
+
+void test_lro(Port& port, rte_mempool* pool, std::vector<OffloadVerdict>& verdicts) {
+  if (!port.lro()) return;
+  for (const GsoType cut : {GsoType::tcp4, GsoType::tcp6}) {
+    const char* const name = cut == GsoType::tcp4 ? "lro (TCP over IPv4)" : "lro (TCP over IPv6)";
+    verdicts.push_back({name, Outer::none, 0, false, false, merged_and_cut(port, cut, pool), true});
+  }
 }
 
 // Whether frames with the same outer headers come in by several queues, as a rule tells the device to spread them.
@@ -229,6 +265,7 @@ std::vector<OffloadVerdict> test_offloads(Port& port, rte_mempool* pool) {
     if (static_cast<Outer>(outer) != Outer::other) test_transmit(port, static_cast<Outer>(outer), pool, verdicts);
   }
   test_rx_checksum(port, pool, verdicts);
+  test_lro(port, pool, verdicts);
   test_flow(port, pool, verdicts);
   return verdicts;
 }

@@ -19,6 +19,7 @@ struct OffloadVerdict {
   bool rx_checksum = false;
   bool flow = false;
   std::string wrong;  // empty: good
+  bool lro = false;
 };
 
 // In the order of Outer. Empty: the device has no loop, or claims nothing.

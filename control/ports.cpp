@@ -61,6 +61,17 @@ std::vector<IpPrefix> with_link_local(std::vector<IpPrefix> addresses, const Mac
   return addresses;
 }
 
+// As gro_is_possible.
+bool lro_is_possible(const config::Ethernet& ethernet, const Port& port, std::string& error) {
+  if (ethernet.offloads.lro != Toggle::on) return true;
+  if (!port.lro()) {
+    error = "offloads.lro: the device lacks RTE_ETH_RX_OFFLOAD_TCP_LRO";
+  } else if (ethernet.is_underlay() && !ethernet.bridged_vlans) {
+    error = "offloads.lro: an underlay receives tunnels, and devices merge plain TCP only";
+  }
+  return error.empty();
+}
+
 OffloadSettings device_offloads(OffloadSettings offloads) {
   offloads.gro = Toggle::automatic;
   return offloads;
@@ -104,6 +115,7 @@ std::unique_ptr<Port> Ports::open(const std::string& name, const config::Etherne
   }
   std::unique_ptr<Port> port = opener_(settings, options_for(name, settings), error);
   if (port != nullptr && !gro_is_possible(settings, *port, error)) port.reset();
+  if (port != nullptr && !lro_is_possible(settings, *port, error)) port.reset();
   if (port != nullptr && settings.offloads.flow == Toggle::on && port->flow_rules() == nullptr) {
     error = settings.is_underlay() ? "offloads.flow: the device takes no rules"
                                    : "offloads.flow: only an underlay has rules";

@@ -79,6 +79,19 @@ json offload_json(const std::string& name, const Ports::Record& record, const Of
   return row(name, offload.name, "software", why_not(record, offload.outer, offload.bits));
 }
 
+json lro_json(const std::string& name, const Ports::Record& record) {
+  if (!record.port->lro()) {
+    const bool off = record.settings.offloads.lro == Toggle::off;
+    return row(name, "lro", "off", off ? "offloads.lro: off" : "only with offloads.lro: on");
+  }
+  std::string reason = "the device";
+  for (const OffloadVerdict& verdict : record.verdicts) {
+    if (!verdict.lro || verdict.wrong.empty()) continue;
+    reason += fmt::format("; forced, though its self-test found wrong {}: {}", verdict.offload, verdict.wrong);
+  }
+  return row(name, "lro", "hardware", reason);
+}
+
 json flow_json(const std::string& name, const Ports::Record& record, const OffloadSync::Summary& rules) {
   if (record.settings.offloads.flow == Toggle::off) return row(name, "flow", "off", "offloads.flow: off");
   for (const OffloadVerdict& verdict : record.verdicts) {
@@ -102,6 +115,7 @@ nlohmann::json show_offloads(const Gateway& gateway) {
     for (const Offload& offload : kOffloads) list.push_back(offload_json(name, record, offload));
     const GroChoice gro = choose_gro(record.settings, *record.port);
     list.push_back(row(name, "gro", gro.on ? "software" : "off", gro.reason));
+    list.push_back(lro_json(name, record));
     if (!record.settings.is_underlay()) continue;  // nothing tunnelled leaves it
     for (const Offload& offload : kTunnelOffloads) list.push_back(offload_json(name, record, offload));
     list.push_back(flow_json(name, record, gateway.offload_sync().summary(record.index)));

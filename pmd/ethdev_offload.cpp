@@ -36,14 +36,22 @@ constexpr std::array<TunnelTso, 3> kTunnelTso{{
      RTE_MBUF_F_TX_TUNNEL_IP},
 }};
 
+// What LRO brings is longer than a buffer.
+constexpr uint64_t kRxLro = RTE_ETH_RX_OFFLOAD_TCP_LRO | RTE_ETH_RX_OFFLOAD_SCATTER;
+
 // "the device lacks RTE_ETH_TX_OFFLOAD_TCP_CKSUM, RTE_ETH_TX_OFFLOAD_TCP_TSO"; empty where nothing is absent.
-std::string lacks(uint64_t wanted, uint64_t offered) {
+std::string lacks(uint64_t wanted, uint64_t offered, const char* prefix = "RTE_ETH_TX_OFFLOAD_",
+                  const char* name_of(uint64_t) = rte_eth_dev_tx_offload_name) {
   std::string names;
   for (uint64_t absent = wanted & ~offered; absent != 0; absent &= absent - 1) {
-    names += names.empty() ? "the device lacks RTE_ETH_TX_OFFLOAD_" : ", RTE_ETH_TX_OFFLOAD_";
-    names += rte_eth_dev_tx_offload_name(absent & -absent);
+    names += names.empty() ? "the device lacks " : ", ";
+    names += prefix;
+    names += name_of(absent & -absent);
   }
   return names;
+}
+std::string lacks_rx(uint64_t wanted, uint64_t offered) {
+  return lacks(wanted, offered, "RTE_ETH_RX_OFFLOAD_", rte_eth_dev_rx_offload_name);
 }
 
 // The same for segmentation in both UDP tunnels, over IPv4.
@@ -60,6 +68,12 @@ std::string_view driver_of(const rte_eth_dev_info& info) { return info.driver_na
 bool is_virtio(const rte_eth_dev_info& info) {
   const std::string_view driver = driver_of(info);
   return driver.find("virtio") != driver.npos || driver.find("vhost") != driver.npos;
+}
+
+LroSays lro_says(const rte_eth_dev_info& info) {
+  const std::string_view driver = driver_of(info);
+  if (driver.starts_with("mlx5") || driver.starts_with("net_hinic")) return LroSays::mean;
+  return driver.starts_with("net_bnxt") ? LroSays::nothing : LroSays::length;
 }
 
 // Drivers that walk a chain of mbufs on transmit without offering MULTI_SEGS.
@@ -221,6 +235,7 @@ EthdevOffloads choose_offloads(const rte_eth_dev_info& info, const OffloadSettin
   demand(settings.checksum, "checksum", lacks(kTxChecksum, offered));
   demand(settings.tso, "tso", lacks(kTxSegmentSums | RTE_ETH_TX_OFFLOAD_TCP_TSO, offered));
   demand(settings.tunnel_tso, "tunnel-tso", lacks_tunnels(offered));
+  demand(settings.lro, "lro", lacks_rx(kRxLro, info.rx_offload_capa));
 
   const bool checksum = settings.checksum != Toggle::off && (offered & kTxChecksum) == kTxChecksum;
   const bool sums_segments = checksum && (offered & kTxSegmentSums) == kTxSegmentSums;
@@ -252,6 +267,9 @@ EthdevOffloads choose_offloads(const rte_eth_dev_info& info, const OffloadSettin
     result.rx |= info.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_CHECKSUM | RTE_ETH_RX_OFFLOAD_OUTER_IPV4_CKSUM |
                                          RTE_ETH_RX_OFFLOAD_OUTER_UDP_CKSUM);
   }
+  result.lro = settings.lro == Toggle::on && result.error.empty();
+  if (result.lro) result.rx |= kRxLro;
+  result.lro_says = lro_says(info);
   return result;
 }
 

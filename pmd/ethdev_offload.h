@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 
+#include "pmd/ethdev_receive.h"
 #include "pmd/port.h"
 
 namespace causeway {
@@ -20,6 +21,8 @@ struct EthdevOffloads {
   uint64_t tx = 0;  // RTE_ETH_TX_OFFLOAD_*
   TxCapabilities capabilities;
   TunnelFlags tunnels{};
+  bool lro = false;
+  LroSays lro_says = LroSays::length;
   std::string error;  // names the flags that a Toggle::on misses
 };
 EthdevOffloads choose_offloads(const rte_eth_dev_info& info, const OffloadSettings& settings);

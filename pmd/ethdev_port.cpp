@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <deque>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "dataplane/intent.h"
 #include "pmd/ethdev_flows.h"
 #include "pmd/ethdev_offload.h"
+#include "pmd/ethdev_receive.h"
 #include "pmd/kernel_queue.h"
 #include "pmd/port.h"
 
@@ -75,7 +77,7 @@ RxSpread spread_of(const rte_eth_dev_info& info) {
   return (rss & RTE_ETH_RSS_LEVEL_MASK) != 0 ? RxSpread::inner : RxSpread::outer;
 }
 
-struct alignas(64) EthdevTxQueue {
+struct alignas(64) EthdevQueue {
   PortCounter errors;
 };
 
@@ -93,6 +95,11 @@ class EthdevPort final : public Port {
     }
     if (judges_checksums_) [[unlikely]] {
       for (uint16_t i = 0; i < received; ++i) outermost_verdicts(frames[i]);
+    }
+    if (lro_) [[unlikely]] {
+      const uint16_t kept = take_rx_work(frames, received, mtu_, lro_says_);
+      rx_[queue].errors.add(uint64_t{received} - kept);
+      return kept;
     }
     return received;
   }
@@ -123,6 +130,7 @@ class EthdevPort final : public Port {
   std::string set_mtu(uint16_t mtu) override;
   std::string set_mac(const MacAddress& mac) override;
   FlowRules* flow_rules() noexcept override { return flows_ ? &*flows_ : nullptr; }
+  bool lro() const noexcept override { return lro_; }
 
  private:
   std::string set_up_queues(const rte_eth_dev_info& info);
@@ -147,8 +155,10 @@ class EthdevPort final : public Port {
   RxSpread rx_spread_ = RxSpread::none;
   bool hands_over_tx_flags_ = false;
   bool judges_checksums_ = false;  // an underlay whose device says what it thinks of them
+  bool lro_ = false;
+  LroSays lro_says_ = LroSays::length;
   bool started_ = false;
-  uint16_t mtu_ = 0;
+  std::atomic<uint16_t> mtu_ = 0;
   MacAddress mac_;
   TxCapabilities capabilities_;
   TunnelFlags tunnel_flags_{};
@@ -157,7 +167,8 @@ class EthdevPort final : public Port {
   uint64_t tx_offloads_ = 0;
   rte_mempool* pool_;
   std::optional<EthdevFlows> flows_;
-  std::deque<EthdevTxQueue> tx_;
+  std::deque<EthdevQueue> rx_;
+  std::deque<EthdevQueue> tx_;
   std::vector<rte_spinlock_t> tx_locks_;  // one per device queue, used only while queues are shared
 };
 
@@ -174,6 +185,7 @@ rte_eth_conf EthdevPort::device_conf(const rte_eth_dev_info& info, uint32_t mtu)
   rte_eth_conf conf{};
   conf.rxmode.mtu = mtu;
   conf.rxmode.offloads = rx_offloads_;
+  if (lro_) conf.rxmode.max_lro_pkt_size = std::min(info.max_lro_pkt_size, kMaxLroBytes);
   conf.txmode.offloads = tx_offloads_;
   if (rx_queues_ > 1 && rx_spread_ != RxSpread::none) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -195,6 +207,7 @@ std::string EthdevPort::configure(const PortOptions& options) {
   if (options.rx_queues == 0) {
     rx_queues_ = rx_spread_ == RxSpread::none ? uint16_t{1} : std::clamp<uint16_t>(rx_queues_, 1, info.max_rx_queues);
   }
+  for (uint16_t i = 0; i < rx_queues_; ++i) rx_.emplace_back();
   if (info.max_tx_queues == 0) return "the device has no tx queue";
   device_tx_queues_ = std::min(options.tx_queues, info.max_tx_queues);
   for (uint16_t i = 0; i < options.tx_queues; ++i) tx_.emplace_back();
@@ -209,6 +222,8 @@ std::string EthdevPort::configure(const PortOptions& options) {
   tunnel_flags_ = offloads.tunnels;
   offered_ = info.tx_offload_capa;
   judges_checksums_ = options.underlay && (offloads.rx & RTE_ETH_RX_OFFLOAD_CHECKSUM) != 0;
+  lro_ = offloads.lro;
+  lro_says_ = offloads.lro_says;
   rx_offloads_ = offloads.rx;
   tx_offloads_ = offloads.tx;
 
@@ -290,7 +305,8 @@ PortDeviceStats EthdevPort::device_stats() const noexcept {
     stats.rx_errors = device.ierrors;
     stats.tx_errors = device.oerrors;
   }
-  for (const EthdevTxQueue& queue : tx_) stats.tx_errors += queue.errors.get();
+  for (const EthdevQueue& queue : rx_) stats.rx_errors += queue.errors.get();
+  for (const EthdevQueue& queue : tx_) stats.tx_errors += queue.errors.get();
   return stats;
 }
 

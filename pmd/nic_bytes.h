@@ -34,4 +34,30 @@ class NicBytes {
   std::vector<uint8_t> bytes_;
 };
 
+// Where the first IP and L4 header behind an Ethernet header stand.
+struct NicHeaders {
+  uint32_t l3 = 0;
+  uint32_t l4 = 0;  // 0: no IP
+  uint32_t end = 0;
+  uint32_t protocol = 0;
+  bool v4 = false;
+};
+
+inline NicHeaders nic_headers(const NicBytes& frame, uint32_t ethernet) {
+  NicHeaders at;
+  at.l3 = ethernet + 14;
+  const uint32_t type = frame.get16(ethernet + 12);
+  if (type == 0x0800 && frame.get8(at.l3) >> 4 == 4) {
+    at.v4 = true;
+    at.l4 = at.l3 + (frame.get8(at.l3) & 0xf) * 4;
+    at.end = at.l3 + frame.get16(at.l3 + 2);
+    at.protocol = frame.get8(at.l3 + 9);
+  } else if (type == 0x86dd) {
+    at.l4 = at.l3 + 40;
+    at.end = at.l4 + frame.get16(at.l3 + 4);
+    at.protocol = frame.get8(at.l3 + 6);
+  }
+  return at;
+}
+
 }  // namespace causeway

@@ -8,7 +8,9 @@
 
 #include "dataplane/intent.h"
 #include "pmd/ethdev_offload.h"
+#include "pmd/ethdev_receive.h"
 #include "pmd/kernel_queue.h"
+#include "pmd/nic_lro.h"
 #include "pmd/nic_receive.h"
 #include "pmd/nic_transmit.h"
 
@@ -86,11 +88,14 @@ class NicModel final : public Port {
     info.driver_name = "nic-model";
     info.tx_offload_capa = offered_by(settings_.without);
     if (!settings_.without.has(NicFeature::rx_checksum)) info.rx_offload_capa = RTE_ETH_RX_OFFLOAD_CHECKSUM;
+    info.rx_offload_capa |= RTE_ETH_RX_OFFLOAD_SCATTER;
+    if (!settings_.without.has(NicFeature::lro)) info.rx_offload_capa |= RTE_ETH_RX_OFFLOAD_TCP_LRO;
     const EthdevOffloads offloads = choose_offloads(info, options.offloads);
     offered_ = info.tx_offload_capa;
     tunnels_ = offloads.tunnels;
     capabilities_ = refined(offloads.capabilities, settings_.without);
-    judges_checksums_ = offloads.rx != 0;
+    judges_checksums_ = (offloads.rx & RTE_ETH_RX_OFFLOAD_CHECKSUM) != 0;
+    if (offloads.lro) lro_.emplace(settings_.misreport);
     const bool no_marks = settings_.without.has(NicFeature::flow_mark);
     if (options.underlay && options.offloads.flow != Toggle::off && !no_marks) flows_.emplace(settings_);
     return offloads.error;
@@ -98,15 +103,18 @@ class NicModel final : public Port {
 
   uint16_t rx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
     rte_spinlock_lock(&rx_lock_);
-    const uint16_t received = cable_->rx_burst(0, frames, count);
+    uint16_t received = cable_->rx_burst(0, frames, count);
+    if (lro_) received = lro_->merge(frames, received);
     for (uint16_t i = 0; i < received; ++i) {
       if (rx_.enqueue(rx_.look_at(frames[i], judges_checksums_ && trusted_, flow_engine()), frames[i])) continue;
       rte_pktmbuf_free(frames[i]);
       missed_.add(1);
     }
     const uint16_t taken = rx_.take(queue, frames, count);
+    const uint16_t kept = lro_ ? take_rx_work(frames, taken, cable_->mtu(), LroSays::length) : taken;
+    rx_errors_.add(uint64_t{taken} - kept);
     rte_spinlock_unlock(&rx_lock_);
-    return taken;
+    return kept;
   }
 
   uint16_t tx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
@@ -148,11 +156,16 @@ class NicModel final : public Port {
     for (rte_mbuf* m : tx.wire) received.push_back({m, rx_.look_at(m, judges_checksums_, flow_engine())});
     return true;
   }
+  bool lro() const noexcept override { return lro_.has_value(); }
+  uint16_t merge(rte_mbuf** frames, uint16_t count) override {
+    return lro_ ? take_rx_work(frames, lro_->merge(frames, count), mtu(), LroSays::length) : count;
+  }
   void distrust_rx_checksums() override { trusted_ = false; }
 
   PortDeviceStats device_stats() const noexcept override {
     PortDeviceStats stats = cable_->device_stats();
     stats.rx_missed += missed_.get();
+    stats.rx_errors += rx_errors_.get();
     for (const NicTxQueue& queue : tx_) stats.tx_errors += queue.errors.get();
     return stats;
   }
@@ -187,7 +200,9 @@ class NicModel final : public Port {
   bool judges_checksums_ = false;
   std::atomic<bool> trusted_ = true;  // what it thinks of received checksums
   std::optional<NicFlows> flows_;
+  std::optional<NicLro> lro_;
   PortCounter missed_;
+  PortCounter rx_errors_;
   rte_spinlock_t rx_lock_;  // over the cable's receiving side and rx_
   NicReceive rx_;
   std::deque<NicTxQueue> tx_;
@@ -197,7 +212,7 @@ class NicModel final : public Port {
 
 PortOptions cable_options(PortOptions options) {
   options.rx_queues = 1;
-  options.offloads = {Toggle::off, Toggle::off, Toggle::off, Toggle::off, Toggle::off};
+  options.offloads = {Toggle::off, Toggle::off, Toggle::off, Toggle::off, Toggle::off, Toggle::off};
   return options;
 }
 

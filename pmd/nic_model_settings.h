@@ -25,11 +25,13 @@ enum class NicFeature : uint8_t {
   flow_mark,
   flow_count,
   flow_rss,
+  lro,
 };
-inline constexpr std::array<std::string_view, 15> kNicFeatureNames{
-    "checksum",        "tso-ipv4",       "tso-ipv6",       "udp-segmentation", "geneve-tso-ipv4",
-    "geneve-tso-ipv6", "vxlan-tso-ipv4", "vxlan-tso-ipv6", "gre-tso-ipv4",     "gre-tso-ipv6",
-    "outer-checksum",  "rx-checksum",    "flow-mark",      "flow-count",       "flow-rss"};
+inline constexpr std::array<std::string_view, 16> kNicFeatureNames{
+    "checksum",        "tso-ipv4",        "tso-ipv6",       "udp-segmentation",
+    "geneve-tso-ipv4", "geneve-tso-ipv6", "vxlan-tso-ipv4", "vxlan-tso-ipv6",
+    "gre-tso-ipv4",    "gre-tso-ipv6",    "outer-checksum", "rx-checksum",
+    "flow-mark",       "flow-count",      "flow-rss",       "lro"};
 
 class NicFeatures {
  public:

@@ -7,34 +7,8 @@
 namespace causeway {
 namespace {
 
-// Where the first IP and L4 header behind an Ethernet header stand.
-struct Headers {
-  uint32_t l3 = 0;
-  uint32_t l4 = 0;  // 0: no IP
-  uint32_t end = 0;
-  uint32_t protocol = 0;
-  bool v4 = false;
-};
-
-Headers headers(const NicBytes& frame, uint32_t ethernet) {
-  Headers at;
-  at.l3 = ethernet + 14;
-  const uint32_t type = frame.get16(ethernet + 12);
-  if (type == 0x0800 && frame.get8(at.l3) >> 4 == 4) {
-    at.v4 = true;
-    at.l4 = at.l3 + (frame.get8(at.l3) & 0xf) * 4;
-    at.end = at.l3 + frame.get16(at.l3 + 2);
-    at.protocol = frame.get8(at.l3 + 9);
-  } else if (type == 0x86dd) {
-    at.l4 = at.l3 + 40;
-    at.end = at.l4 + frame.get16(at.l3 + 4);
-    at.protocol = frame.get8(at.l3 + 6);
-  }
-  return at;
-}
-
 uint64_t verdict(const NicBytes& frame, bool lies) {
-  const Headers at = headers(frame, 0);
+  const NicHeaders at = nic_headers(frame, 0);
   if (at.l4 == 0 || at.end > frame.size() || at.l4 > at.end) return 0;
   uint64_t flags = 0;
   if (at.v4) {
@@ -52,7 +26,7 @@ uint64_t verdict(const NicBytes& frame, bool lies) {
 
 // Addresses and, where there are any, ports.
 uint32_t spread(const NicBytes& frame, uint32_t ethernet) {
-  const Headers at = headers(frame, ethernet);
+  const NicHeaders at = nic_headers(frame, ethernet);
   if (at.l4 == 0) return 0;
   const bool ports = at.protocol == 6 || at.protocol == 17;
   uint32_t hash = 2166136261;  // FNV-1a

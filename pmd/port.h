@@ -25,6 +25,7 @@ struct OffloadSettings {
   Toggle tunnel_tso = Toggle::automatic;
   Toggle flow = Toggle::automatic;
   Toggle gro = Toggle::automatic;  // ours, not the device's
+  Toggle lro = Toggle::automatic;  // off: what a device merges does not always come apart again as it was
   auto operator<=>(const OffloadSettings&) const = default;
 };
 
@@ -84,6 +85,9 @@ class Port : public PortIo {
   // Null: the device takes none (pmd/flow_rules.h).
   virtual FlowRules* flow_rules() noexcept { return nullptr; }
 
+  // Whether it merges TCP segments as they come in.
+  virtual bool lro() const noexcept { return false; }
+
   // For a self-test (control/offload_test.h). Sends a frame as tx_burst would, but gets it back as if received:
   // appends to `received` what comes of it. Takes the frame. False: the device has no loop, and nothing is taken.
   struct Received {
@@ -94,6 +98,11 @@ class Port : public PortIo {
     (void)frame;
     (void)received;
     return false;
+  }
+  // For the same: what its LRO makes of frames that come in together. Returns how many are left of them.
+  virtual uint16_t merge(rte_mbuf** frames, uint16_t count) {
+    (void)frames;
+    return count;
   }
   // From now on the device's opinion on received checksums doesn't count.
   virtual void distrust_rx_checksums() {}

@@ -7,15 +7,7 @@
 #include "pmd/plain_headers.h"
 
 namespace causeway {
-namespace {
 
-constexpr uint8_t kTcpChecksumOffset = 16;
-constexpr uint8_t kUdpChecksumOffset = 6;
-constexpr uint8_t kProtocolUdp = 17;
-
-// What the kernel left unsaid: a super-packet whose checksum it has verified already (DATA_VALID, from a
-// NIC with LRO) comes without csum_start. Finds the L4 header and puts the pseudo-header sum where
-// NEEDS_CSUM would have it. Returns csum_start, 0 if the headers aren't plain IP and L4.
 uint16_t start_checksum(rte_mbuf* frame, uint8_t csum_offset) noexcept {
   const PlainHeaders headers = plain_headers(frame);
   const uint16_t l2 = headers.l2_bytes;
@@ -33,6 +25,12 @@ uint16_t start_checksum(rte_mbuf* frame, uint8_t csum_offset) noexcept {
   std::memcpy(rte_pktmbuf_mtod_offset(frame, char*, l4 + csum_offset), &sum, sizeof(sum));
   return l4;
 }
+
+namespace {
+
+constexpr uint8_t kTcpChecksumOffset = 16;
+constexpr uint8_t kUdpChecksumOffset = 6;
+constexpr uint8_t kProtocolUdp = 17;
 
 // virtio has one UDP GSO type for both IP versions. Looks at the frame's own IP header where that
 // reaches to csum_start, and in a tunnel at the bytes in front of it.

@@ -50,6 +50,11 @@ inline constexpr uint8_t kVnetGsoTunnel4 = 0x20;  // VIRTIO_NET_HDR_GSO_UDP_TUNN
 inline constexpr uint8_t kVnetGsoTunnel6 = 0x40;
 inline constexpr uint8_t kVnetGsoEcn = 0x80;
 
+// What the kernel leaves unsaid: a super-packet whose checksum it has verified already (DATA_VALID, from a NIC with
+// LRO) comes without csum_start. Finds the L4 header and puts the pseudo-header sum where NEEDS_CSUM would have it.
+// Returns csum_start, 0 if the headers aren't plain IP and L4.
+uint16_t start_checksum(rte_mbuf* frame, uint8_t csum_offset) noexcept;
+
 // Gives a frame just read the Intent or rx flags its header stands for. `inserted_bytes` of VLAN tag
 // have been put into the frame since the kernel counted its offsets. False: header and frame
 // contradict each other, and the frame must be dropped.

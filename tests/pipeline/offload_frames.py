@@ -1,5 +1,5 @@
 """Super-packets and frames without their checksum, as a kernel hands them over: `big.NAME` (its Intent behind it)
-between host 1 and a static MAC of kEveryTunnel, and `cut.TUNNEL.NAME`, the frames it must become behind that tunnel.
+between host 1 and a static MAC of kEveryTunnel, `plain.TUNNEL.NAME`, the segments it was made of, and `cut.TUNNEL.NAME`, the frames it must become behind that tunnel.
 `rx.NAME` are the same inside an underlay frame."""
 
 from scapy.all import IP, TCP, UDP, Ether, IPv6, Raw, checksum, raw
@@ -43,6 +43,7 @@ def write_offload(out):
                 out.write(f"big.{name}", big, **numbers(start, GSO_TYPE[family]))
                 for index, at in enumerate(range(0, size, MSS)):
                     part = segment(ethernet(tunnel), family, payload[at:at + MSS], index, at, at + MSS >= size)
+                    out.write_next(f"plain.{name}", part)
                     # Each segment's outer IPv4 id follows its index, as the inner ones do.
                     frame = encap(tunnel, part, 0)
                     out.write_next(f"cut.{name}", with_id(frame, index) if frame[12:14] == b"\x08\0" else frame)
