@@ -74,6 +74,26 @@ def test_rules_mark_what_comes_in(lab):
     wait_until(lambda: bed.offload("flow")["reason"] == "0 of 0 rules installed", 5, "the rule is gone")
 
 
+def test_what_it_merges_arrives(lab):
+    """LRO of a bridge port: segments of a container without offloads cross the gateway as super-packets."""
+    h1, h2, c1, c2 = two_hosts(lab)
+    plain_cable(c1, "eth0")
+    text = gateway(1, "geneve")
+    text["ethernets"]["c1"] = {"nic-model": {}, "offloads": {"lro": "on"}}
+    g1, g2 = h1.causeway(text), h2.causeway(gateway(2, "geneve"))
+    wait_until(lambda: traffic.ping(c1, c2.ip4, count=1, check=False), 10, "the tunnel carries")
+    row = next(row for row in g1.ctl("show", "offloads") if (row["port"], row["offload"]) == ("c1", "lro"))
+    assert (row["state"], row["reason"]) == ("hardware", "the device")
+    for address in (c1.ip4, c1.ip6):
+        before = g1.row("ports", "c1")["rx_packets"]
+        fetched = traffic.fetch(c2, c1, address, TRANSFER_BYTES)
+        assert fetched["sent"] == fetched["received"]
+        frames = g1.row("ports", "c1")["rx_packets"] - before
+        print(f"{frames} frames for {TRANSFER_BYTES // 1398} segments")
+        assert frames < TRANSFER_BYTES / 1450 / 2
+    assert g1.drops() == {} and g2.drops() == {}
+
+
 def test_one_that_misreports_is_caught(lab):
     lies = ["geneve-tso-ipv4", "rx-checksum", "flow-mark"]
     bed = Bed(lab, "geneve", {"misreport": lies})
