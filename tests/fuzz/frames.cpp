@@ -1,7 +1,8 @@
 // Frames from the underlay, from containers (with the virtio-net header that their kernel puts in front) and from VMs:
 // every stage of the packet path, and the control thread's part of it.
 //
-// An input is a list of frames. Each begins with a byte of flags and two of length (little-endian):
+// An input is a byte that says which gateway (kBigFrames, kBound), and a list of frames. Each begins with a byte of
+// flags and two of length (little-endian):
 //   1: from the underlay, else from the bridge port    2: a virtio-net header of 24 bytes comes first
 //   4: a NIC found its checksums right                 8: as a chain; the next byte is the first mbuf's length
 #include <algorithm>
@@ -16,7 +17,8 @@
 namespace causeway::test {
 namespace {
 
-enum Flag : uint8_t { kUnderlay = 1, kVnetHeader = 2, kChecksumsGood = 4, kChain = 8, kBigFrames = 16 };
+enum Flag : uint8_t { kUnderlay = 1, kVnetHeader = 2, kChecksumsGood = 4, kChain = 8 };
+enum Which : uint8_t { kBigFrames = 16, kBound = 32 };
 
 constexpr size_t kMaxFrames = 32;
 constexpr uint16_t kMtu = 2000;  // of every_tunnel()'s ports
@@ -53,13 +55,31 @@ bool with_vnet_header(std::span<const uint8_t> bytes, rte_mbuf* m) {
   return apply_vnet_header(header, 0, m);
 }
 
-// One gateway that cuts for its ports, and one whose bridge port takes big frames.
-Bed& bed_for(bool big_frames) {
+// The gateway of all tunnels, its GRE numbered, and a bridge port whose senders are bound as in
+// tests/pipeline/bindings_frames.py.
+std::string bound_topology() {
+  std::string yaml = every_tunnel();
+  const auto put_behind = [&yaml](const std::string& place, const std::string& what) {
+    const size_t at = yaml.find(place);
+    require(at != std::string::npos, "the topology has what is to be changed");
+    yaml.insert(at + place.size(), what);
+  };
+  put_behind("lan0: {", R"(bindings: [{mac: 02:00:00:00:01:01, addresses: [10.0.0.5, "fd00::5", 10.9.0.0/16]},
+    {mac: 02:00:00:00:01:02}, {mac: 02:00:00:00:01:03, addresses: [10.0.0.7]},
+    {mac: 02:00:00:00:01:04, addresses: ["fd00::7"]}], )");
+  for (const char* gre : {"gre4: {", "gre4nokey: {", "gre4sum: {", "gre6: {"}) put_behind(gre, "sequence: true, ");
+  return yaml;
+}
+
+// One that cuts for its ports, one whose bridge port takes big frames, one with bindings.
+Bed& bed_for(uint8_t which) {
   TxCapabilities big = Bed::default_capabilities();
   big.add(Outer::none, TxCapabilities::kChecksum | TxCapabilities::kTcp);
   static Bed small_bed(every_tunnel());
   static Bed big_bed(every_tunnel(), big);
-  return big_frames ? big_bed : small_bed;
+  static Bed bound_bed(bound_topology());
+  if ((which & kBound) != 0) return bound_bed;
+  return (which & kBigFrames) != 0 ? big_bed : small_bed;
 }
 
 void check_sent(Bed& bed) {
@@ -78,7 +98,7 @@ using namespace causeway::test;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Input input({data, size});
-  Bed& bed = bed_for((input.number() & kBigFrames) != 0);
+  Bed& bed = bed_for(input.number());
   const unsigned buffers = bed.buffers();
   const Counts before = bed.counts();
   uint64_t delivered = 0;

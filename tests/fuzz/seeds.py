@@ -7,15 +7,15 @@ import re
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-UNDERLAY, CHECKSUMS_GOOD, CHAIN, BIG_FRAMES = 1, 4, 8, 16  # tests/fuzz/frames.cpp
+UNDERLAY, CHECKSUMS_GOOD, CHAIN, BIG_FRAMES, BOUND = 1, 4, 8, 16, 32  # tests/fuzz/frames.cpp
 MAX_FRAME = 9000  # bytes
 
 
 def frame_input(name, frames):
     """One input: the frames of a name, whence they come in the tests of the pipeline."""
-    from_underlay = not name.startswith(("encap.", "bridge.", "big.", "stream", "told.", "silent.", "super.", "syn."))
+    from_underlay = not name.startswith(("encap.", "bridge.", "big.", "stream", "told.", "silent.", "super.", "syn.", "bound."))
     flags = UNDERLAY if from_underlay else 0
-    parts = [bytes([BIG_FRAMES if name.startswith("rx.") else 0])]
+    parts = [bytes([BIG_FRAMES if name.startswith("rx.") else BOUND if name.startswith("bound.") else 0])]
     for number, frame in enumerate(frames[:32]):
         chain = CHAIN if number % 5 == 4 else 0
         parts.append(bytes([flags | chain]) + len(frame).to_bytes(2, "little") + (b"\x40" if chain else b"") + frame)
