@@ -78,10 +78,6 @@ void move_intent(rte_mbuf* m, const Adjacency& to, bool checksum) noexcept {
   set_intent(m, intent, m->ol_flags & kIntentFlags);
 }
 
-}  // namespace
-
-namespace {
-
 // RFC 2890 section 2.2.
 void write_sequence(rte_mbuf* m, const Adjacency& to) noexcept {
   const auto* gre = rte_pktmbuf_mtod_offset(m, const GreHeader*, to.udp_offset);
