@@ -2,6 +2,7 @@
 the row's bar, and whatever else is worth knowing."""
 
 import dataclasses
+import os
 import time
 import typing
 
@@ -9,6 +10,8 @@ from bench import machine
 from bench.flood import flood_row
 from bench.latency import latency_row
 from bench.scale_gateway import LOCAL, REMOTE, Job, underlay
+from tests.support.causeway import program
+from tests.support.process import run
 
 SOURCES, DESTINATIONS = "02:01:00:00:00:00", "02:02:00:00:00:00"
 ONE_MAC = DESTINATIONS
@@ -168,23 +171,44 @@ def with_more(job):
     return dataclasses.replace(job, tunnels=job.tunnels | tunnels, bridges=job.bridges | bridges)
 
 
+def frames_lost(gateway, what):
+    """While what() runs on the control core: (frames that came too late for the worker, frames that came in, ms that its core
+    was somebody else's, what the counters say is wrong)."""
+    first, waited = gateway.sample(), gateway.waited_ms()
+    with machine.pinned(gateway.place.control_core):  # not where the worker is
+        what()
+    last, waited = gateway.sample(), gateway.waited_ms() - waited
+    before, after = (sample.extra["ports"]["gen0"] for sample in (first, last))
+    return (after["rx_drops"] - before["rx_drops"], after["rx_packets"] - before["rx_packets"], waited,
+            gateway.check(first, last))
+
+
 def apply_large(bench):
+    """Beside it, as a measure of the machine: what is lost while a stranger to the gateway reads the same file, for as long."""
     most = bench.measure(encap_job(1000))["mpps"]
     job = encap_job(1000, rate=int(most * 1e6 / 2))
     more = with_more(job)
     with bench.gateway(job) as gateway:
         gateway.settle()
-        first, waited = gateway.sample(), gateway.waited_ms()
-        with machine.pinned(bench.arguments.control_core):  # not where the worker is
-            seconds = gateway.apply(more)
-        last, waited = gateway.sample(), gateway.waited_ms() - waited
-        wrong = gateway.check(first, last)
-        ports = [sample.extra["ports"]["gen0"] for sample in (first, last)]
-    lost = ports[1]["rx_drops"] - ports[0]["rx_drops"]
-    figures = {"value": seconds, "frames_meanwhile": ports[1]["rx_packets"] - ports[0]["rx_packets"], "frames_lost": lost,
-               "rate_mpps": round(most / 2, 2), "waited_ms": round(waited, 2)}
+        file = os.path.join(gateway.place.directory, "more.yaml")
+        with open(file, "w") as text:
+            text.write(more.configuration(gateway.place))
+        seconds = []
+        lost, frames, waited, wrong = frames_lost(gateway, lambda: seconds.append(gateway.apply(more)))
+        # The gateway as it was, then, and the same work beside it.
+        gateway.apply(job)
+
+        def read_by_a_stranger():
+            until = time.monotonic() + seconds[0]
+            while time.monotonic() < until:
+                run([program("causewayd"), "-c", file, "--check"], timeout=60)
+        beside, _, waited_beside, _ = frames_lost(gateway, read_by_a_stranger)
+    figures = {"value": seconds[0], "frames_meanwhile": frames, "frames_lost": lost, "rate_mpps": round(most / 2, 2),
+               "waited_ms": round(waited, 2), "frames_lost_beside_a_stranger": beside,
+               "waited_beside_a_stranger_ms": round(waited_beside, 2)}
     if wrong or lost:
-        figures["wrong"] = wrong or f"{lost} frames lost; others had the worker's core for {waited:.1f} ms"
+        figures["wrong"] = wrong or (f"{lost} frames lost, {beside} while a stranger read the file; "
+                                     f"others had the worker's core for {waited:.1f} ms")
     return figures
 
 
