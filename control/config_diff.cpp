@@ -77,6 +77,7 @@ std::string text_of(const NicModelSettings& model) {
   const bool tap = model.over == NicModelSettings::Over::tap;
   const std::string over = model.over == NicModelSettings::Over::dpdk ? model.devargs : tap ? "tap" : "interface";
   std::string text = fmt::format("nic-model over {} flow-rules {}", over, model.flow_rules);
+  if (!model.switch_name.empty()) text += " switch " + model.switch_name;
   if (!model.without.empty()) text += " without " + text_of(model.without);
   if (!model.misreport.empty()) text += " misreport " + text_of(model.misreport);
   return text;
@@ -157,6 +158,7 @@ Differences differences_of(const Ethernet& before, const Ethernet& after) {
   result.compare("offloads.flow", before.offloads.flow, after.offloads.flow);
   result.compare("offloads.gro", before.offloads.gro, after.offloads.gro);
   result.compare("offloads.lro", before.offloads.lro, after.offloads.lro);
+  result.compare("offloads.elephants", before.offloads.elephants, after.offloads.elephants);
   result.compare("mss-clamp", before.mss_clamp, after.mss_clamp);
   result.compare_lists("bindings", before.bindings, after.bindings);
   result.compare("vlan", to_string(before.vlan), to_string(after.vlan));

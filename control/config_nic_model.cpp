@@ -27,7 +27,7 @@ void read_features(const Value& list, NicFeatures& features) {
 }  // namespace
 
 NicModelSettings read_nic_model(const Value& value, uint16_t& rx_queues) {
-  static constexpr std::string_view kKeys[] = {"over", "rx-queues", "flow-rules", "without", "misreport"};
+  static constexpr std::string_view kKeys[] = {"over", "rx-queues", "switch", "flow-rules", "without", "misreport"};
   NicModelSettings settings;
   const Fields fields(value, kKeys);
   if (const auto over = fields.find("over")) {
@@ -41,6 +41,10 @@ NicModelSettings read_nic_model(const Value& value, uint16_t& rx_queues) {
     }
   }
   fields.number("rx-queues", rx_queues, 1, kMaxQueues);
+  if (const auto name = fields.find("switch")) {
+    settings.switch_name = name->text("a name").value_or("");
+    if (settings.switch_name.empty()) name->error("expected a name");
+  }
   fields.number("flow-rules", settings.flow_rules, 0, kMostRules);
   if (const auto without = fields.find("without")) read_features(*without, settings.without);
   if (const auto misreport = fields.find("misreport")) {

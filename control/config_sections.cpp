@@ -174,7 +174,8 @@ void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet
   fields.mac("macaddress", ethernet.mac);
   read_network(name, fields, ethernet);
   if (const auto offloads = fields.find("offloads")) {
-    static constexpr std::string_view kOffloadKeys[] = {"checksum", "tso", "tunnel-tso", "flow", "gro", "lro"};
+    static constexpr std::string_view kOffloadKeys[] = {"checksum", "tso", "tunnel-tso", "flow",
+                                                        "gro",      "lro", "elephants"};
     const Fields toggles(*offloads, kOffloadKeys);
     toggles.toggle("checksum", ethernet.offloads.checksum);
     toggles.toggle("tso", ethernet.offloads.tso);
@@ -182,6 +183,7 @@ void Sections::read_ethernet(std::string_view name, const Value& value, Ethernet
     toggles.toggle("flow", ethernet.offloads.flow);
     toggles.toggle("gro", ethernet.offloads.gro);
     toggles.toggle("lro", ethernet.offloads.lro);
+    toggles.toggle("elephants", ethernet.offloads.elephants);
   }
   fields.boolean("isolated", ethernet.isolated);
 }

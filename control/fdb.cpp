@@ -180,6 +180,16 @@ void Fdb::free_slots(std::vector<uint32_t> slots) {
   });
 }
 
+std::optional<Fdb::Entry> Fdb::find(BridgeIndex bridge, MacVlan key) const {
+  const uint32_t index = table_->find(bridge, key);
+  return index != kNoSlot ? std::optional(entry_at(index, 0)) : std::nullopt;
+}
+
+void Fdb::touch(BridgeIndex bridge, MacVlan key, uint16_t now_s) {
+  const uint32_t index = table_->find(bridge, key);
+  if (index != kNoSlot) table_->slot(index).seen_s.store(now_s, std::memory_order_relaxed);
+}
+
 bool Fdb::remove(BridgeIndex bridge, MacVlan key) {
   const uint32_t index = table_->find(bridge, key);
   if (index == kNoSlot) return false;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -57,6 +58,9 @@ class Fdb {
   // Removes learned entries that no frame has come from for the bridge's ageing time. Looks at all of a small
   // table, at an eighth of a large one: call it a few times a second.
   void age(uint16_t now_s);
+  std::optional<Entry> find(BridgeIndex bridge, MacVlan key) const;
+  // Frames came from it that no worker saw.
+  void touch(BridgeIndex bridge, MacVlan key, uint16_t now_s);
   // Removes the entries for which `matches` holds; returns how many.
   size_t remove_if(const std::function<bool(const Entry&)>& matches);
   void for_each(uint16_t now_s, const std::function<void(const Entry&)>& visit) const;

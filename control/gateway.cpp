@@ -50,8 +50,12 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       memberships_(underlay_, membership_hooks()),
       tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, memberships_, workers_.size(), random_seed()),
       offload_sync_(ports_, tunnels_, [this](AdjacencyIndex index) { return received_from(index); }),
+      elephants_(tables_, ports_, tunnels_, adjacencies_, fdb_),
       ports_(tables_, publisher_, adjacencies_, underlay_, workers_, pool, std::move(opener)) {
-  ports_.before_closing([this](PortIndex port) { offload_sync_.forget(port); });
+  ports_.before_closing([this](PortIndex port) {
+    offload_sync_.forget(port);
+    elephants_.forget(port);
+  });
 }
 
 Gateway::~Gateway() {
@@ -279,6 +283,7 @@ void Gateway::commit() {
   bridges_.commit();
   tunnels_.commit();
   clear_released();
+  elephants_.reconcile();
   publisher_.poll();
 }
 
@@ -392,8 +397,14 @@ size_t Gateway::serve_workers() {
       receive(frame);
       ++served;
     }
+    FlowKey flow;
+    while (served < at_most && context.sampler.pop(flow)) {
+      elephants_.sampled(flow);
+      ++served;
+    }
     all += served;
   }
+  elephants_.reconcile();
   // Behind what was learnt: until then workers hold on to what they saw themselves (RecentlyTold).
   publisher_.poll();
   return all;
@@ -406,6 +417,7 @@ void Gateway::tick() {
   memberships_.tick();
   forget_idle_vteps();
   offload_sync_.step(OffloadSync::Clock::now());
+  elephants_.step(Elephants::Clock::now(), now_s());
   const Ports::LinkChanges links = ports_.check_links();
   if (links.bridge_port) bridges_.commit();
   for (const PortIndex port : links.underlays_up) neighbors_.announce(port);

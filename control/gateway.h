@@ -9,6 +9,7 @@
 #include "control/adjacencies.h"
 #include "control/bridges.h"
 #include "control/config.h"
+#include "control/elephants.h"
 #include "control/fdb.h"
 #include "control/memberships.h"
 #include "control/neighbors.h"
@@ -67,6 +68,7 @@ class Gateway {
   void test_offloads(const std::string& port) { ports_.test(port); }
   const Ports& ports() const { return ports_; }
   const OffloadSync& offload_sync() const { return offload_sync_; }
+  const Elephants& elephants() const { return elephants_; }
   const Bridges& bridges() const { return bridges_; }
   const Tunnels& tunnels() const { return tunnels_; }
   const Neighbors& neighbors() const { return neighbors_; }
@@ -115,6 +117,7 @@ class Gateway {
   Memberships memberships_;
   Tunnels tunnels_;
   OffloadSync offload_sync_;
+  Elephants elephants_;
   Ports ports_;
   std::set<AdjacencyIndex> left_bridge_;  // since the last commit
   RateLimit too_big_{kMaxPorts};          // of all workers together

@@ -121,6 +121,10 @@ std::unique_ptr<Port> Ports::open(const std::string& name, const config::Etherne
                                    : "offloads.flow: only an underlay has rules";
     port.reset();
   }
+  if (port != nullptr && settings.offloads.elephants == Toggle::on && port->switch_rules() == nullptr) {
+    error = "offloads.elephants: the device is no port of a switch that takes rules";
+    port.reset();
+  }
   return port;
 }
 

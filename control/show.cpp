@@ -26,6 +26,12 @@ struct Traffic {
     tx_packets += counters.tx_packets.get();
     tx_bytes += counters.tx_bytes.get();
   }
+  void add(const SwitchedTraffic& switched) {
+    rx_packets += switched.rx_packets;
+    rx_bytes += switched.rx_bytes;
+    tx_packets += switched.tx_packets;
+    tx_bytes += switched.tx_bytes;
+  }
 };
 
 // The VLANs it carries; null: whatever comes.
@@ -49,6 +55,7 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
     rx_drops += counters.rx_drops.get();
     tx_drops += counters.tx_drops.get();
   }
+  traffic.add(gateway.elephants().of_port(record.index));
   const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(name);
   json addresses = json::array();
   if (const Underlay::Port* const underlay = gateway.underlay().find(record.index)) {
@@ -147,6 +154,7 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
       path_mtu = std::min(path_mtu.value_or(UINT16_MAX), *learnt);
     }
     for (const auto& worker : gateway.workers()) traffic.add(worker->context().counters.tunnels[endpoint.adjacency]);
+    traffic.add(gateway.elephants().of_tunnel(endpoint.adjacency));
     remotes.push_back(to_string(endpoint.remote));
     const DropReason reason = gateway.tunnels().blocked(endpoint);
     if (reason != DropReason::none) blocked = reason;

@@ -106,6 +106,18 @@ json flow_json(const std::string& name, const Ports::Record& record, const Offlo
   return row(name, "flow", rules.installed != 0 || rules.wanted == 0 ? "hardware" : "software", text);
 }
 
+// Flows that come in by this port.
+json elephants_json(const std::string& name, const Ports::Record& record, const Elephants::Summary& flows) {
+  constexpr const char* kName = "elephants";
+  if (record.settings.offloads.elephants == Toggle::off) return row(name, kName, "off", "offloads.elephants: off");
+  if (record.port->switch_rules() == nullptr) {
+    return row(name, kName, "software", "the device is no port of a switch that takes rules");
+  }
+  std::string text = fmt::format("{} flows, {} frames", flows.installed, flows.frames);
+  for (const auto& [reason, count] : flows.refused) text += fmt::format("; not {}: {}", count, reason);
+  return row(name, kName, flows.installed != 0 || flows.refused.empty() ? "hardware" : "software", text);
+}
+
 }  // namespace
 
 nlohmann::json show_offloads(const Gateway& gateway) {
@@ -116,6 +128,7 @@ nlohmann::json show_offloads(const Gateway& gateway) {
     const GroChoice gro = choose_gro(record.settings, *record.port);
     list.push_back(row(name, "gro", gro.on ? "software" : "off", gro.reason));
     list.push_back(lro_json(name, record));
+    list.push_back(elephants_json(name, record, gateway.elephants().summary(record.index)));
     if (!record.settings.is_underlay()) continue;  // nothing tunnelled leaves it
     for (const Offload& offload : kTunnelOffloads) list.push_back(offload_json(name, record, offload));
     list.push_back(flow_json(name, record, gateway.offload_sync().summary(record.index)));

@@ -11,6 +11,7 @@
 #include "dataplane/flow/cache.h"
 #include "dataplane/flow/tables.h"
 #include "dataplane/outer_cache.h"
+#include "dataplane/sample.h"
 #include "dataplane/segment.h"
 #include "dataplane/spsc_ring.h"
 #include "dataplane/tx_buffers.h"
@@ -110,6 +111,7 @@ struct WorkerContext {
   RateLimit too_big{kMaxPorts};
   RateLimit floods{kMaxPorts};
   RateLimit tunnel_floods{kMaxAdjacencies};
+  Sampler sampler;
   rte_mempool* pool = nullptr;  // copies, headers and segments
 
   SpscRing<LearnMessage> learned{32768};
@@ -122,6 +124,7 @@ struct WorkerContext {
   const UdpListeners* udp_listeners = nullptr;
   uint64_t changes = 0;  // of the tables, that the flow cache's epoch began with
   uint16_t now_s = 0;
+  bool sampling = false;
   uint32_t tick = 0;
   PortIndex ingress = 0;               // the port of the batch under way
   AdjacencyIndex from = kNoAdjacency;  // where forward's frames came in; none: from the control thread

@@ -95,6 +95,7 @@ uint32_t Worker::run_once() noexcept {
   const PollList* const list = poll_list_.load(std::memory_order_acquire);
   // Before anything else of the tables is read: what changes behind this begins the next epoch.
   const uint64_t changes = w.tables.changes.load(std::memory_order_acquire);
+  w.sampling = w.tables.sampling.load(std::memory_order_relaxed);
   w.fdb = w.tables.fdb.load(std::memory_order_acquire);
   w.tunnels = w.tables.tunnels.load(std::memory_order_acquire);
   w.udp_listeners = w.tables.udp_listeners.load(std::memory_order_acquire);
@@ -193,6 +194,9 @@ void Worker::carry(const PortEntry& port, Batch& batch) noexcept {
     parse_bridge_port(w, *in, batch);
   }
   if (batch.count == 0) return;
+  if (w.sampling) [[unlikely]] {
+    w.sampler.look_at(batch);
+  }
   if (lookup(w, batch) != 0) resolve(w, batch);
   forward(w, batch);
 }

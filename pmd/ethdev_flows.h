@@ -1,9 +1,10 @@
-// Flow rules of a DPDK device.
+// Flow rules of a DPDK device, and of the switch it is a port of.
 #pragma once
 
 #include <cstdint>
 
 #include "pmd/flow_rules.h"
+#include "pmd/switch_rules.h"
 
 namespace causeway {
 
@@ -21,6 +22,19 @@ class EthdevFlows final : public FlowRules {
 
  private:
   uint16_t port_;
+};
+
+class EthdevSwitch final : public SwitchRules {
+ public:
+  // Rules are the business of one port of the switch, its proxy.
+  explicit EthdevSwitch(uint16_t port);
+
+  Handle install(const SwitchRule& rule, std::string& error) override;
+  void remove(Handle handle) override;
+  bool count(Handle handle, FlowCount& count) override;
+
+ private:
+  uint16_t proxy_;
 };
 
 }  // namespace causeway

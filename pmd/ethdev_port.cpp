@@ -131,6 +131,8 @@ class EthdevPort final : public Port {
   std::string set_mac(const MacAddress& mac) override;
   FlowRules* flow_rules() noexcept override { return flows_ ? &*flows_ : nullptr; }
   bool lro() const noexcept override { return lro_; }
+  SwitchRules* switch_rules() noexcept override { return switch_ ? &*switch_ : nullptr; }
+  SwitchPort switch_port() const override { return {switch_domain_, port_}; }
 
  private:
   std::string set_up_queues(const rte_eth_dev_info& info);
@@ -167,6 +169,8 @@ class EthdevPort final : public Port {
   uint64_t tx_offloads_ = 0;
   rte_mempool* pool_;
   std::optional<EthdevFlows> flows_;
+  std::optional<EthdevSwitch> switch_;
+  std::string switch_domain_;
   std::deque<EthdevQueue> rx_;
   std::deque<EthdevQueue> tx_;
   std::vector<rte_spinlock_t> tx_locks_;  // one per device queue, used only while queues are shared
@@ -257,6 +261,10 @@ std::string EthdevPort::configure(const PortOptions& options) {
   started_ = true;
   receive_what_is_meant_for_us(options.underlay && !options.promiscuous);
   if (options.underlay && options.offloads.flow != Toggle::off && knows_rte_flow(port_)) flows_.emplace(port_);
+  if (info.switch_info.domain_id != RTE_ETH_DEV_SWITCH_DOMAIN_ID_INVALID) {
+    switch_domain_ = std::to_string(info.switch_info.domain_id);
+    if (options.offloads.elephants != Toggle::off && knows_rte_flow(port_)) switch_.emplace(port_);
+  }
   return {};
 }
 

@@ -23,17 +23,22 @@ struct FlowCount {
   uint64_t bytes = 0;
 };
 
-// The rules of one port. Those that are left go with it.
-class FlowRules {
+// Rules of any sort that a device took.
+class DeviceRules {
  public:
   using Handle = void*;
 
-  virtual ~FlowRules() = default;
-  // Null, and one line in `error`, where the device doesn't want it.
-  virtual Handle install(const FlowRule& rule, std::string& error) = 0;
+  virtual ~DeviceRules() = default;
   virtual void remove(Handle handle) = 0;
   // False: not counted.
   virtual bool count(Handle handle, FlowCount& count) = 0;
+};
+
+// The rules of one port. Those that are left go with it.
+class FlowRules : public DeviceRules {
+ public:
+  // Null, and one line in `error`, where the device doesn't want it.
+  virtual Handle install(const FlowRule& rule, std::string& error) = 0;
 };
 
 }  // namespace causeway

@@ -26,6 +26,21 @@ uint32_t header_bytes(rte_flow_item_type type) {
   }
 }
 
+bool is_tagged(const NicBytes& frame, uint32_t ethernet) {
+  const uint32_t type = frame.get16(ethernet + 12);
+  return type == 0x8100 || type == 0x88a8;
+}
+
+// The headers of an encapsulation, from its items.
+std::vector<uint8_t> defined_by(const rte_flow_item* items) {
+  std::vector<uint8_t> headers;
+  for (; items->type != RTE_FLOW_ITEM_TYPE_END; ++items) {
+    const auto* const from = static_cast<const uint8_t*>(items->spec);
+    headers.insert(headers.end(), from, from + header_bytes(items->type));
+  }
+  return headers;
+}
+
 // Holds the lock for its own lifetime.
 class Guard {
  public:
@@ -92,8 +107,18 @@ FlowRules::Handle NicFlows::install(const FlowRule& rule, std::string& error) {
   return create(flow.pattern(), flow.actions(), error);
 }
 
+FlowRules::Handle NicFlows::install(const SwitchRule& rule, std::string& error) {
+  const RteFlowRule flow(rule);
+  return create(flow.pattern(), flow.actions(), error);
+}
+
 bool NicFlows::read_pattern(const rte_flow_item* pattern, Shape& shape, std::string& bytes, std::string& error) const {
   for (; pattern->type != RTE_FLOW_ITEM_TYPE_END; ++pattern) {
+    if (pattern->type == RTE_FLOW_ITEM_TYPE_REPRESENTED_PORT) {
+      if (static_cast<const rte_flow_item_ethdev*>(pattern->spec)->port_id == switch_port_) continue;
+      error = "the model asks this of another port";
+      return false;
+    }
     const uint32_t size = header_bytes(pattern->type);
     if (size == 0 || pattern->last != nullptr || (pattern->spec == nullptr) != (pattern->mask == nullptr)) {
       error = "the model doesn't know this pattern item";
@@ -106,37 +131,69 @@ bool NicFlows::read_pattern(const rte_flow_item* pattern, Shape& shape, std::str
       if (mask != nullptr) item.mask[i] = mask[i];
       bytes.push_back(static_cast<char>(mask != nullptr ? spec[i] & mask[i] : 0));
     }
+    if (pattern->type == RTE_FLOW_ITEM_TYPE_ETH && mask != nullptr) {
+      item.tells_vlan = static_cast<const rte_flow_item_eth*>(pattern->mask)->has_vlan != 0;
+      if (item.tells_vlan) bytes.push_back(static_cast<const rte_flow_item_eth*>(pattern->spec)->has_vlan != 0 ? 1 : 0);
+    }
     shape.push_back(std::move(item));
   }
   return true;
 }
 
-bool NicFlows::read_actions(const rte_flow_action* actions, Flow& flow, std::string& error) const {
-  const auto lacks = [&](NicFeature feature, const char* action) {
-    if (!settings_.without.has(feature)) return false;
-    error = std::string("the model can't do ") + action;
-    return true;
-  };
-  for (; actions->type != RTE_FLOW_ACTION_TYPE_END; ++actions) {
-    if (actions->type == RTE_FLOW_ACTION_TYPE_MARK) {
-      if (lacks(NicFeature::flow_mark, "MARK")) return false;
-      flow.mark = static_cast<const rte_flow_action_mark*>(actions->conf)->id;
-    } else if (actions->type == RTE_FLOW_ACTION_TYPE_COUNT) {
-      if (lacks(NicFeature::flow_count, "COUNT")) return false;
+bool NicFlows::lacks(NicFeature feature, const char* action, std::string& error) const {
+  if (!settings_.without.has(feature)) return false;
+  error = std::string("the model can't do ") + action;
+  return true;
+}
+
+bool NicFlows::read_action(const rte_flow_action& action, Flow& flow, std::string& error) const {
+  switch (action.type) {
+    case RTE_FLOW_ACTION_TYPE_MARK:
+      flow.mark = static_cast<const rte_flow_action_mark*>(action.conf)->id;
+      return !lacks(NicFeature::flow_mark, "MARK", error);
+    case RTE_FLOW_ACTION_TYPE_COUNT:
       flow.counted = true;
-    } else if (actions->type == RTE_FLOW_ACTION_TYPE_RSS) {
-      if (lacks(NicFeature::flow_rss, "RSS")) return false;
-      const auto* rss = static_cast<const rte_flow_action_rss*>(actions->conf);
+      return !lacks(NicFeature::flow_count, "COUNT", error);
+    case RTE_FLOW_ACTION_TYPE_RSS: {
+      const auto* rss = static_cast<const rte_flow_action_rss*>(action.conf);
       flow.queues.assign(rss->queue, rss->queue + rss->queue_num);
       flow.spread = rss->level == 2;
-    } else if (actions->type == RTE_FLOW_ACTION_TYPE_QUEUE) {
-      flow.queues = {static_cast<const rte_flow_action_queue*>(actions->conf)->index};
-    } else {
+      return !lacks(NicFeature::flow_rss, "RSS", error);
+    }
+    case RTE_FLOW_ACTION_TYPE_QUEUE:
+      flow.queues = {static_cast<const rte_flow_action_queue*>(action.conf)->index};
+      return true;
+    case RTE_FLOW_ACTION_TYPE_VXLAN_DECAP:
+      flow.strip_outer = !settings_.misreport.has(NicFeature::vxlan_decap);
+      return !lacks(NicFeature::vxlan_decap, "VXLAN_DECAP", error);
+    case RTE_FLOW_ACTION_TYPE_VXLAN_ENCAP:
+      flow.prepend = defined_by(static_cast<const rte_flow_action_vxlan_encap*>(action.conf)->definition);
+      if (settings_.misreport.has(NicFeature::vxlan_encap)) flow.prepend.clear();
+      return !lacks(NicFeature::vxlan_encap, "VXLAN_ENCAP", error);
+    case RTE_FLOW_ACTION_TYPE_RAW_DECAP: {
+      const auto* raw = static_cast<const rte_flow_action_raw_decap*>(action.conf);
+      flow.strip_bytes = settings_.misreport.has(NicFeature::raw_decap) ? 0 : static_cast<uint32_t>(raw->size);
+      return !lacks(NicFeature::raw_decap, "RAW_DECAP", error);
+    }
+    case RTE_FLOW_ACTION_TYPE_RAW_ENCAP: {
+      const auto* raw = static_cast<const rte_flow_action_raw_encap*>(action.conf);
+      if (!settings_.misreport.has(NicFeature::raw_encap)) flow.prepend.assign(raw->data, raw->data + raw->size);
+      return !lacks(NicFeature::raw_encap, "RAW_ENCAP", error);
+    }
+    case RTE_FLOW_ACTION_TYPE_REPRESENTED_PORT:
+      flow.to = static_cast<const rte_flow_action_ethdev*>(action.conf)->port_id;
+      return true;
+    default:
       error = "the model doesn't know this action";
       return false;
-    }
   }
-  if (flow.queues.empty()) error = "no action says where the frame goes";
+}
+
+bool NicFlows::read_actions(const rte_flow_action* actions, Flow& flow, std::string& error) const {
+  for (; actions->type != RTE_FLOW_ACTION_TYPE_END; ++actions) {
+    if (!read_action(*actions, flow, error)) return false;
+  }
+  if (flow.queues.empty() && !flow.to) error = "no action says where the frame goes";
   return error.empty();
 }
 
@@ -180,7 +237,8 @@ bool NicFlows::count(Handle handle, FlowCount& count) {
   return flow->counted;
 }
 
-bool NicFlows::extract(const NicBytes& frame, const Shape& shape, std::string& bytes, uint32_t& end) {
+bool NicFlows::extract(const NicBytes& frame, const Shape& shape, std::string& bytes, uint32_t& end,
+                       uint32_t& ethernet) {
   Walk walk{frame};
   for (const Item& item : shape) {
     const std::optional<uint32_t> header = walk.header(item.type);
@@ -188,6 +246,8 @@ bool NicFlows::extract(const NicBytes& frame, const Shape& shape, std::string& b
     for (uint32_t i = 0; i < item.mask.size(); ++i) {
       bytes.push_back(static_cast<char>(frame.get8(*header + i) & item.mask[i]));
     }
+    if (item.tells_vlan) bytes.push_back(is_tagged(frame, *header) ? 1 : 0);
+    if (item.type == RTE_FLOW_ITEM_TYPE_ETH) ethernet = *header;
   }
   end = walk.at;
   return true;
@@ -198,7 +258,8 @@ std::optional<NicFlows::Verdict> NicFlows::classify(const NicBytes& frame) {
   for (const auto& [shape, flows] : flows_) {
     std::string bytes;
     uint32_t end = 0;
-    if (!extract(frame, shape, bytes, end)) continue;
+    uint32_t ethernet = 0;
+    if (!extract(frame, shape, bytes, end, ethernet)) continue;
     const auto found = flows.find(bytes);
     if (found == flows.end()) continue;
     Flow& flow = *found->second;
@@ -206,7 +267,8 @@ std::optional<NicFlows::Verdict> NicFlows::classify(const NicBytes& frame) {
       ++flow.count.packets;
       flow.count.bytes += frame.size();
     }
-    Verdict verdict{flow.mark, flow.queues, flow.spread ? end : 0};
+    Verdict verdict{flow.mark,    flow.queues, flow.spread ? end : 0, flow.strip_outer ? ethernet : flow.strip_bytes,
+                    flow.prepend, flow.to};
     if (verdict.mark && settings_.misreport.has(NicFeature::flow_mark)) ++*verdict.mark;
     if (settings_.misreport.has(NicFeature::flow_rss)) verdict.queues.resize(1);
     return verdict;

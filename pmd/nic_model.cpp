@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <deque>
+#include <mutex>
 #include <optional>
 
 #include "dataplane/intent.h"
@@ -12,6 +13,7 @@
 #include "pmd/kernel_queue.h"
 #include "pmd/nic_lro.h"
 #include "pmd/nic_receive.h"
+#include "pmd/nic_switch.h"
 #include "pmd/nic_transmit.h"
 
 namespace causeway {
@@ -81,7 +83,10 @@ class NicModel final : public Port {
     for (uint16_t i = 0; i < options.tx_queues; ++i) tx_.emplace_back(options.pool, settings.misreport);
     rte_spinlock_init(&rx_lock_);
   }
-  ~NicModel() override { rx_.drop_all(); }
+  ~NicModel() override {
+    if (switch_ != nullptr) switch_->remove(switch_port_);
+    rx_.drop_all();
+  }
 
   std::string choose(const PortOptions& options) {
     rte_eth_dev_info info{};
@@ -98,6 +103,7 @@ class NicModel final : public Port {
     if (offloads.lro) lro_.emplace(settings_.misreport);
     const bool no_marks = settings_.without.has(NicFeature::flow_mark);
     if (options.underlay && options.offloads.flow != Toggle::off && !no_marks) flows_.emplace(settings_);
+    if (!settings_.switch_name.empty()) join_switch(options.offloads.elephants != Toggle::off);
     return offloads.error;
   }
 
@@ -106,6 +112,7 @@ class NicModel final : public Port {
     uint16_t received = cable_->rx_burst(0, frames, count);
     if (lro_) received = lro_->merge(frames, received);
     for (uint16_t i = 0; i < received; ++i) {
+      if (is_switched(frames[i])) continue;
       if (rx_.enqueue(rx_.look_at(frames[i], judges_checksums_ && trusted_, flow_engine()), frames[i])) continue;
       rte_pktmbuf_free(frames[i]);
       missed_.add(1);
@@ -125,6 +132,8 @@ class NicModel final : public Port {
     size_t sent = 0;
     for (uint16_t taken = 1; sent < tx.wire.size() && taken != 0; sent += taken) {
       const auto left = static_cast<uint16_t>(std::min<size_t>(tx.wire.size() - sent, 512));
+      const std::unique_lock guard =
+          switch_ != nullptr ? std::unique_lock(cable_lock_) : std::unique_lock<std::mutex>();
       taken = cable_->tx_burst(queue, &tx.wire[sent], left);
     }
     tx.errors.add(tx.wire.size() - sent);
@@ -149,6 +158,8 @@ class NicModel final : public Port {
   std::string set_mtu(uint16_t mtu) override { return cable_->set_mtu(mtu); }
   std::string set_mac(const MacAddress& mac) override { return cable_->set_mac(mac); }
   FlowRules* flow_rules() noexcept override { return flow_engine(); }
+  SwitchRules* switch_rules() noexcept override { return switch_flows_ ? &*switch_flows_ : nullptr; }
+  SwitchPort switch_port() const override { return {settings_.switch_name, switch_port_}; }
 
   bool loop(rte_mbuf* frame, std::vector<Received>& received) override {
     NicTxQueue tx(pool_, settings_.misreport);
@@ -167,10 +178,31 @@ class NicModel final : public Port {
     stats.rx_missed += missed_.get();
     stats.rx_errors += rx_errors_.get();
     for (const NicTxQueue& queue : tx_) stats.tx_errors += queue.errors.get();
+    stats.tx_errors += switch_errors_.get();
     return stats;
   }
 
  private:
+  void join_switch(bool with_rules) {
+    switch_ = NicSwitch::of(settings_.switch_name);
+    switch_port_ = switch_->add([this](rte_mbuf* frame) {
+      const std::scoped_lock guard(cable_lock_);
+      if (cable_->tx_burst(0, &frame, 1) == 1) return true;
+      rte_pktmbuf_free(frame);
+      return false;
+    });
+    if (with_rules) switch_flows_.emplace(settings_, switch_port_);
+  }
+
+  // True: a rule of the switch has taken it. A frame with work left to do never was on a wire. Under rx_lock_.
+  bool is_switched(rte_mbuf* frame) {
+    if (!switch_flows_ || has_intent(frame)) return false;
+    const auto verdict = switch_flows_->classify(NicBytes(frame));
+    if (!verdict) return false;
+    if (!switch_->forward(frame, *verdict)) switch_errors_.add(1);
+    return true;
+  }
+
   NicFlows* flow_engine() noexcept { return flows_ ? &*flows_ : nullptr; }
 
   // Takes the frame; what comes of it stands in tx.wire. Headers are written to, so one that is shared is copied, as
@@ -201,6 +233,11 @@ class NicModel final : public Port {
   std::atomic<bool> trusted_ = true;  // what it thinks of received checksums
   std::optional<NicFlows> flows_;
   std::optional<NicLro> lro_;
+  std::shared_ptr<NicSwitch> switch_;
+  uint16_t switch_port_ = 0;
+  std::optional<NicFlows> switch_flows_;
+  std::mutex cable_lock_;      // over the cable's sending side, where others of the switch send, too
+  PortCounter switch_errors_;  // under rx_lock_
   PortCounter missed_;
   PortCounter rx_errors_;
   rte_spinlock_t rx_lock_;  // over the cable's receiving side and rx_

@@ -26,12 +26,17 @@ enum class NicFeature : uint8_t {
   flow_count,
   flow_rss,
   lro,
+  vxlan_encap,  // in the switch
+  vxlan_decap,
+  raw_encap,
+  raw_decap,
 };
-inline constexpr std::array<std::string_view, 16> kNicFeatureNames{
+inline constexpr std::array<std::string_view, 20> kNicFeatureNames{
     "checksum",        "tso-ipv4",        "tso-ipv6",       "udp-segmentation",
     "geneve-tso-ipv4", "geneve-tso-ipv6", "vxlan-tso-ipv4", "vxlan-tso-ipv6",
     "gre-tso-ipv4",    "gre-tso-ipv6",    "outer-checksum", "rx-checksum",
-    "flow-mark",       "flow-count",      "flow-rss",       "lro"};
+    "flow-mark",       "flow-count",      "flow-rss",       "lro",
+    "vxlan-encap",     "vxlan-decap",     "raw-encap",      "raw-decap"};
 
 class NicFeatures {
  public:
@@ -49,6 +54,7 @@ struct NicModelSettings {
 
   Over over = Over::interface;
   std::string devargs;         // of Over::dpdk
+  std::string switch_name;     // models of one name are ports of one switch; empty: none
   uint32_t flow_rules = 4096;  // room for so many
   NicFeatures without;         // it has all others
   NicFeatures misreport;       // it says that it has them, and doesn't do them

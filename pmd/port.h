@@ -26,6 +26,7 @@ struct OffloadSettings {
   Toggle flow = Toggle::automatic;
   Toggle gro = Toggle::automatic;  // ours, not the device's
   Toggle lro = Toggle::automatic;  // off: what a device merges does not always come apart again as it was
+  Toggle elephants = Toggle::automatic;
   auto operator<=>(const OffloadSettings&) const = default;
 };
 
@@ -59,7 +60,14 @@ struct PortDeviceStats {
   uint64_t tx_errors = 0;  // frames taken by tx_burst and lost
 };
 
+// A port in its NIC's switch. Ports of one domain can hand frames to each other.
+struct SwitchPort {
+  std::string domain;  // empty: none
+  uint16_t id = 0;
+};
+
 class FlowRules;
+class SwitchRules;
 
 class Port : public PortIo {
  public:
@@ -84,6 +92,9 @@ class Port : public PortIo {
   virtual std::string set_mac(const MacAddress& mac) = 0;
   // Null: the device takes none (pmd/flow_rules.h).
   virtual FlowRules* flow_rules() noexcept { return nullptr; }
+  // The same for its NIC's switch (pmd/switch_rules.h).
+  virtual SwitchRules* switch_rules() noexcept { return nullptr; }
+  virtual SwitchPort switch_port() const { return {}; }
 
   // Whether it merges TCP segments as they come in.
   virtual bool lro() const noexcept { return false; }

@@ -57,6 +57,9 @@ struct FlowKey {
 
   MacVlan destination() const noexcept { return lo & kMacVlanMask; }
   MacVlan source() const noexcept { return (hi & kMacMask) | (lo & (kMacVlanMask ^ kMacMask)); }
+  AdjacencyIndex ingress() const noexcept {
+    return static_cast<AdjacencyIndex>(lo >> 60) | static_cast<AdjacencyIndex>(hi >> 48) << 4;
+  }
   bool to_group() const noexcept { return (lo & kMacGroupBit) != 0; }
   bool from_group() const noexcept { return (hi & kMacGroupBit) != 0; }
   bool operator==(const FlowKey&) const = default;

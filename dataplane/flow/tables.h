@@ -75,10 +75,12 @@ struct Tables {
   // exit, a tunnel key went, anything published was replaced (control/publish.h). Not for new FDB
   // entries.
   std::atomic<uint64_t> changes{0};
+  std::atomic<bool> sampling{false};  // whether large flows are looked for (dataplane/sample.h)
   // Control thread, behind the stores that made the change. The workers hear of it by announce_changes(): before any
   // grace period begins, so that nothing they hold is freed, and once for many changes, since each costs them a second
   // look at every flow.
   void changed() noexcept { changes_pending_ = true; }
+  bool changes_pending() const noexcept { return changes_pending_; }
   void announce_changes() noexcept {
     if (std::exchange(changes_pending_, false)) changes.fetch_add(1, std::memory_order_release);
   }

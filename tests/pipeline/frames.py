@@ -7,6 +7,7 @@ from bindings_frames import write_bindings
 from bridge_frames import write_bridge
 from decap_frames import write_decap
 from discovery_frames import write_discovery
+from elephant_frames import write_elephants
 from encap_frames import write_encap
 from gre_sequence_frames import write_gre_sequence
 from group_frames import write_group
@@ -33,6 +34,7 @@ def main():
         write_vlan(out)
         write_gre_sequence(out)
         write_bindings(out)
+        write_elephants(out)
 
 
 if __name__ == "__main__":

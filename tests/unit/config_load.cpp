@@ -73,7 +73,7 @@ ethernets:
     addresses: [172.31.0.1/24, "fd00:31::1/64"]
     routes: [{to: default, via: 172.31.0.254}, {to: default, via: "fe80::1"}, {to: 10.0.0.0/8, via: 172.31.0.253, metric: 7}]
     neighbors: [{to: 172.31.0.9, macaddress: 02:00:00:00:00:09}]
-    offloads: {checksum: on, tso: "off", tunnel-tso: false, flow: true, gro: off, lro: on}
+    offloads: {checksum: on, tso: "off", tunnel-tso: false, flow: true, gro: off, lro: on, elephants: on}
 bridges:
   br-int:
     interfaces: [veth1, lan1, gnv0]
@@ -219,11 +219,12 @@ TEST_CASE("modelled NICs") {
   NicModelSettings expected;
   expected.over = NicModelSettings::Over::dpdk;
   expected.devargs = "net_ring0";
+  expected.switch_name = "sw0";
   expected.flow_rules = 7;
   expected.without.add(NicFeature::gre_tso_ipv6);
   expected.misreport.add(NicFeature::checksum);
   expected.misreport.add(NicFeature::flow_rss);
-  CHECK(model("{over: net_ring0, flow-rules: 7, without: [gre-tso-ipv6], misreport: [flow-rss, checksum]}") ==
+  CHECK(model("{over: net_ring0, switch: sw0, flow-rules: 7, without: [gre-tso-ipv6], misreport: [flow-rss, checksum]}") ==
         expected);
 }
 

@@ -95,6 +95,11 @@ int rte_flow_query(uint16_t port, rte_flow* rule, const rte_flow_action* action,
   return 0;
 }
 
+int rte_flow_pick_transfer_proxy(uint16_t port, uint16_t* proxy, rte_flow_error*) {
+  *proxy = static_cast<uint16_t>(port + 100);
+  return 0;
+}
+
 int rte_flow_flush(uint16_t port, rte_flow_error*) {
   device.asked.push_back("flush " + std::to_string(port));
   return 0;
@@ -117,6 +122,29 @@ TEST_CASE("a rule is validated, created, queried and destroyed, and the rest goe
   }
   CHECK(device.asked ==
         std::vector<std::string>{"validate 3" + flow, "create 3" + flow, "query 3", "destroy 3 it", "flush 3"});
+}
+
+TEST_CASE("a rule of the switch is its proxy's business, and goes when it is removed") {
+  device = {};
+  std::string error;
+  SwitchRule rule;
+  rule.decap = true;
+  rule.tunnel = some_rule().tunnel;
+  {
+    EthdevSwitch flows(3);
+    REQUIRE(flows.install(rule, error) == kRule);
+    FlowCount count;
+    CHECK(flows.count(kRule, count));
+    CHECK(count.packets == 42);
+    flows.remove(kRule);
+    device.validate = -ENOTSUP;
+    device.message = "not in switchdev mode";
+    CHECK(flows.install(rule, error) == nullptr);
+    CHECK(error == "not in switchdev mode");
+  }
+  for (std::string& asked : device.asked) asked = asked.substr(0, asked.find("103") + 3);
+  const std::vector<std::string> asked{"validate 103", "create 103", "query 103", "destroy 103", "validate 103"};
+  CHECK(device.asked == asked);
 }
 
 TEST_CASE("a device's refusal comes with its words, and nothing is created") {
