@@ -143,12 +143,14 @@ TEST_CASE("a generator is reopened for other frames") {
 }
 
 TEST_CASE("a modelled NIC is reopened with other features") {
-  const Texts texts = diff("version: 1\nethernets: {up0: {nic-model: {}}}\n",
-                           "version: 1\nethernets: {up0: {nic-model: {over: tap, switch: sw0, flow-rules: 9, without: [checksum], "
-                           "misreport: [rx-checksum, tso-ipv4]}}}\n");
+  const Texts texts =
+      diff("version: 1\nethernets: {up0: {nic-model: {}}}\n",
+           "version: 1\nethernets: {up0: {nic-model: {over: tap, switch: sw0, flow-rules: 9, without: [checksum], "
+           "misreport: [rx-checksum, tso-ipv4]}}}\n");
   REQUIRE(texts.size() == 1);
   CHECK(texts.front() ==
-        "~ ethernet up0: device nic-model over interface flow-rules 4096 -> nic-model over tap flow-rules 9 switch sw0 without "
+        "~ ethernet up0: device nic-model over interface flow-rules 4096 -> nic-model over tap flow-rules 9 switch sw0 "
+        "without "
         "[checksum] misreport [tso-ipv4, rx-checksum] (reopens the device)");
 }
 

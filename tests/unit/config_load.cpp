@@ -224,8 +224,10 @@ TEST_CASE("modelled NICs") {
   expected.without.add(NicFeature::gre_tso_ipv6);
   expected.misreport.add(NicFeature::checksum);
   expected.misreport.add(NicFeature::flow_rss);
-  CHECK(model("{over: net_ring0, switch: sw0, flow-rules: 7, without: [gre-tso-ipv6], misreport: [flow-rss, checksum]}") ==
-        expected);
+  CHECK(
+      model(
+          "{over: net_ring0, switch: sw0, flow-rules: 7, without: [gre-tso-ipv6], misreport: [flow-rss, checksum]}") ==
+      expected);
 }
 
 TEST_CASE("sizes") {
