@@ -126,7 +126,7 @@ void Elephants::install_largest(Clock::time_point now) {
 
 std::string Elephants::install(const FlowKey& flow, const ElephantPlan& plan, Clock::time_point now) {
   if (rules_of(plan.to) == nullptr) return "offloads.elephants: off where it leaves";
-  State& device = devices_[plan.from];
+  Summary& device = devices_[plan.from];
   if (device.installed >= limits_.rules) return "no more rules";
   const Sort sort{plan.from, plan.rule.decap, plan.rule.tunnel.kind, plan.rule.tunnel.remote.is_v6()};
   const auto refusal = refusals_.find(sort);
@@ -149,8 +149,7 @@ std::string Elephants::install(const FlowKey& flow, const ElephantPlan& plan, Cl
 
 Elephants::Summary Elephants::summary(PortIndex port) const {
   const auto device = devices_.find(port);
-  if (device == devices_.end()) return {};
-  return {device->second.installed, device->second.frames, device->second.refused};
+  return device != devices_.end() ? device->second : Summary();
 }
 
 }  // namespace causeway

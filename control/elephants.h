@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 
 #include "control/elephant_rule.h"
@@ -31,7 +32,7 @@ class Elephants {
   using Clock = std::chrono::steady_clock;
 
   struct Limits {
-    size_t rules = 4096;                 // a device
+    size_t rules = 1024;                 // a device; all are looked at again when something changes
     size_t changes = 64;                 // rules installed a window: a device takes a millisecond for a few
     uint32_t samples = 16;               // of a flow in a window: some 4,000 frames a second
     size_t candidates = 65536;           // flows looked at in a window
@@ -80,12 +81,6 @@ class Elephants {
     std::string reason;
     Clock::time_point when;
   };
-  struct State {
-    size_t installed = 0;
-    uint64_t frames = 0;
-    std::map<std::string, size_t> refused;
-  };
-
   template <class Map, class Key>
   static const SwitchedTraffic& find(const Map& map, const Key& key) {
     static const SwitchedTraffic kNone;
@@ -110,7 +105,7 @@ class Elephants {
   Limits limits_;
   Rules rules_;
   std::unordered_map<FlowKey, uint32_t, FlowKeyHash> samples_;  // in this window
-  std::map<PortIndex, State> devices_;
+  std::map<PortIndex, Summary> devices_;                        // by where flows come in
   std::map<Sort, Refusal> refusals_;
   std::unordered_map<PortIndex, SwitchedTraffic> ports_traffic_;
   std::unordered_map<AdjacencyIndex, SwitchedTraffic> tunnels_traffic_;

@@ -314,6 +314,9 @@ TEST_CASE("elephants: rules go with what they rest on") {
   CHECK(survives([&](Herd& herd) { herd.bed.apply(replaced(yaml, "lan1, vx4,", "lan1,")); }) == 0);
   CHECK(survives([&](Herd& herd) { herd.bed.apply(replaced(yaml, "00:00:02}", "00:00:03}")); }) == 0);
   CHECK(survives([&](Herd& herd) { herd.bed.apply(replaced(yaml, "lan0: {nic", "lan0: {mtu: 1999, nic")); }) == 1);
+  CHECK(survives([&](Herd& herd) {
+          herd.bed.apply(replaced(yaml, "lan0: {nic", "lan0: {bindings: [{mac: 02:00:00:00:01:71}], nic"));
+        }) == 1);
   CHECK(survives([&](Herd& herd) { herd.bed.apply(replaced(yaml, "gre6: {", "gre6: {ttl: 9, ")); }) == 2);
   CHECK(survives([&](Herd& herd) { herd.bed.gateway().fdb().remove_if([](const auto&) { return true; }); }) == 0);
   CHECK(survives([&](Herd& herd) {
