@@ -314,9 +314,6 @@ TEST_CASE("elephants: rules go with what they rest on") {
   CHECK(survives([&](Herd& herd) { herd.bed.apply(replaced(yaml, "lan1, vx4,", "lan1,")); }) == 0);
   CHECK(survives([&](Herd& herd) { herd.bed.apply(replaced(yaml, "00:00:02}", "00:00:03}")); }) == 0);
   CHECK(survives([&](Herd& herd) { herd.bed.apply(replaced(yaml, "lan0: {nic", "lan0: {mtu: 1999, nic")); }) == 1);
-  CHECK(survives([&](Herd& herd) {
-          herd.bed.apply(replaced(yaml, "lan0: {nic", "lan0: {bindings: [{mac: 02:00:00:00:01:71}], nic"));
-        }) == 1);
   CHECK(survives([&](Herd& herd) { herd.bed.apply(replaced(yaml, "gre6: {", "gre6: {ttl: 9, ")); }) == 2);
   CHECK(survives([&](Herd& herd) { herd.bed.gateway().fdb().remove_if([](const auto&) { return true; }); }) == 0);
   CHECK(survives([&](Herd& herd) {
@@ -326,6 +323,16 @@ TEST_CASE("elephants: rules go with what they rest on") {
           herd.bed.port("lan0").set_link(false);
           herd.bed.gateway().tick();
         }) == 0);
+
+  // Who may speak from a port the worker checks; who may be spoken to is nobody's to check.
+  Herd bound(replaced(yaml, "lan0: {nic", "lan0: {bindings: [{mac: 02:00:00:00:01:71}], nic"));
+  bound.offload("vx4");
+  CHECK(bound.summary("up0").installed == 1);
+  CHECK(bound.summary("lan0").refused == std::map<std::string, size_t>{{"the port's bindings", 1}});
+  Herd numbered(replaced(yaml, "gre4: {", "gre4: {sequence: true, "));
+  numbered.offload("gre4");
+  CHECK(numbered.elephants.installed() == 0);
+  CHECK(numbered.summary("lan0").refused == std::map<std::string, size_t>{{"the tunnel numbers its frames", 1}});
 }
 
 TEST_CASE("elephants: while a rule carries frames its source stays known, and without frames the rule goes") {
