@@ -6,6 +6,7 @@
 #include "pmd/nic_flows.h"
 #include "pmd/rte_flow_rule.h"
 #include "tests/unit/segment_support.h"
+#include "tests/unit/tunnel_key.h"
 
 using namespace causeway;
 using namespace causeway::test;
@@ -59,16 +60,7 @@ WantedItem udp(const std::string& port) {
 
 FlowRule rule_for(AdjacencyKind kind, uint32_t id, bool ipv6) {
   FlowRule rule;
-  rule.tunnel.kind = kind;
-  rule.tunnel.id = id;
-  if (kind == AdjacencyKind::geneve) rule.tunnel.udp_port = 6081;
-  if (kind == AdjacencyKind::vxlan) rule.tunnel.udp_port = 4789;
-  rule.tunnel.remote = IpAddress::v4(172, 31, 0, 2);
-  rule.tunnel.local = IpAddress::v4(172, 31, 0, 1);
-  if (ipv6) {
-    rule.tunnel.remote.bytes = {0xfd, 0, 0, 0x31, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2};
-    rule.tunnel.local.bytes = {0xfd, 0, 0, 0x31, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-  }
+  rule.tunnel = key_of_tunnel(kind, id, ipv6);
   rule.mark = 0x54321;
   return rule;
 }

@@ -4,6 +4,7 @@
 #include "pmd/rte_flow_rule.h"
 #include "tests/catch.h"
 #include "tests/support/frames.h"
+#include "tests/unit/tunnel_key.h"
 
 using namespace causeway;
 using namespace causeway::test;
@@ -65,16 +66,7 @@ SwitchRule some_rule(AdjacencyKind kind, uint32_t id, bool decap, bool ipv6 = fa
   rule.from = 3;
   rule.to = 5;
   rule.decap = decap;
-  rule.tunnel.kind = kind;
-  rule.tunnel.id = id;
-  if (kind == AdjacencyKind::geneve) rule.tunnel.udp_port = 6081;
-  if (kind == AdjacencyKind::vxlan) rule.tunnel.udp_port = 4789;
-  rule.tunnel.remote = IpAddress::v4(172, 31, 0, 2);
-  rule.tunnel.local = IpAddress::v4(172, 31, 0, 1);
-  if (ipv6) {
-    rule.tunnel.remote.bytes = {0xfd, 0, 0, 0x31, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2};
-    rule.tunnel.local.bytes = {0xfd, 0, 0, 0x31, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-  }
+  rule.tunnel = key_of_tunnel(kind, id, ipv6);
   rule.source = MacAddress{{2, 0, 0, 0, 1, 1}};
   rule.destination = MacAddress{{2, 0, 0, 0, 2, 2}};
   rule.outer_mac = MacAddress{{2, 0, 0, 0, 0, 1}};
