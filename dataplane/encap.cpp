@@ -131,15 +131,17 @@ struct Flows {
 
 [[gnu::always_inline]] inline void write_headers(rte_mbuf* const* frames, uint16_t count, const EncapPlan& plan,
                                                  const Flows& flows) noexcept {
+  // pkt_len and data_len, which stand side by side, grow in one step.
+  static_assert(offsetof(rte_mbuf, data_len) == offsetof(rte_mbuf, pkt_len) + 4);
+  const uint64_t both_lengths = plan.outer_bytes | uint64_t{plan.outer_bytes} << 32;
   for (uint16_t i = 0; i < count; ++i) {
     rte_mbuf* const m = frames[i];
     const auto headroom = static_cast<uint16_t>(m->data_off - plan.outer_bytes);
-    const uint32_t frame_bytes = m->pkt_len + plan.outer_bytes;
+    const uint64_t lengths = word_at<uint64_t>(&m->pkt_len) + both_lengths;
     m->data_off = headroom;
-    m->data_len = static_cast<uint16_t>(frame_bytes);
-    m->pkt_len = frame_bytes;
+    std::memcpy(&m->pkt_len, &lengths, sizeof(lengths));
     auto* const outer = static_cast<uint8_t*>(m->buf_addr) + headroom;
-    write_outer(outer, plan, kTemplateRoom, frame_bytes, {flows.entropy[i], flows.tos[i]});
+    write_outer(outer, plan, kTemplateRoom, static_cast<uint32_t>(lengths), {flows.entropy[i], flows.tos[i]});
   }
 }
 

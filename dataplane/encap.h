@@ -47,26 +47,36 @@ inline rte_mbuf* make_room(WorkerContext& w, rte_mbuf* frame, uint16_t bytes) no
 struct EncapPlan {
   explicit EncapPlan(const Adjacency& to) noexcept
       : template_end(to.outer.data.data() + OuterTemplate::kCapacity),
-        ip_sum(to.ip_sum),
+        ip_start(word_of_template(to, kEthernetBytes)),
+        udp_header(is_gre(to.kind) ? 0 : word_of_template(to, to.udp_offset) + (uint64_t{kFirstSourcePort} << 48)),
+        ip_sum(swap_bytes(to.ip_sum)),
         outer_bytes(to.outer_bytes),
-        ip_offset(to.ip_offset),
-        udp_offset(to.udp_offset),
         tos(to.tos),
-        tos_mask(to.inherit_tos ? 0xff : kEcnMask),
+        copied_tos((to.inherit_tos ? 0xff : kEcnMask) & ~to.tos),
         ipv6(to.ipv6),
         udp(!is_gre(to.kind)),
         nvgre(to.kind == AdjacencyKind::nvgre) {}
 
   const uint8_t* template_end;
-  uint16_t ip_sum;
+  uint64_t ip_start;    // IPv4: the header's first 8 bytes, length 0; in host order, for fields to be added
+  uint64_t udp_header;  // all of it, from the first source port, length 0; the same
+  uint16_t ip_sum;      // in host order: RFC 1071 section 2 (B)
   uint8_t outer_bytes;
-  uint8_t ip_offset;
-  uint8_t udp_offset;
   uint8_t tos;
-  uint8_t tos_mask;  // what is copied from the inner tos
+  uint8_t copied_tos;  // what is copied from the inner tos
   bool ipv6;
   bool udp;
   bool nvgre;
+
+  // No VLAN tag in a template: it's the port's to put one in front.
+  uint32_t l4_offset() const noexcept {
+    return kEthernetBytes + static_cast<uint32_t>(ipv6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header));
+  }
+
+ private:
+  static uint64_t word_of_template(const Adjacency& to, uint8_t offset) noexcept {
+    return be64::from_raw(word_at<uint64_t>(to.outer.data.data() + OuterTemplate::kCapacity - to.outer_bytes + offset)).get();
+  }
 };
 
 // What must be free in front of a frame for templates to be copied in a few vector moves of a fixed size, which write
@@ -85,28 +95,25 @@ inline void copy_template(uint8_t* inner, const EncapPlan& plan, uint16_t room) 
   }
 }
 
+inline void write_word(uint8_t* at, be64 word) noexcept { std::memcpy(at, &word, sizeof(word)); }
+
 // Lengths, DSCP, ECN (RFC 6040 normal mode: the inner field is copied) and the IPv4 checksum. The id
 // stays 0: with DF set nothing reads it (RFC 6864 section 4.1).
 inline void patch_ip(uint8_t* outer, const EncapPlan& plan, uint32_t frame_bytes, const InnerFlow& flow) noexcept {
-  const auto copied = static_cast<uint8_t>(flow.tos & plan.tos_mask & ~plan.tos);
-  const auto tos = static_cast<uint8_t>(plan.tos + copied);
-  uint8_t* const l3 = outer + plan.ip_offset;
+  const uint32_t copied = flow.tos & plan.copied_tos;
+  uint8_t* const l3 = outer + kEthernetBytes;
   if (!plan.ipv6) [[likely]] {
-    auto* ip = reinterpret_cast<Ipv4Header*>(l3);
-    const be16 total(static_cast<uint16_t>(frame_bytes - plan.ip_offset));
+    const uint32_t total = frame_bytes - kEthernetBytes;
+    write_word(l3, be64(plan.ip_start + (uint64_t{copied} << 48) + (uint64_t{total} << 32)));
     // The template's sum has its tos in it already: only what is copied from the inner one comes on top.
-    uint32_t sum = plan.ip_sum + uint32_t{total.raw()} + be16(copied).raw();
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum += sum >> 16;
-    const uint32_t first = Ipv4Header::kVersionIhl | uint32_t{tos} << 8 | uint32_t{total.raw()} << 16;
-    std::memcpy(l3, &first, sizeof(first));
-    ip->checksum = be16::from_raw(static_cast<uint16_t>(~sum));
+    const uint32_t sum = plan.ip_sum + total + copied;
+    reinterpret_cast<Ipv4Header*>(l3)->checksum = be16(static_cast<uint16_t>(~fold_short(sum)));
     return;
   }
   auto* ip = reinterpret_cast<Ipv6Header*>(l3);
-  ip->payload_bytes.set(static_cast<uint16_t>(frame_bytes - plan.ip_offset - sizeof(Ipv6Header)));
+  ip->payload_bytes.set(static_cast<uint16_t>(frame_bytes - kEthernetBytes - sizeof(Ipv6Header)));
   // RFC 6437 section 3: the flow label carries the entropy for routers that don't look behind the header.
-  ip->version_class_flow = Ipv6Header::version_class_flow_of(tos, flow.entropy);
+  ip->version_class_flow = Ipv6Header::version_class_flow_of(static_cast<uint8_t>(plan.tos + copied), flow.entropy);
 }
 
 // The outer headers of a frame that `outer` starts, `frame_bytes` long, but for what finish_outer does. `room` bytes in
@@ -116,11 +123,11 @@ inline void write_outer(uint8_t* outer, const EncapPlan& plan, uint16_t room, ui
   copy_template(outer + plan.outer_bytes, plan, room);
   patch_ip(outer, plan, frame_bytes, flow);
   if (plan.udp) [[likely]] {
-    auto* udp = reinterpret_cast<UdpHeader*>(outer + plan.udp_offset);
-    udp->source_port.set(static_cast<uint16_t>(kFirstSourcePort + (uint64_t{flow.entropy} * kSourcePorts >> 32)));
-    udp->length_bytes.set(static_cast<uint16_t>(frame_bytes - plan.udp_offset));
+    const uint64_t port = uint64_t{flow.entropy} * kSourcePorts >> 32;
+    const uint64_t udp_bytes = frame_bytes - plan.l4_offset();
+    write_word(outer + plan.l4_offset(), be64(plan.udp_header + (port << 48) + (udp_bytes << 16)));
   } else if (plan.nvgre) {
-    outer[plan.udp_offset + kNvgreFlowIdOffset] = static_cast<uint8_t>(flow.entropy >> 24);
+    outer[plan.l4_offset() + kNvgreFlowIdOffset] = static_cast<uint8_t>(flow.entropy >> 24);
   }
 }
 

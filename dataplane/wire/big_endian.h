@@ -45,6 +45,7 @@ class BigEndian {
 
 using be16 = BigEndian<uint16_t>;
 using be32 = BigEndian<uint32_t>;
+using be64 = BigEndian<uint64_t>;
 static_assert(sizeof(be16) == 2 && alignof(be16) == 1);
 static_assert(sizeof(be32) == 4 && alignof(be32) == 1);
 

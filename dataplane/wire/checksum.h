@@ -26,6 +26,9 @@ constexpr uint16_t fold(uint64_t sum) noexcept {
   return static_cast<uint16_t>((half + std::rotr(half, 16)) >> 16);
 }
 
+// The same of a sum of a few words.
+constexpr uint16_t fold_short(uint32_t sum) noexcept { return static_cast<uint16_t>((sum + std::rotr(sum, 16)) >> 16); }
+
 // A checksum field: the sum's complement.
 constexpr be16 checksum_of(uint64_t sum) noexcept { return be16::from_raw(static_cast<uint16_t>(~fold(sum))); }
 
