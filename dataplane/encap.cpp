@@ -149,16 +149,27 @@ struct Flows {
   write_headers(frames, count, plan, flows);
 }
 
-// Nearly all tunnels: what is known of them is no question any more in the loop.
+// The usual tunnels: what is known of them is no question any more in the loop.
+[[gnu::noinline]] void write_usual(rte_mbuf* const* frames, uint16_t count, EncapPlan plan, const Flows& flows) noexcept {
+  plan.outer_bytes = kUsualOuterBytes;
+  plan.ipv6 = false;
+  plan.udp = true;
+  write_headers(frames, count, plan, flows);
+}
+
 [[gnu::noinline]] void write_udp_ipv4(rte_mbuf* const* frames, uint16_t count, EncapPlan plan,
                                       const Flows& flows) noexcept {
-  if (plan.ipv6 || !plan.udp || plan.outer_bytes > 64) __builtin_unreachable();
+  if (plan.outer_bytes <= kUsualOuterBytes || plan.outer_bytes > 64) __builtin_unreachable();
+  plan.ipv6 = false;
+  plan.udp = true;
   write_headers(frames, count, plan, flows);
 }
 
 [[gnu::noinline]] void write_udp_ipv6(rte_mbuf* const* frames, uint16_t count, EncapPlan plan,
                                       const Flows& flows) noexcept {
-  if (!plan.ipv6 || !plan.udp || plan.outer_bytes <= 64 || plan.outer_bytes > kTemplateRoom) __builtin_unreachable();
+  if (plan.outer_bytes <= 64 || plan.outer_bytes > kTemplateRoom) __builtin_unreachable();
+  plan.ipv6 = true;
+  plan.udp = true;
   write_headers(frames, count, plan, flows);
 }
 
@@ -184,7 +195,9 @@ void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) n
   const EncapPlan plan(to);
   Flows flows;
   read_flows(frames, count, flows);
-  if (!plan.ipv6 && plan.udp && plan.outer_bytes <= 64) [[likely]] {
+  if (!plan.ipv6 && plan.udp && plan.outer_bytes == kUsualOuterBytes) [[likely]] {
+    write_usual(frames, count, plan, flows);
+  } else if (!plan.ipv6 && plan.udp && plan.outer_bytes <= 64) {
     write_udp_ipv4(frames, count, plan, flows);
   } else if (plan.ipv6 && plan.udp && plan.outer_bytes > 64 && plan.outer_bytes <= kTemplateRoom) {
     write_udp_ipv6(frames, count, plan, flows);
