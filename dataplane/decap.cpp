@@ -5,6 +5,7 @@
 #include "dataplane/geneve_options.h"
 #include "dataplane/intent.h"
 #include "dataplane/marked_tunnel.h"
+#include "dataplane/move_start.h"
 #include "dataplane/parse.h"
 #include "dataplane/vlan.h"
 #include "dataplane/wire/checksum.h"
@@ -168,7 +169,8 @@ DropReason refused_by(WorkerContext& w, const rte_mbuf* m, const OuterFrame& out
 }
 
 // Null when the frame has left: dropped, or with the control thread.
-const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m, TunnelFinder& tunnels) noexcept {
+[[gnu::noinline]] const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m,
+                                             TunnelFinder& tunnels) noexcept {
   OuterFrame outer;
   switch (parse_outer(w, port, m, outer)) {
     case OuterFrame::Verdict::tunnel:
@@ -251,27 +253,41 @@ class TunnelCount {
   uint64_t bytes_ = 0;
 };
 
+// What the outer cache knows of a burst: where each frame came from, null for those that it knows nothing of. The
+// index is not read from the adjacency, whose cache line nobody needs yet. A pass of its own, for its registers; all is
+// copied, because who isn't known may take a known one's place.
+[[gnu::noinline]] void find_known(const WorkerContext& w, const PortEntry& port, Batch& batch,
+                                  std::array<AdjacencyIndex, kBatch>& index, bool& vlan_rules) noexcept {
+  const OuterCache::View cache = w.outer_cache.view(port.index, mac_vlan(port.mac, 0), w.cache.epoch());
+  const uint16_t count = batch.count;
+  for (uint16_t i = 0; i < count; ++i) {
+    const OuterCache::Entry* const known = cache.find(batch.frame[i]);
+    if (known == nullptr) [[unlikely]] {
+      batch.in[i] = nullptr;
+      continue;
+    }
+    batch.in[i] = known->in;
+    index[i] = known->index;
+    vlan_rules |= known->vlan_rules;
+  }
+}
+
 }  // namespace
 
 void decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
+  std::array<AdjacencyIndex, kBatch> known;
+  bool vlan_rules = false;
+  find_known(w, port, batch, known, vlan_rules);
   TunnelFinder tunnels(w);
-  const MacVlan mac = mac_vlan(port.mac, 0);
-  const uint32_t epoch = w.cache.epoch();
   TunnelCount counted(w);
   uint16_t kept = 0;
-  bool vlan_rules = false;
-  for (uint16_t i = 0; i < batch.count; ++i) {
+  const uint16_t count = batch.count;
+  for (uint16_t i = 0; i < count; ++i) {
     rte_mbuf* const m = batch.frame[i];
-    const OuterCache::Entry* const known = w.outer_cache.find(m, port.index, mac, epoch);
-    const Adjacency* in = nullptr;
-    AdjacencyIndex index = kNoAdjacency;
-    if (known != nullptr) [[likely]] {
-      in = known->in;
-      index = known->index;  // not from the adjacency, whose cache line nobody needs yet
-      vlan_rules |= known->vlan_rules;
-      m->data_off = static_cast<uint16_t>(m->data_off + OuterCache::kOuterBytes);
-      m->data_len = static_cast<uint16_t>(m->data_len - OuterCache::kOuterBytes);
-      m->pkt_len -= OuterCache::kOuterBytes;
+    const Adjacency* in = batch.in[i];
+    AdjacencyIndex index = known[i];
+    if (in != nullptr) [[likely]] {
+      move_start(m, OuterCache::kOuterBytes);
     } else {
       in = decap_one(w, port, m, tunnels);
       if (in == nullptr) continue;

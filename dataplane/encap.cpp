@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "dataplane/move_start.h"
 #include "dataplane/segment.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/gre.h"
@@ -131,17 +132,10 @@ struct Flows {
 
 [[gnu::always_inline]] inline void write_headers(rte_mbuf* const* frames, uint16_t count, const EncapPlan& plan,
                                                  const Flows& flows) noexcept {
-  // pkt_len and data_len, which stand side by side, grow in one step.
-  static_assert(offsetof(rte_mbuf, data_len) == offsetof(rte_mbuf, pkt_len) + 4);
-  const uint64_t both_lengths = plan.outer_bytes | uint64_t{plan.outer_bytes} << 32;
   for (uint16_t i = 0; i < count; ++i) {
     rte_mbuf* const m = frames[i];
-    const auto headroom = static_cast<uint16_t>(m->data_off - plan.outer_bytes);
-    const uint64_t lengths = word_at<uint64_t>(&m->pkt_len) + both_lengths;
-    m->data_off = headroom;
-    std::memcpy(&m->pkt_len, &lengths, sizeof(lengths));
-    auto* const outer = static_cast<uint8_t*>(m->buf_addr) + headroom;
-    write_outer(outer, plan, kTemplateRoom, static_cast<uint32_t>(lengths), {flows.entropy[i], flows.tos[i]});
+    move_start(m, -int64_t{plan.outer_bytes});
+    write_outer(rte_pktmbuf_mtod(m, uint8_t*), plan, kTemplateRoom, m->pkt_len, {flows.entropy[i], flows.tos[i]});
   }
 }
 
@@ -150,7 +144,8 @@ struct Flows {
 }
 
 // The usual tunnels: what is known of them is no question any more in the loop.
-[[gnu::noinline]] void write_usual(rte_mbuf* const* frames, uint16_t count, EncapPlan plan, const Flows& flows) noexcept {
+[[gnu::noinline]] void write_usual(rte_mbuf* const* frames, uint16_t count, EncapPlan plan,
+                                   const Flows& flows) noexcept {
   plan.outer_bytes = kUsualOuterBytes;
   plan.ipv6 = false;
   plan.udp = true;

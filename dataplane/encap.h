@@ -75,7 +75,8 @@ struct EncapPlan {
 
  private:
   static uint64_t word_of_template(const Adjacency& to, uint8_t offset) noexcept {
-    return be64::from_raw(word_at<uint64_t>(to.outer.data.data() + OuterTemplate::kCapacity - to.outer_bytes + offset)).get();
+    return be64::from_raw(word_at<uint64_t>(to.outer.data.data() + OuterTemplate::kCapacity - to.outer_bytes + offset))
+        .get();
   }
 };
 

@@ -8,8 +8,6 @@
 
 #include <rte_mbuf.h>
 
-#include <array>
-#include <bit>
 #include <cstdint>
 
 #include "dataplane/flow/adjacency.h"
@@ -17,40 +15,24 @@
 #include "dataplane/intent.h"
 #include "dataplane/wire/big_endian.h"
 #include "dataplane/wire/checksum.h"
+#include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/word_at.h"
 
 namespace causeway {
 
-// Five words of the outer headers, by the offset they start at; together they cover all that matters behind the MACs.
+// The outer headers behind the MACs as five words, by the offset they start at.
 struct OuterWords {
-  uint64_t length;    // 12: type, version, IHL, tos, total length, id
-  uint64_t fragment;  // 20: fragment, ttl, protocol, checksum, 2 bytes of the source
-  uint64_t address;   // 28: 2 of the source, the destination, UDP source port
-  uint64_t udp;       // 36: destination port, length, checksum, 2 of the tunnel header
-  uint64_t tunnel;    // 44: 6 of the tunnel header, 2 of the inner frame
+  uint64_t start;      // 12: EtherType, version, IHL, tos, total length, id
+  uint64_t protocol;   // 18: id, fragment, ttl, protocol, checksum
+  uint64_t addresses;  // 26
+  uint64_t udp;        // 34
+  uint64_t tunnel;     // 42
 
   static OuterWords read(const uint8_t* outer) noexcept {
-    return {word_at<uint64_t>(outer + 12), word_at<uint64_t>(outer + 20), word_at<uint64_t>(outer + 28),
-            word_at<uint64_t>(outer + 36), word_at<uint64_t>(outer + 44)};
-  }
-  // Of the bits that count in both.
-  uint64_t difference(const OuterWords& other, const OuterWords& mask) const noexcept {
-    return ((length ^ other.length) & mask.length) | ((fragment ^ other.fragment) & mask.fragment) |
-           ((address ^ other.address) & mask.address) | ((udp ^ other.udp) & mask.udp) |
-           ((tunnel ^ other.tunnel) & mask.tunnel);
+    return {word_at<uint64_t>(outer + 12), word_at<uint64_t>(outer + 18), word_at<uint64_t>(outer + 26),
+            word_at<uint64_t>(outer + 34), word_at<uint64_t>(outer + 42)};
   }
 };
-
-// From the EtherType on. Not compared: lengths, id, DF, ttl, checksum, UDP source port, DSCP, ECT(0).
-consteval OuterWords outer_mask(std::array<uint8_t, 8> tunnel) {
-  std::array<uint8_t, 40> bytes{0xff, 0xff,                                       // EtherType
-                                0xff, 0x01, 0,    0,    0,    0,                  // version, IHL; ECT(1) and CE
-                                0x3f, 0xff, 0,    0xff, 0,    0,                  // fragment, protocol
-                                0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,   // addresses
-                                0,    0,    0xff, 0xff, 0,    0,    0xff, 0xff};  // UDP: destination port, checksum
-  for (size_t i = 0; i < 8; ++i) bytes[30 + i] = tunnel[i];
-  return std::bit_cast<OuterWords>(bytes);
-}
 
 class OuterCache {
  public:
@@ -59,34 +41,28 @@ class OuterCache {
   static constexpr uint16_t kLeastBytes = kOuterBytes + 14;
 
   struct alignas(64) Entry {
-    OuterWords words;
-    const Adjacency* in;
+    uint64_t addresses;
+    uint64_t udp;  // the destination port alone
+    uint64_t tunnel;
+    uint64_t tunnel_mask;
     uint64_t validity;  // epoch and port; 0: never
+    const Adjacency* in;
     AdjacencyIndex index;
     uint16_t addresses_sum;
-    AdjacencyKind kind;
     bool vlan_rules;  // as of the adjacency
   };
   static_assert(sizeof(Entry) == 64);
 
-  // The tunnel of a frame that came in through `port`, whose MAC is `mac`: its inner frame starts at kOuterBytes and
-  // ends where the frame does; lengths and IP checksum are right. Null: nothing is said about the frame.
-  const Entry* find(const rte_mbuf* m, PortIndex port, MacVlan mac, uint32_t epoch) const noexcept {
-    constexpr uint64_t kUnusual = kIntentFlags | RTE_MBUF_F_RX_IP_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_BAD;
-    const uint32_t bytes = m->pkt_len;
-    if ((m->ol_flags & kUnusual) != 0 || m->data_len != bytes || bytes < kLeastBytes) return nullptr;
-    const auto* outer = rte_pktmbuf_mtod(m, const uint8_t*);
-    const OuterWords words = OuterWords::read(outer);
-    const Entry& entry = entries_[slot_of(words)];
-    const uint64_t different = words.difference(entry.words, mask_of(entry.kind)) |
-                               ((word_at<uint64_t>(outer) ^ mac) & kMacMask) | (entry.validity ^ validity(port, epoch));
-    const uint32_t total = be16::from_raw(static_cast<uint16_t>(words.length >> 32)).get();
-    const uint32_t udp_bytes = be16::from_raw(static_cast<uint16_t>(words.udp >> 16)).get();
-    // RFC 791: the words of the header sum up to 0xffff. Behind the two bytes of EtherType; up to the addresses.
-    const uint64_t sum = (words.length >> 16 & 0xffff'ffff) + (words.length >> 48) + (words.fragment & 0xffff'ffff) +
-                         (words.fragment >> 32 & 0xffff) + entry.addresses_sum;
-    const bool right = different == 0 && total + 14 == bytes && udp_bytes + 20 == total && fold(sum) == 0xffff;
-    return right ? &entry : nullptr;
+  // For frames that come in through `port`, whose MAC is `mac`.
+  struct View {
+    const Entry* entries;
+    uint64_t validity;
+    MacVlan mac;
+
+    const Entry* find(const rte_mbuf* m) const noexcept;
+  };
+  View view(PortIndex port, MacVlan mac, uint32_t epoch) const noexcept {
+    return {entries_.data(), validity(port, epoch), mac};
   }
 
   // `outer`: the headers of a frame that was accepted with an inner frame at `inner_offset`, kLeastBytes readable.
@@ -98,29 +74,64 @@ class OuterCache {
         ((word_at<uint64_t>(outer) ^ mac) & kMacMask) != 0)
       return;
     const OuterWords words = OuterWords::read(outer);
-    entries_[slot_of(words)] = {
-        words, &in, validity(port, epoch), in.index, fold(sum_frame(outer + 26, 8, 0)), in.kind, in.vlan_rules};
+    entries_[slot_of(words)] = {words.addresses,
+                                words.udp & kPortMask,
+                                words.tunnel,
+                                in.kind == AdjacencyKind::geneve ? kGeneveMask : kVxlanMask,
+                                validity(port, epoch),
+                                &in,
+                                in.index,
+                                fold(sum_frame(outer + 26, 8, 0)),
+                                in.vlan_rules};
   }
 
  private:
   static constexpr size_t kEntries = 4096;  // what slot_of gives
-  static constexpr OuterWords kGeneve = outer_mask({0xff, 0x80, 0xff, 0xff, 0xff, 0xff, 0xff, 0});  // RFC 8926 s. 3.4
-  static constexpr OuterWords kVxlan = outer_mask({0x08, 0, 0, 0, 0xff, 0xff, 0xff, 0});            // RFC 7348 s. 5
+  // Not compared: id, DF, ttl, checksum, UDP source port, DSCP, ECT(0). Tunnel: RFC 8926 section 3.4, RFC 7348
+  // section 5.
+  static constexpr uint64_t kStart = be64(0x0800'4500'0000'0000).raw();
+  static constexpr uint64_t kStartMask = be64(0xffff'ff01'ffff'0000).raw();
+  static constexpr uint64_t kProtocol = be64(uint64_t{kIpProtocolUdp} << 16).raw();
+  static constexpr uint64_t kProtocolMask = be64(0x0000'3fff'00ff'0000).raw();
+  static constexpr uint64_t kUdpMask = be64(0x0000'ffff'ffff'ffff).raw();
+  static constexpr uint64_t kPortMask = be64(0x0000'ffff'0000'0000).raw();
+  static constexpr uint64_t kGeneveMask = be64(0xff80'ffff'ffff'ff00).raw();
+  static constexpr uint64_t kVxlanMask = be64(0x0800'0000'ffff'ff00).raw();
 
-  static const OuterWords& mask_of(AdjacencyKind kind) noexcept {
-    return kind == AdjacencyKind::geneve ? kGeneve : kVxlan;
-  }
   static uint64_t validity(PortIndex port, uint32_t epoch) noexcept { return uint64_t{epoch} << 16 | port; }
   // VNIs mostly are consecutive numbers: their low 12 bits stand as they are. The others and the last two bytes of the
   // outer source are mixed.
   static size_t slot_of(const OuterWords& words) noexcept {
-    const auto vni = static_cast<uint32_t>(words.tunnel >> 16 & 0xff'ffff);  // as it lies, its lowest byte on top
-    const auto source = static_cast<uint32_t>(words.address & 0xffff);
-    const uint32_t rest = ((vni & 0xf0ff) ^ source << 16) * 0x9e37'79b9U;
-    return (vni >> 16 | (vni & 0x0f00)) ^ rest >> 20;
+    const auto vni = static_cast<uint32_t>(be64::from_raw(words.tunnel).get()) >> 8;
+    const auto source = static_cast<uint32_t>(words.addresses >> 16 & 0xffff);
+    const uint32_t rest = (vni >> 12 ^ source << 12) * 0x9e37'79b9U;
+    return (vni ^ rest >> 20) % kEntries;
   }
 
   LazyArray<Entry> entries_{kEntries};
 };
+
+// The tunnel of a frame: its inner frame starts at kOuterBytes and ends where the frame does; lengths and IP checksum
+// are right. Null: nothing is said about the frame.
+inline const OuterCache::Entry* OuterCache::View::find(const rte_mbuf* m) const noexcept {
+  constexpr uint64_t kUnusual = kIntentFlags | RTE_MBUF_F_RX_IP_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_BAD;
+  const uint32_t bytes = m->pkt_len;
+  if ((m->ol_flags & kUnusual) != 0 || m->data_len != bytes || bytes < kLeastBytes) return nullptr;
+  const auto* outer = rte_pktmbuf_mtod(m, const uint8_t*);
+  const OuterWords words = OuterWords::read(outer);
+  const Entry& entry = entries[slot_of(words)];
+  // The lengths as they must be, where the words have them.
+  const auto total = uint64_t{be16(static_cast<uint16_t>(bytes - 14)).raw()} << 32;
+  const auto udp_bytes = uint64_t{be16(static_cast<uint16_t>(bytes - 34)).raw()} << 32;
+  const uint64_t different = ((words.start ^ kStart ^ total) & kStartMask) |
+                             ((words.protocol ^ kProtocol) & kProtocolMask) | (words.addresses ^ entry.addresses) |
+                             ((words.udp ^ entry.udp ^ udp_bytes) & kUdpMask) |
+                             ((words.tunnel ^ entry.tunnel) & entry.tunnel_mask) |
+                             ((word_at<uint64_t>(outer) ^ mac) & kMacMask) | (entry.validity ^ validity);
+  // RFC 791: the words of the header sum up to 0xffff.
+  const uint64_t sum =
+      (words.start >> 16 & 0xffff'ffff) + (words.protocol & 0xffff'ffff) + (words.protocol >> 32) + entry.addresses_sum;
+  return different == 0 && fold(sum) == 0xffff ? &entry : nullptr;
+}
 
 }  // namespace causeway
