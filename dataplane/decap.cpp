@@ -262,13 +262,9 @@ class TunnelCount {
   const uint16_t count = batch.count;
   for (uint16_t i = 0; i < count; ++i) {
     const OuterCache::Entry* const known = cache.find(batch.frame[i]);
-    if (known == nullptr) [[unlikely]] {
-      batch.in[i] = nullptr;
-      continue;
-    }
-    batch.in[i] = known->in;
-    index[i] = known->index;
-    vlan_rules |= known->vlan_rules;
+    batch.in[i] = known != nullptr ? known->in : nullptr;
+    index[i] = known != nullptr ? known->index : kNoAdjacency;
+    vlan_rules |= known != nullptr && known->vlan_rules;
   }
 }
 

@@ -92,6 +92,7 @@ inline constexpr uint8_t kUsualOuterBytes = kEthernetBytes + sizeof(Ipv4Header) 
 inline void copy_template(uint8_t* inner, const EncapPlan& plan, uint16_t room) noexcept {
   if (plan.outer_bytes == kUsualOuterBytes) [[likely]] {
     // All but the total length, which is written anyway.
+    static_assert(kUsualOuterBytes == 50);
     std::memcpy(inner - 50, plan.template_end - 50, 16);
     std::memcpy(inner - 32, plan.template_end - 32, 16);
     std::memcpy(inner - 16, plan.template_end - 16, 16);
@@ -112,7 +113,7 @@ inline void patch_ip(uint8_t* outer, const EncapPlan& plan, uint32_t frame_bytes
   const uint32_t copied = flow.tos & plan.copied_tos;
   uint8_t* const l3 = outer + kEthernetBytes;
   if (!plan.ipv6) [[likely]] {
-    const uint32_t total = frame_bytes - kEthernetBytes;
+    const auto total = static_cast<uint16_t>(frame_bytes - kEthernetBytes);  // a super-packet's may not fit
     write_word(l3, be64(plan.ip_start + (uint64_t{copied} << 48) + (uint64_t{total} << 32)));
     // The template's sum has its tos in it already: only what is copied from the inner one comes on top.
     const uint32_t sum = plan.ip_sum + total + copied;
@@ -133,8 +134,8 @@ inline void write_outer(uint8_t* outer, const EncapPlan& plan, uint16_t room, ui
   patch_ip(outer, plan, frame_bytes, flow);
   if (plan.udp) [[likely]] {
     const uint64_t port = uint64_t{flow.entropy} * kSourcePorts >> 32;
-    const uint64_t udp_bytes = frame_bytes - plan.l4_offset();
-    write_word(outer + plan.l4_offset(), be64(plan.udp_header + (port << 48) + (udp_bytes << 16)));
+    const auto udp_bytes = static_cast<uint16_t>(frame_bytes - plan.l4_offset());
+    write_word(outer + plan.l4_offset(), be64(plan.udp_header + (port << 48) + (uint64_t{udp_bytes} << 16)));
   } else if (plan.nvgre) {
     outer[plan.l4_offset() + kNvgreFlowIdOffset] = static_cast<uint8_t>(flow.entropy >> 24);
   }

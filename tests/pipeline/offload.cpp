@@ -81,6 +81,28 @@ TEST_CASE("offload: super-packets leave every tunnel as scapy's segments") {
   }
 }
 
+TEST_CASE("offload: super-packets that one outer IP packet could not hold leave as scapy's segments") {
+  for (const bool can : {false, true}) {
+    TxCapabilities all;
+    if (can) all.can.fill(0xff);
+    all.can[static_cast<size_t>(Outer::other)] = 0;
+    all.multi_segment = true;
+    Bed bed(every_tunnel(), all);
+    for (const std::string& name : pipeline_frames().names("long.")) {
+      INFO(name);
+      deliver_unfinished(bed, "lan0", name);
+      bed.run();
+      const std::vector<Bytes> got = bed.take_bytes("up0");
+      const std::vector<Bytes> expected = pipeline_frames().sequence("long-cut." + name.substr(5));
+      REQUIRE(got.size() == expected.size());
+      for (size_t i = 0; i < got.size(); ++i) {
+        CAPTURE(i);
+        check_outer(got[i], expected[i]);
+      }
+    }
+  }
+}
+
 TEST_CASE("offload: a port that cuts tunnels gets frames as they are, their outer checksums right") {
   TxCapabilities all;
   all.can.fill(0xff);

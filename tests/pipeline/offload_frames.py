@@ -52,7 +52,19 @@ def write_offload(out):
             partial, start = unfinished(whole, family)
             out.write(f"big.{name}", partial, **numbers(start, 0))
             out.write(f"cut.{name}", encap(tunnel, whole, 0))
+        write_long(out, tunnel)
     write_received(out)
+
+
+def write_long(out, tunnel):
+    """`long.TUNNEL`, a super-packet that one outer IP packet could not hold, and `long-cut.TUNNEL`."""
+    payload = some_bytes(65490)
+    big, start = unfinished(segment(ethernet(tunnel), 4, payload, 0, 0, True), 4)
+    out.write(f"long.{tunnel}", big, **numbers(start, GSO_TYPE[4]))
+    for index, at in enumerate(range(0, len(payload), MSS)):
+        part = segment(ethernet(tunnel), 4, payload[at:at + MSS], index, at, at + MSS >= len(payload))
+        frame = encap(tunnel, part, 0)
+        out.write_next(f"long-cut.{tunnel}", with_id(frame, index) if frame[12:14] == b"\x08\0" else frame)
 
 
 def with_id(frame, ident):
