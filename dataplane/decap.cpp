@@ -255,25 +255,26 @@ class TunnelCount {
 
 // What the outer cache knows of a burst: where each frame came from, null for those that it knows nothing of. The
 // index is not read from the adjacency, whose cache line nobody needs yet. A pass of its own, for its registers; all is
-// copied, because who isn't known may take a known one's place.
-[[gnu::noinline]] void find_known(const WorkerContext& w, const PortEntry& port, Batch& batch,
-                                  std::array<AdjacencyIndex, kBatch>& index, bool& vlan_rules) noexcept {
+// copied, because who isn't known may take a known one's place. True: some tunnel has VLAN rules.
+[[gnu::noinline]] bool find_known(const WorkerContext& w, const PortEntry& port, Batch& batch,
+                                  std::array<AdjacencyIndex, kBatch>& index) noexcept {
   const OuterCache::View cache = w.outer_cache.view(port.index, mac_vlan(port.mac, 0), w.cache.epoch());
   const uint16_t count = batch.count;
+  bool vlan_rules = false;
   for (uint16_t i = 0; i < count; ++i) {
     const OuterCache::Entry* const known = cache.find(batch.frame[i]);
     batch.in[i] = known != nullptr ? known->in : nullptr;
     index[i] = known != nullptr ? known->index : kNoAdjacency;
     vlan_rules |= known != nullptr && known->vlan_rules;
   }
+  return vlan_rules;
 }
 
 }  // namespace
 
 void decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
   std::array<AdjacencyIndex, kBatch> known;
-  bool vlan_rules = false;
-  find_known(w, port, batch, known, vlan_rules);
+  bool vlan_rules = find_known(w, port, batch, known);
   TunnelFinder tunnels(w);
   TunnelCount counted(w);
   uint16_t kept = 0;

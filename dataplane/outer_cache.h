@@ -116,7 +116,9 @@ class OuterCache {
 inline const OuterCache::Entry* OuterCache::View::find(const rte_mbuf* m) const noexcept {
   constexpr uint64_t kUnusual = kIntentFlags | RTE_MBUF_F_RX_IP_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_BAD;
   const uint32_t bytes = m->pkt_len;
-  if ((m->ol_flags & kUnusual) != 0 || m->data_len != bytes || bytes < kLeastBytes) return nullptr;
+  if (((m->ol_flags & kUnusual) | (m->data_len ^ bytes)) != 0 || bytes < kLeastBytes) [[unlikely]] {
+    return nullptr;
+  }
   const auto* outer = rte_pktmbuf_mtod(m, const uint8_t*);
   const OuterWords words = OuterWords::read(outer);
   const Entry& entry = entries[slot_of(words)];
@@ -128,10 +130,13 @@ inline const OuterCache::Entry* OuterCache::View::find(const rte_mbuf* m) const 
                              ((words.udp ^ entry.udp ^ udp_bytes) & kUdpMask) |
                              ((words.tunnel ^ entry.tunnel) & entry.tunnel_mask) |
                              ((word_at<uint64_t>(outer) ^ mac) & kMacMask) | (entry.validity ^ validity);
+  if (different != 0) [[unlikely]] {
+    return nullptr;
+  }
   // RFC 791: the words of the header sum up to 0xffff.
   const uint64_t sum =
       (words.start >> 16 & 0xffff'ffff) + (words.protocol & 0xffff'ffff) + (words.protocol >> 32) + entry.addresses_sum;
-  return different == 0 && fold(sum) == 0xffff ? &entry : nullptr;
+  return fold(sum) == 0xffff ? &entry : nullptr;
 }
 
 }  // namespace causeway
