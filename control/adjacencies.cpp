@@ -20,6 +20,7 @@ AdjacencyIndex Adjacencies::allocate(Owner owner) {
 
 void Adjacencies::publish(std::unique_ptr<Adjacency> adjacency) {
   const AdjacencyIndex index = adjacency->index;
+  adjacency->usual = is_usual(*adjacency);
   publisher_.publish<Adjacency>(tables_.adjacencies[index], std::move(adjacency));
 }
 

@@ -146,9 +146,7 @@ struct Flows {
 // The usual tunnels: what is known of them is no question any more in the loop.
 [[gnu::noinline]] void write_usual(rte_mbuf* const* frames, uint16_t count, EncapPlan plan,
                                    const Flows& flows) noexcept {
-  plan.outer_bytes = kUsualOuterBytes;
-  plan.ipv6 = false;
-  plan.udp = true;
+  plan.be_usual();
   write_headers(frames, count, plan, flows);
 }
 

@@ -68,6 +68,13 @@ struct EncapPlan {
   bool udp;
   bool nvgre;
 
+  // For who knows that it has kUsualOuterBytes over IPv4: no question any more.
+  void be_usual() noexcept {
+    outer_bytes = kUsualOuterBytes;
+    ipv6 = false;
+    udp = true;
+  }
+
   // No VLAN tag in a template: it's the port's to put one in front.
   uint32_t l4_offset() const noexcept {
     return kEthernetBytes + static_cast<uint32_t>(ipv6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header));
@@ -85,9 +92,6 @@ struct EncapPlan {
 inline constexpr uint16_t kTemplateRoom = 96;
 // And with room for a VLAN tag.
 inline constexpr uint16_t kPlainHeadroom = kTemplateRoom + kVlanTagBytes;
-
-// VXLAN, and GENEVE without options, over IPv4: nearly all tunnels.
-inline constexpr uint8_t kUsualOuterBytes = kEthernetBytes + sizeof(Ipv4Header) + sizeof(UdpHeader) + 8;
 
 inline void copy_template(uint8_t* inner, const EncapPlan& plan, uint16_t room) noexcept {
   if (plan.outer_bytes == kUsualOuterBytes) [[likely]] {

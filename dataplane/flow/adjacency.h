@@ -90,6 +90,7 @@ struct alignas(64) Adjacency {
   uint16_t udp_sum = 0;   // the same of the pseudo-header, UDP and tunnel header, without lengths and source port
   bool bound = false;     // `bindings` has some
   bool numbered = false;  // GRE with sequence numbers, from `sequence`
+  bool usual = false;     // is_usual(), asked once
   AdjacencyIndex index = kNoAdjacency;  // its own
   MssLimit mss;                         // of SYNs either way
   OuterTemplate outer;
@@ -101,5 +102,16 @@ struct alignas(64) Adjacency {
   std::shared_ptr<std::atomic<uint32_t>> sequence;  // the next number to this remote, whichever worker sends it
 };
 static_assert(sizeof(Adjacency) == 256);
+
+// Ethernet, IPv4, UDP, and VXLAN or GENEVE without options.
+inline constexpr uint8_t kUsualOuterBytes = 14 + 20 + 8 + 8;
+
+// A tunnel that asks nothing of a frame that isn't asked of nearly all: an open way, no checksum, VLAN rules or MSS
+// limit.
+inline bool is_usual(const Adjacency& to) noexcept {
+  return (to.kind == AdjacencyKind::geneve || to.kind == AdjacencyKind::vxlan) && !to.ipv6 && !to.udp_checksum &&
+         to.outer_bytes == kUsualOuterBytes && to.blocked == DropReason::none && !to.vlan_rules && !to.ways &&
+         !to.mss.any();
+}
 
 }  // namespace causeway

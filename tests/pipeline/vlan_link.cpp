@@ -1,5 +1,6 @@
 // VLANs of a device as interfaces of their own: an underlay, a bridge port, and the device beside them.
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "control/show.h"
@@ -36,8 +37,10 @@ bridges:
 }
 
 Bytes tagged(Bytes bytes, uint16_t vlan) {
-  const uint8_t tag[] = {0x81, 0x00, static_cast<uint8_t>(vlan >> 8), static_cast<uint8_t>(vlan)};
-  bytes.insert(bytes.begin() + 12, std::begin(tag), std::end(tag));
+  const std::array<uint8_t, 4> tag{0x81, 0x00, static_cast<uint8_t>(vlan >> 8), static_cast<uint8_t>(vlan)};
+  bytes.resize(bytes.size() + tag.size());
+  std::copy_backward(bytes.begin() + 12, bytes.end() - tag.size(), bytes.end());
+  std::copy(tag.begin(), tag.end(), bytes.begin() + 12);
   return bytes;
 }
 
