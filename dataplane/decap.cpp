@@ -79,9 +79,7 @@ void strip(rte_mbuf* m, const OuterFrame& outer) noexcept {
   if (outer.end != m->pkt_len) [[unlikely]] {
     trim(m, outer.end);
   }
-  m->data_off = static_cast<uint16_t>(m->data_off + outer.inner_offset);
-  m->data_len = static_cast<uint16_t>(m->data_len - outer.inner_offset);
-  m->pkt_len -= outer.inner_offset;
+  move_start(m, outer.inner_offset);
   if (has_intent(m)) [[unlikely]] {
     move_intent(m, outer.inner_offset);
   }

@@ -9,6 +9,7 @@
 
 #include "dataplane/context.h"
 #include "dataplane/intent.h"
+#include "dataplane/move_start.h"
 #include "dataplane/parse.h"
 #include "dataplane/vlan_tag.h"
 #include "dataplane/wire/gre.h"
@@ -36,9 +37,7 @@ inline rte_mbuf* make_room(WorkerContext& w, rte_mbuf* frame, uint16_t bytes) no
   if (!own || rte_pktmbuf_headroom(frame) < bytes + kVlanTagBytes) [[unlikely]] {
     return prepend_segment(w, frame, bytes);
   }
-  frame->data_off = static_cast<uint16_t>(frame->data_off - bytes);
-  frame->data_len = static_cast<uint16_t>(frame->data_len + bytes);
-  frame->pkt_len += bytes;
+  move_start(frame, -int64_t{bytes});
   return frame;
 }
 

@@ -10,8 +10,8 @@
 
 namespace causeway {
 
-// Moves the start of a frame in one segment by some bytes: forward takes them off, backward (below 0) puts them in
-// front. The caller knows that they are there.
+// Moves the start of a frame within its first segment by some bytes: forward takes them off, backward (below 0) puts
+// them in front. The caller knows that they are there.
 inline void move_start(rte_mbuf* m, int64_t bytes) noexcept {
   // Both lengths in one step; data_len neither borrows nor carries, and what stands behind it stays.
   static_assert(offsetof(rte_mbuf, data_len) == offsetof(rte_mbuf, pkt_len) + 4);
