@@ -36,8 +36,7 @@ struct OuterWords {
 
 class OuterCache {
  public:
-  // Ethernet, IPv4, UDP, tunnel header.
-  static constexpr uint16_t kOuterBytes = 14 + 20 + 8 + 8;
+  static constexpr uint16_t kOuterBytes = kUsualOuterBytes;
   static constexpr uint16_t kLeastBytes = kOuterBytes + 14;
 
   struct alignas(64) Entry {

@@ -106,12 +106,11 @@ static_assert(sizeof(Adjacency) == 256);
 // Ethernet, IPv4, UDP, and VXLAN or GENEVE without options.
 inline constexpr uint8_t kUsualOuterBytes = 14 + 20 + 8 + 8;
 
-// A tunnel that asks nothing of a frame that isn't asked of nearly all: an open way, no checksum, VLAN rules or MSS
-// limit.
+// A tunnel that asks nothing of a frame that isn't asked of nearly all: an open way, no checksum or VLAN rules. An MSS
+// limit is looked after before.
 inline bool is_usual(const Adjacency& to) noexcept {
   return (to.kind == AdjacencyKind::geneve || to.kind == AdjacencyKind::vxlan) && !to.ipv6 && !to.udp_checksum &&
-         to.outer_bytes == kUsualOuterBytes && to.blocked == DropReason::none && !to.vlan_rules && !to.ways &&
-         !to.mss.any();
+         to.outer_bytes == kUsualOuterBytes && to.blocked == DropReason::none && !to.vlan_rules && !to.ways;
 }
 
 }  // namespace causeway
