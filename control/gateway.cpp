@@ -418,13 +418,30 @@ void Gateway::tick() {
   forget_idle_vteps();
   offload_sync_.step(OffloadSync::Clock::now());
   elephants_.step(Elephants::Clock::now(), now_s());
-  const Ports::LinkChanges links = ports_.check_links();
-  if (links.bridge_port) bridges_.commit();
-  for (const PortIndex port : links.underlays_up) neighbors_.announce(port);
-  if (links.underlay) {
+  look_at_ports(false);
+}
+
+void Gateway::look_at_ports(bool interfaces_changed) {
+  follow(ports_.look());
+  follow(ports_.open_missing(interfaces_changed, Ports::Clock::now()));
+}
+
+void Gateway::follow(const Ports::Changes& changes) {
+  if (changes.none()) return;
+  std::set<AdjacencyIndex> ends;
+  for (const PortIndex port : changes.gone) ends.insert(ports_.find(port)->adjacency);
+  if (!ends.empty()) {
+    fdb_.remove_if([&](const Fdb::Entry& entry) { return !entry.is_static && ends.contains(entry.exit); });
+  }
+  if (!changes.underlays.empty()) {
     tunnels_.reroute();
     offload_sync_.changed();
   }
+  for (const PortIndex port : changes.gone)
+    memberships_.remove_port(port);  // behind the tunnels that have let go of it
+  for (const auto& [port, before] : changes.readdressed) set_own_groups(port, before, own_addresses(port));
+  for (const PortIndex port : changes.to_announce) neighbors_.announce(port);
+  bridges_.commit();
 }
 
 }  // namespace causeway

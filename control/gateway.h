@@ -32,6 +32,7 @@ class Gateway {
   Gateway& operator=(const Gateway&) = delete;
 
   void start_workers();
+  void start_is_over() { ports_.start_is_over(); }
 
   // Operations of config_apply: an empty string, or why not (nothing has changed then).
   std::string add_ethernet(const std::string& name, const config::Ethernet& settings);
@@ -54,6 +55,8 @@ class Gateway {
   size_t serve_workers();
   // Called a few times a second: ageing, neighbor probes, memberships, links.
   void tick();
+  // Interfaces of the host have come, gone or changed.
+  void interfaces_changed() { look_at_ports(true); }
 
   // On the way out: tells the underlay what it should know, and gives the workers a moment to send it.
   void say_goodbye();
@@ -84,6 +87,8 @@ class Gateway {
  private:
   Neighbors::Hooks neighbor_hooks();
   Memberships::Hooks membership_hooks();
+  void look_at_ports(bool interfaces_changed);
+  void follow(const Ports::Changes& changes);
   void learn_anew(const std::string& interface);
   void limit_macs(const std::string& name);
   void set_neighbors(PortIndex port, const std::vector<config::StaticNeighbor>& before,

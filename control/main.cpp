@@ -24,6 +24,7 @@
 #include "control/log.h"
 #include "control/socket_path.h"
 #include "pmd/eal.h"
+#include "pmd/rtnetlink.h"
 
 namespace causeway {
 namespace {
@@ -113,6 +114,19 @@ void watch_signals(EventLoop& loop, Daemon*& daemon) {
   });
 }
 
+// Interfaces come in swarms, each with several events.
+void watch_interfaces(EventLoop& loop, const LinkEvents& events, Gateway& gateway) {
+  if (events.fd() < 0) return spdlog::warn("rtnetlink: {}: interfaces that come are not seen", std::strerror(errno));
+  loop.add_fd(events.fd(), [&loop, &events, &gateway] {
+    loop.watch_readable(events.fd(), false);
+    loop.after(10ms, [&loop, &events, &gateway] {
+      events.drain();
+      loop.watch_readable(events.fd(), true);
+      gateway.interfaces_changed();
+    });
+  });
+}
+
 void start_timers(EventLoop& loop, Gateway& gateway) {
   loop.every(1ms, [&gateway] { gateway.serve_workers(); });
   loop.every(250ms, [&gateway] { gateway.tick(); });
@@ -129,6 +143,7 @@ int serve(EventLoop& loop, Daemon*& running, const Options& options, const confi
   if (pool == nullptr) return fail("no memory for frame buffers: raise system.memory");
   const std::unique_ptr<rte_mempool, void (*)(rte_mempool*)> pool_owner(pool, free_mempool);
 
+  const LinkEvents events;  // before any interface is looked for, so that none comes unseen
   Gateway gateway(config.system, pool);
   Daemon daemon(gateway, config.system, options.file);
   const auto errors = daemon.apply(options.file, text);
@@ -140,9 +155,11 @@ int serve(EventLoop& loop, Daemon*& running, const Options& options, const confi
   const std::string error = api.start();
   if (!error.empty()) return fail(error);
 
+  gateway.start_is_over();
   gateway.start_workers();
   if (config.system.control_core) pin_to(*config.system.control_core);  // after them: they inherit it
   start_timers(loop, gateway);
+  watch_interfaces(loop, events, gateway);
   spdlog::info("{} is running: {} ports, {} tunnels, {} bridges, {} workers, hugepages {}", config.system.name,
                config.ethernets.size(), config.tunnels.size(), config.bridges.size(), config.system.workers,
                hugepages ? "on" : "off");

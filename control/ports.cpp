@@ -12,7 +12,7 @@
 
 namespace causeway {
 
-std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, const PortOptions& options, std::string& error) {
+std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, const PortOptions& options, OpenError& error) {
   if (const auto* dpdk = std::get_if<config::DpdkDevice>(&ethernet.device)) {
     return open_ethdev_port(options, dpdk->devargs, error);
   }
@@ -44,7 +44,7 @@ GroChoice choose_gro(const config::Ethernet& ethernet, const Port& port) {
 namespace {
 
 // False, with an error, where the settings ask for what can't be.
-bool gro_is_possible(const config::Ethernet& ethernet, const Port& port, std::string& error) {
+bool gro_is_possible(const config::Ethernet& ethernet, const Port& port, OpenError& error) {
   const GroChoice gro = choose_gro(ethernet, port);
   if (gro.on || ethernet.offloads.gro != Toggle::on) return true;
   error = "offloads.gro: " + gro.reason;
@@ -62,7 +62,7 @@ std::vector<IpPrefix> with_link_local(std::vector<IpPrefix> addresses, const Mac
 }
 
 // As gro_is_possible.
-bool lro_is_possible(const config::Ethernet& ethernet, const Port& port, std::string& error) {
+bool lro_is_possible(const config::Ethernet& ethernet, const Port& port, OpenError& error) {
   if (ethernet.offloads.lro != Toggle::on) return true;
   if (!port.lro()) {
     error = "offloads.lro: the device lacks RTE_ETH_RX_OFFLOAD_TCP_LRO";
@@ -104,13 +104,13 @@ const Ports::Record* Ports::find(PortIndex index) const {
   return found == names_.end() ? nullptr : find(found->second);
 }
 
-std::unique_ptr<Port> Ports::open(const std::string& name, const config::Ethernet& settings, std::string& error) const {
+std::unique_ptr<Port> Ports::open(const std::string& name, const config::Ethernet& settings, OpenError& error) const {
   if (const config::VlanDevice* const vlan = settings.vlan_device()) {
     const Record* const link = find(vlan->link);
     if (link != nullptr && link->port != nullptr) {
       return open_vlan_port(options_for(name, settings), *link->port, vlan->id);
     }
-    error = vlan->link + " is not open";
+    error = OpenError{"there is no " + vlan->link + " now", OpenError::Kind::absent};
     return nullptr;
   }
   std::unique_ptr<Port> port = opener_(settings, options_for(name, settings), error);
@@ -185,21 +185,47 @@ std::string Ports::add(const std::string& name, const config::Ethernet& settings
   PortIndex index = 0;
   while (names_.contains(index)) ++index;
   if (index == kMaxPorts) return "no more than " + std::to_string(kMaxPorts) + " ports";
-  std::string error;
+  OpenError error;
   std::unique_ptr<Port> port = open(name, settings, error);
-  if (port == nullptr) return error;
+  if (port == nullptr && !may_be_missing(error)) return error.text;
   AdjacencyIndex adjacency = kNoAdjacency;
   if (!settings.is_underlay()) adjacency = adjacencies_.allocate({name, {}});
   names_[index] = name;
   Record& record = ports_[name];
-  record = {std::move(port), settings, index, adjacency, kNoBridge, false, {}};
+  record.port = std::move(port);
+  record.settings = settings;
+  record.index = index;
+  record.adjacency = adjacency;
+  if (record.port != nullptr) {
+    start(name, record);
+  } else {
+    await(name, record, error);
+  }
+  return {};
+}
+
+bool Ports::may_be_missing(const OpenError& error) const {
+  return error.kind == OpenError::Kind::absent || (starting_ && error.kind == OpenError::Kind::failed);
+}
+
+// A device just opened joins in; its VLANs, too, which are returned.
+Ports::Vlans Ports::start(const std::string& name, Record& record) {
+  record.missing = {};
   test(record);
-  record.link_up = record.port->link_up();
+  note(record);
+  underlay_.remove(record.index);
   set_underlay(name, record);
+  Vlans vlans = open_vlans(name);
   publish_all();
   deal_queues();
   log_queues(record);
-  return {};
+  return vlans;
+}
+
+void Ports::note(Record& record) {
+  record.link_up = record.port->link_up();
+  record.mtu = record.port->mtu();
+  record.mac = record.port->mac();
 }
 
 std::string Ports::change(const std::string& name, const config::Ethernet& settings) {
@@ -215,8 +241,9 @@ std::string Ports::change(const std::string& name, const config::Ethernet& setti
       device_offloads(settings.offloads) != device_offloads(record.settings.offloads)) {
     return reopen(name, settings);
   }
+  OpenError impossible;
+  if (!gro_is_possible(settings, *record.port, impossible)) return impossible.text;
   std::string error;
-  if (!gro_is_possible(settings, *record.port, error)) return error;
   const uint16_t old_mtu = record.port->mtu();
   if (settings.mtu && *settings.mtu != old_mtu) {
     error = record.port->set_mtu(*settings.mtu);
@@ -231,9 +258,12 @@ std::string Ports::change(const std::string& name, const config::Ethernet& setti
   }
   const bool other_workers = settings.rx_workers != record.settings.rx_workers;
   record.settings = settings;
+  note(record);
   set_underlay(name, record);
-  for (const Record* vlan : vlans_of(name)) {
-    if (vlan->port != nullptr) set_underlay(vlan->port->name(), *vlan);
+  for (Record* const vlan : vlans_of(name)) {
+    if (vlan->port == nullptr) continue;
+    note(*vlan);
+    set_underlay(vlan->port->name(), *vlan);
   }
   publish_all();
   if (other_workers) {
@@ -247,35 +277,27 @@ std::string Ports::reopen(const std::string& name, const config::Ethernet& setti
   Record& record = ports_.at(name);
   const config::Ethernet before = record.settings;
   close(record);
-  std::string error;
+  OpenError error;
   record.port = open(name, settings, error);
-  if (record.port != nullptr) {
+  OpenError why = error;
+  if (record.port != nullptr || may_be_missing(error)) {
     record.settings = settings;
+    error = OpenError{};
   } else {
-    std::string ignored;
-    record.port = open(name, before, ignored);
-    if (record.port == nullptr) {
-      record.link_up = false;
-      underlay_.remove(record.index);
-      publish_adjacency(record);
-      open_vlans(name);
-      return error + "; and reopening it as it was failed: " + ignored;
-    }
+    record.port = open(name, before, why);
+    if (record.port == nullptr) error.text += "; and reopening it as it was failed: " + why.text;
   }
   if (record.settings.is_underlay() && record.adjacency != kNoAdjacency) {
     adjacencies_.release(std::exchange(record.adjacency, kNoAdjacency));
   } else if (!record.settings.is_underlay() && record.adjacency == kNoAdjacency) {
     record.adjacency = adjacencies_.allocate({name, {}});
   }
-  test(record);
-  record.link_up = record.port->link_up();
-  underlay_.remove(record.index);
-  set_underlay(name, record);
-  open_vlans(name);
-  publish_all();
-  deal_queues();
-  if (error.empty()) log_queues(record);
-  return error;
+  if (record.port != nullptr) {
+    start(name, record);
+  } else {
+    await(name, record, why);
+  }
+  return error.text;
 }
 
 void Ports::remove(const std::string& name) {
@@ -298,19 +320,22 @@ Ports::Vlans Ports::vlans_of(const std::string& link) {
 }
 
 // The VLANs of a link that was closed, and may be open again.
-void Ports::open_vlans(const std::string& link) {
-  for (Record* const vlan : vlans_of(link)) {
+Ports::Vlans Ports::open_vlans(const std::string& link) {
+  Vlans vlans = vlans_of(link);
+  for (Record* const vlan : vlans) {
     const std::string& name = names_.at(vlan->index);
-    std::string ignored;  // the link's error is told
-    vlan->port = open(name, vlan->settings, ignored);
-    vlan->link_up = vlan->port != nullptr && vlan->port->link_up();
+    OpenError why;
+    vlan->port = open(name, vlan->settings, why);
     underlay_.remove(vlan->index);
     if (vlan->port != nullptr) {
+      vlan->missing = {};
+      note(*vlan);
       set_underlay(name, *vlan);
     } else {
-      publish_adjacency(*vlan);
+      await(name, *vlan, why);
     }
   }
+  return vlans;
 }
 
 // Workers let go of the device, and of its VLANs, before it closes.
@@ -333,23 +358,8 @@ void Ports::set_bridge(const std::string& name, BridgeIndex bridge) {
   publish_adjacency(record);
 }
 
-Ports::LinkChanges Ports::check_links() {
-  LinkChanges changes;
-  for (auto& [name, record] : ports_) {
-    if (record.port == nullptr) continue;
-    const bool up = record.port->link_up();
-    if (up == record.link_up) continue;
-    record.link_up = up;
-    publish_adjacency(record);
-    set_underlay(name, record);
-    (record.settings.is_underlay() ? changes.underlay : changes.bridge_port) = true;
-    if (up && record.settings.is_underlay()) changes.underlays_up.push_back(record.index);
-  }
-  return changes;
-}
-
 void Ports::set_underlay(const std::string& name, const Record& record) {
-  if (!record.settings.is_underlay()) return;
+  if (!record.settings.is_underlay() || record.port == nullptr) return;
   const MacAddress mac = record.port->mac();
   underlay_.set(record.index, {name, mac, record.port->mtu(), with_link_local(record.settings.addresses, mac),
                                record.settings.routes, record.link_up});

@@ -1,10 +1,12 @@
 // The devices: opened, closed, shown to the workers, and their queues dealt out to them.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/adjacencies.h"
@@ -20,8 +22,8 @@ namespace causeway {
 
 // Opens the device of one `ethernets` entry; null and `error` when it can't. Tests put their own in.
 using PortOpener = std::function<std::unique_ptr<Port>(const config::Ethernet& ethernet, const PortOptions& options,
-                                                       std::string& error)>;
-std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, const PortOptions& options, std::string& error);
+                                                       OpenError& error)>;
+std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, const PortOptions& options, OpenError& error);
 
 // Whether TCP segments are merged on their way out of a port (dataplane/coalesce.h), and why or why not.
 struct GroChoice {
@@ -34,13 +36,23 @@ const char* to_string(RxSpread spread);
 
 class Ports {
  public:
+  using Clock = std::chrono::steady_clock;
+  // A device that is not there: why, and when it is to be tried again (an absent interface: when one has come).
+  struct Missing {
+    OpenError why;
+    Clock::time_point try_at{};
+    Clock::duration pause{};
+  };
   struct Record {
-    std::unique_ptr<Port> port;
+    std::unique_ptr<Port> port;  // null: missing
     config::Ethernet settings;
     PortIndex index = 0;
     AdjacencyIndex adjacency = kNoAdjacency;  // as a bridge port; an underlay has none
     BridgeIndex bridge = kNoBridge;
     bool link_up = false;
+    uint16_t mtu = 0;  // as is mac, when the device was last looked at
+    MacAddress mac{};
+    Missing missing{};
     std::vector<OffloadVerdict> verdicts;  // of its self-test; none: it can't be tested
 
     // What the device says it can, without what its test showed to be wrong; but where somebody has put a toggle
@@ -53,7 +65,8 @@ class Ports {
         std::vector<std::unique_ptr<Worker>>& workers, rte_mempool* pool, PortOpener opener);
   ~Ports();
 
-  // An empty string, or why not. On failure nothing has changed.
+  // An empty string, or why not. On failure nothing has changed. An interface that isn't there is none: its port joins
+  // when one of that name has come. Until start_is_over() the same goes for any device that can't be had now.
   std::string add(const std::string& name, const config::Ethernet& settings);
   std::string change(const std::string& name, const config::Ethernet& settings);  // in place
   std::string reopen(const std::string& name,
@@ -64,13 +77,21 @@ class Ports {
   void test(const std::string& name);
   // What the underlay accepts on a port has changed.
   void listen_anew(PortIndex index);
-  // Looks at every port's link; returns of what sort of port one changed.
-  struct LinkChanges {
-    bool bridge_port = false;
-    bool underlay = false;
-    std::vector<PortIndex> underlays_up;  // of these, those that are up now
+  void start_is_over() { starting_ = false; }
+  // What has become of devices, and is done about here; routes, tunnels, floods and MACs are the caller's.
+  struct Changes {
+    std::vector<PortIndex> bridge_ports;  // link, MTU or device
+    std::vector<PortIndex> underlays;     // of these: link, MTU, MAC or device
+    std::vector<PortIndex> gone;          // of both: closed
+    std::vector<PortIndex> to_announce;   // underlays that are up now, and weren't with this MAC
+    std::vector<std::pair<PortIndex, std::vector<IpPrefix>>> readdressed;  // underlays, and what they had before
+    bool none() const { return bridge_ports.empty() && underlays.empty(); }
   };
-  LinkChanges check_links();
+  // Looks at every device: at its link, MTU and MAC, and whether it is still there. What has gone is closed.
+  Changes look();
+  // Opens what is missing: an absent interface where `interfaces_changed` says that one may have come, others by and
+  // by.
+  Changes open_missing(bool interfaces_changed, Clock::time_point now);
 
   const Record* find(const std::string& name) const;
   const Record* find(PortIndex index) const;
@@ -80,11 +101,19 @@ class Ports {
   const RxQueues& rx_queues() const { return rx_queues_; }
 
  private:
-  std::unique_ptr<Port> open(const std::string& name, const config::Ethernet& settings, std::string& error) const;
+  std::unique_ptr<Port> open(const std::string& name, const config::Ethernet& settings, OpenError& error) const;
   PortOptions options_for(const std::string& name, const config::Ethernet& settings) const;
   using Vlans = std::vector<Record*>;
   Vlans vlans_of(const std::string& link);
-  void open_vlans(const std::string& link);
+  Vlans open_vlans(const std::string& link);
+  Vlans start(const std::string& name, Record& record);
+  bool may_be_missing(const OpenError& error) const;
+  static void note(Record& record);
+  void await(const std::string& name, Record& record, const OpenError& why);
+  void look_at(const std::string& name, Record& record, Changes& changes);
+  void lose(const std::string& name, Record& record, Changes& changes);
+  void open_again(const std::string& name, Record& record, Changes& changes);
+  void tell(const Record& record, Changes& changes) const;
   void publish(Record& record, const Vlans& vlans);
   void publish_all();
   void publish_adjacency(const Record& record);
@@ -102,6 +131,7 @@ class Ports {
   RxQueues rx_queues_;
   rte_mempool* pool_;
   PortOpener opener_;
+  bool starting_ = true;
   std::function<void(PortIndex)> before_closing_;
   std::map<std::string, Record> ports_;
   std::map<PortIndex, std::string> names_;

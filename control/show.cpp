@@ -44,9 +44,18 @@ std::pair<json, json> limit_json(const Gateway& gateway, AdjacencyIndex adjacenc
   return {limit->max_macs, limit->refused};
 }
 
+// As Port::kind() says once there is a device.
+const char* kind_of(const config::Ethernet& settings) {
+  if (settings.vlan_device() != nullptr) return "vlan";
+  if (std::holds_alternative<config::DpdkDevice>(settings.device)) return "dpdk";
+  if (std::holds_alternative<config::TapDevice>(settings.device)) return "tap";
+  if (std::holds_alternative<NicModelSettings>(settings.device)) return "nic-model";
+  return std::holds_alternative<GeneratorSettings>(settings.device) ? "generator" : "packet";
+}
+
 json port_json(const Gateway& gateway, const std::string& name, const Ports::Record& record) {
   Traffic traffic;
-  const PortDeviceStats device = record.port->device_stats();
+  const PortDeviceStats device = record.port != nullptr ? record.port->device_stats() : PortDeviceStats{};
   uint64_t rx_drops = device.rx_missed + device.rx_errors;
   uint64_t tx_drops = device.tx_errors;
   for (const auto& worker : gateway.workers()) {
@@ -70,11 +79,14 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
   const config::VlanDevice* const link = record.settings.vlan_device();
   const auto [max_macs, macs_refused] = limit_json(gateway, record.adjacency);
   return {{"name", name},
-          {"kind", record.port->kind()},
+          {"kind", record.port != nullptr ? record.port->kind() : kind_of(record.settings)},
           {"bridge", bridge != nullptr ? json(gateway.bridges().name_of(bridge->index)) : json()},
-          {"state", record.link_up ? "up" : "down"},
-          {"mtu", record.port->mtu()},
-          {"mac", to_string(record.port->mac())},
+          {"state", record.port == nullptr ? "missing"
+                    : record.link_up       ? "up"
+                                           : "down"},
+          {"reason", record.port == nullptr ? json(record.missing.why.text) : json()},
+          {"mtu", record.port != nullptr ? json(record.mtu) : json()},
+          {"mac", record.port != nullptr ? json(to_string(record.mac)) : json()},
           {"addresses", addresses},
           {"link", link != nullptr ? json(link->link) : json()},
           {"vlan_id", link != nullptr ? json(link->id) : json()},
@@ -82,10 +94,10 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
           {"max_macs", max_macs},
           {"macs_refused", macs_refused},
           {"bindings", bindings},
-          {"rx_queues", record.port->rx_queues()},
-          {"tx_queues", record.port->tx_queues()},
+          {"rx_queues", record.port != nullptr ? record.port->rx_queues() : 0},
+          {"tx_queues", record.port != nullptr ? record.port->tx_queues() : 0},
           {"rx_workers", gateway.ports().rx_queues().workers_of(record.index)},
-          {"rss", to_string(record.port->rx_spread())},
+          {"rss", record.port != nullptr ? json(to_string(record.port->rx_spread())) : json()},
           {"rx_packets", traffic.rx_packets},
           {"rx_bytes", traffic.rx_bytes},
           {"tx_packets", traffic.tx_packets},
@@ -97,7 +109,7 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
 json show_ports(const Gateway& gateway) {
   json list = json::array();
   for (const auto& [name, record] : gateway.ports().all()) {
-    if (record.port != nullptr) list.push_back(port_json(gateway, name, record));
+    list.push_back(port_json(gateway, name, record));
   }
   return list;
 }

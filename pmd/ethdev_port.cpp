@@ -87,6 +87,10 @@ class EthdevPort final : public Port {
   ~EthdevPort() override;
 
   std::string configure(const PortOptions& options);
+  std::string start(const PortOptions& options);
+
+  // Pulled out, or taken away by its driver.
+  bool gone() const noexcept override { return rte_eth_dev_is_removed(port_) == 1; }
 
   uint16_t rx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
     const uint16_t received = rte_eth_rx_burst(port_, queue, frames, count);
@@ -256,15 +260,20 @@ std::string EthdevPort::configure(const PortOptions& options) {
   if (!options.mac.is_zero()) {
     if (std::string error = set_mac(options.mac); !error.empty()) return error;
   }
-  result = rte_eth_dev_start(port_);
+  if (info.switch_info.domain_id != RTE_ETH_DEV_SWITCH_DOMAIN_ID_INVALID) {
+    switch_domain_ = std::to_string(info.switch_info.domain_id);
+  }
+  return {};
+}
+
+std::string EthdevPort::start(const PortOptions& options) {
+  const int result = rte_eth_dev_start(port_);
   if (result != 0) return dpdk_error("rte_eth_dev_start", result);
   started_ = true;
   receive_what_is_meant_for_us(options.underlay && !options.promiscuous);
   if (options.underlay && options.offloads.flow != Toggle::off && knows_rte_flow(port_)) flows_.emplace(port_);
-  if (info.switch_info.domain_id != RTE_ETH_DEV_SWITCH_DOMAIN_ID_INVALID) {
-    switch_domain_ = std::to_string(info.switch_info.domain_id);
-    if (options.offloads.elephants != Toggle::off && knows_rte_flow(port_)) switch_.emplace(port_);
-  }
+  const bool elephants = !switch_domain_.empty() && options.offloads.elephants != Toggle::off;
+  if (elephants && knows_rte_flow(port_)) switch_.emplace(port_);
   return {};
 }
 
@@ -409,12 +418,14 @@ uint16_t EthdevPort::send_translated(uint16_t queue, rte_mbuf** frames, uint16_t
 
 }  // namespace
 
-std::unique_ptr<Port> open_ethdev_port(const PortOptions& options, const std::string& devargs, std::string& error) {
-  error.clear();
-  const uint16_t port_id = attach(devargs, error);
+std::unique_ptr<Port> open_ethdev_port(const PortOptions& options, const std::string& devargs, OpenError& error) {
+  error = OpenError{};
+  const uint16_t port_id = attach(devargs, error.text);
+  error.kind = OpenError::Kind::failed;
   if (!error.empty()) return nullptr;
   auto port = std::make_unique<EthdevPort>(options, port_id);
   error = port->configure(options);
+  if (error.empty()) error = OpenError{port->start(options), OpenError::Kind::failed};
   if (!error.empty()) return nullptr;
   return port;
 }

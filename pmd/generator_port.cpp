@@ -137,8 +137,8 @@ class GeneratorPort final : public Port {
 }  // namespace
 
 std::unique_ptr<Port> open_generator_port(const PortOptions& options, const GeneratorSettings& settings,
-                                          std::string& error) {
-  error.clear();
+                                          OpenError& error) {
+  error = OpenError{};
   auto port = std::make_unique<GeneratorPort>(options, settings);
   const int room = rte_pktmbuf_data_room_size(options.pool) - RTE_PKTMBUF_HEADROOM;
   if (port->frames().largest_bytes() > room) {

@@ -1,65 +1,47 @@
-// One Linux network interface, as ioctl(2) and rtnetlink show it: for the ports that stand on one.
-// Control thread only.
+// One Linux network interface, as rtnetlink shows it: for the ports that stand on one. Control thread only.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 
 #include "dataplane/wire/address.h"
+#include "pmd/open_error.h"
+#include "pmd/rtnetlink.h"
 
 namespace causeway {
-
-// A descriptor that closes itself.
-class FileDescriptor {
- public:
-  FileDescriptor() = default;
-  explicit FileDescriptor(int fd) noexcept : fd_(fd) {}
-  FileDescriptor(FileDescriptor&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-  FileDescriptor& operator=(FileDescriptor&& other) noexcept;
-  ~FileDescriptor();
-
-  int get() const noexcept { return fd_; }
-  bool valid() const noexcept { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
-
-// "what: strerror(errno)".
-std::string system_error(const std::string& what);
 
 class LinuxInterface {
  public:
   // Finds the interface in the network namespace of the calling thread; later calls stay in that one.
-  static std::optional<LinuxInterface> find(const std::string& name, std::string& error);
+  static std::optional<LinuxInterface> find(const std::string& name, OpenError& error);
+  // The interface of a TAP's descriptor, in the same namespace.
+  static std::optional<LinuxInterface> of_tap(int tap_fd, OpenError& error);
 
-  // The interface of a TAP's descriptor, wherever it is by now: it may have moved to another network
-  // namespace (a container's) and have another name there.
-  static std::optional<LinuxInterface> of_tap(int tap_fd, std::string& error);
+  // Looks again. False: it is removed, renamed or in another namespace, and what was seen last stays.
+  bool look();
+  // The same for a TAP's, wherever it is by now: it may have moved to another network namespace (a container's) and
+  // have another name there. Nothing is held in that one, which thus can end. False: the TAP is no more.
+  bool look_for_tap(int tap_fd);
 
-  const std::string& name() const noexcept { return name_; }  // when it was found
-  int index() const noexcept { return index_; }
-  bool gone() const noexcept;     // removed, renamed or moved to another namespace
-  bool link_up() const noexcept;  // set up, and with a carrier
-  uint16_t mtu() const noexcept;  // 0: the interface is gone
-  MacAddress mac() const noexcept;
-  bool has_address() const noexcept;  // of the host's own, link-local ones aside; in the calling thread's namespace
-  uint64_t tx_dropped() const noexcept;
+  // When it was last looked at.
+  const LinkState& state() const noexcept { return state_; }
+  const std::string& name() const noexcept { return state_.name; }
+  int index() const noexcept { return state_.index; }
+  bool has_address() const noexcept;     // of the host's own, link-local ones aside; in the calling thread's namespace
+  uint64_t tx_dropped() const noexcept;  // now
 
-  // An empty string means done, anything else says why not.
-  std::string set_up();
-  std::string set_mtu(uint16_t mtu);
-  std::string set_mac(const MacAddress& mac);
+  // An empty string means done, anything else says why not. Those of a TAP that moved are tried where it is.
+  std::string set_up(int tap_fd = -1);
+  std::string set_mtu(uint16_t mtu, int tap_fd = -1);
+  std::string set_mac(const MacAddress& mac, int tap_fd = -1);
 
  private:
-  // The descriptors stay in the namespace of the thread that constructs it.
-  explicit LinuxInterface(std::string name);
+  template <typename Change>
+  std::string change(int tap_fd, Change&& change);
 
-  std::string name_;
-  FileDescriptor socket_;
-  FileDescriptor netlink_;
-  int index_ = 0;
+  Rtnetlink rtnetlink_;
+  int nsid_ = Rtnetlink::kHere;
+  LinkState state_;
 };
 
 }  // namespace causeway

@@ -79,7 +79,11 @@ struct alignas(64) NicTxQueue {
 class NicModel final : public Port {
  public:
   NicModel(std::unique_ptr<Port> cable, const PortOptions& options, const NicModelSettings& settings)
-      : cable_(std::move(cable)), settings_(settings), pool_(options.pool), rx_(settings, options.wanted_rx_queues()) {
+      : cable_(std::move(cable)),
+        mtu_(cable_->mtu()),
+        settings_(settings),
+        pool_(options.pool),
+        rx_(settings, options.wanted_rx_queues()) {
     for (uint16_t i = 0; i < options.tx_queues; ++i) tx_.emplace_back(options.pool, settings.misreport);
     rte_spinlock_init(&rx_lock_);
   }
@@ -118,7 +122,7 @@ class NicModel final : public Port {
       missed_.add(1);
     }
     const uint16_t taken = rx_.take(queue, frames, count);
-    const uint16_t kept = lro_ ? take_rx_work(frames, taken, cable_->mtu(), LroSays::length) : taken;
+    const uint16_t kept = lro_ ? take_rx_work(frames, taken, mtu_, LroSays::length) : taken;
     rx_errors_.add(uint64_t{taken} - kept);
     rte_spinlock_unlock(&rx_lock_);
     return kept;
@@ -147,15 +151,24 @@ class NicModel final : public Port {
 
   const std::string& name() const noexcept override { return cable_->name(); }
   const char* kind() const noexcept override { return "nic-model"; }
+  void look() override {
+    cable_->look();
+    mtu_ = cable_->mtu();
+  }
+  bool gone() const noexcept override { return cable_->gone(); }
   MacAddress mac() const noexcept override { return cable_->mac(); }
-  uint16_t mtu() const noexcept override { return cable_->mtu(); }
+  uint16_t mtu() const noexcept override { return mtu_; }
   uint16_t rx_queues() const noexcept override { return rx_.queues(); }
   uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
   RxSpread rx_spread() const noexcept override { return RxSpread::outer; }
   bool link_up() const noexcept override { return cable_->link_up(); }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
   std::string lacks(Outer outer, uint8_t bits) const override { return lacking_flags(offered_, outer, bits); }
-  std::string set_mtu(uint16_t mtu) override { return cable_->set_mtu(mtu); }
+  std::string set_mtu(uint16_t mtu) override {
+    std::string error = cable_->set_mtu(mtu);
+    mtu_ = cable_->mtu();
+    return error;
+  }
   std::string set_mac(const MacAddress& mac) override { return cable_->set_mac(mac); }
   FlowRules* flow_rules() noexcept override { return flow_engine(); }
   SwitchRules* switch_rules() noexcept override { return switch_flows_ ? &*switch_flows_ : nullptr; }
@@ -224,6 +237,7 @@ class NicModel final : public Port {
   }
 
   std::unique_ptr<Port> cable_;
+  std::atomic<uint16_t> mtu_;  // the cable's
   NicModelSettings settings_;
   rte_mempool* pool_;
   uint64_t offered_ = 0;
@@ -261,7 +275,7 @@ std::unique_ptr<Port> make_nic_model(std::unique_ptr<Port> cable, const PortOpti
   return port;
 }
 
-std::unique_ptr<Port> open_nic_model(const PortOptions& options, const NicModelSettings& settings, std::string& error) {
+std::unique_ptr<Port> open_nic_model(const PortOptions& options, const NicModelSettings& settings, OpenError& error) {
   const PortOptions cable = cable_options(options);
   std::unique_ptr<Port> port;
   if (settings.over == NicModelSettings::Over::dpdk) {
@@ -271,7 +285,7 @@ std::unique_ptr<Port> open_nic_model(const PortOptions& options, const NicModelS
   } else {
     port = open_packet_port(cable, error);
   }
-  return port != nullptr ? make_nic_model(std::move(port), options, settings, error) : nullptr;
+  return port != nullptr ? make_nic_model(std::move(port), options, settings, error.text) : nullptr;
 }
 
 }  // namespace causeway

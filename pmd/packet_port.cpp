@@ -12,6 +12,7 @@
 #include "pmd/kernel_queue.h"
 #include "pmd/linux_interface.h"
 #include "pmd/port.h"
+#include "pmd/system_error.h"
 #include "pmd/tunnel_tap.h"
 
 namespace causeway {
@@ -188,14 +189,22 @@ class PacketPort final : public Port {
   }
   int rx_fd(uint16_t queue) const noexcept override { return rx_[queue].fd; }
 
+  void look() override {
+    const uint16_t before = mtu();
+    gone_ = !interface_.look();
+    if (tunnel_tap_ && mtu() != before) tunnel_tap_->set_mtu(mtu());
+  }
+  // A socket of an interface that has been removed, or was in another namespace for a while, hears nothing any more.
+  bool gone() const noexcept override { return gone_; }
+
   const std::string& name() const noexcept override { return name_; }
   const char* kind() const noexcept override { return "packet"; }
-  MacAddress mac() const noexcept override { return interface_.mac(); }
-  uint16_t mtu() const noexcept override { return interface_.mtu(); }
+  MacAddress mac() const noexcept override { return interface_.state().mac; }
+  uint16_t mtu() const noexcept override { return interface_.state().mtu; }
   uint16_t rx_queues() const noexcept override { return static_cast<uint16_t>(rx_.size()); }
   uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
   RxSpread rx_spread() const noexcept override { return RxSpread::kernel; }
-  bool link_up() const noexcept override { return !interface_.gone() && interface_.link_up(); }
+  bool link_up() const noexcept override { return interface_.state().up; }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
   std::string lacks(Outer outer, uint8_t) const override { return kernel_lacks(outer, kNeedsTap); }
   std::string set_mtu(uint16_t mtu) override {
@@ -221,6 +230,7 @@ class PacketPort final : public Port {
  private:
   std::string name_;
   LinuxInterface interface_;
+  bool gone_ = false;
   std::optional<TunnelTap> tunnel_tap_;  // all that is sent goes through it
   TxCapabilities capabilities_;
   mutable PortCounter socket_drops_;
@@ -231,8 +241,8 @@ class PacketPort final : public Port {
 
 }  // namespace
 
-std::unique_ptr<Port> open_packet_port(const PortOptions& options, std::string& error) {
-  error.clear();
+std::unique_ptr<Port> open_packet_port(const PortOptions& options, OpenError& error) {
+  error = OpenError{};
   std::optional<LinuxInterface> interface = LinuxInterface::find(options.name, error);
   if (!interface) return nullptr;
   if (!options.mac.is_zero()) error = interface->set_mac(options.mac);
@@ -242,7 +252,7 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, std::string& 
   const char* why_no_tunnels = options.underlay ? kNeedsLinux : "only an underlay sends tunnels";
   std::optional<TunnelTap> tap;
   bool unsupported = false;
-  if (error.empty() && wants_tap && options.underlay) tap = TunnelTap::open(*interface, unsupported, error);
+  if (error.empty() && wants_tap && options.underlay) tap = TunnelTap::open(*interface, unsupported, error.text);
   if (!error.empty()) return nullptr;
   // Behind a bridge port sits a host that takes unfinished checksums as complete (its kernel does, over a
   // veth). An underlay's frames reach a wire or another machine's stack, so they are finished here, or by the
@@ -252,7 +262,7 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, std::string& 
   error = offloads.error;
   if (!error.empty()) return nullptr;
   auto port = std::make_unique<PacketPort>(options, std::move(*interface), std::move(tap), offloads.capabilities);
-  error = port->open_queues(options);
+  error = OpenError{port->open_queues(options), OpenError::Kind::failed};
   if (!error.empty()) return nullptr;
   return port;
 }

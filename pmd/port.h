@@ -10,6 +10,7 @@
 #include "dataplane/wire/address.h"
 #include "pmd/generator_settings.h"
 #include "pmd/nic_model_settings.h"
+#include "pmd/open_error.h"
 #include "pmd/port_io.h"
 
 struct rte_mbuf;
@@ -71,6 +72,12 @@ class SwitchRules;
 
 class Port : public PortIo {
  public:
+  // Looks at the device again, which others may change, too: gone(), mac(), mtu() and link_up() are as of the last
+  // look.
+  virtual void look() {}
+  // The device is no more, or no longer to be had by its name: all that is left is to close it.
+  virtual bool gone() const noexcept { return false; }
+
   virtual const std::string& name() const noexcept = 0;
   virtual const char* kind() const noexcept = 0;  // "dpdk", "tap", "packet", "generator", "nic-model", "vlan"
   virtual MacAddress mac() const noexcept = 0;
@@ -120,12 +127,12 @@ class Port : public PortIo {
 };
 
 // Each opens a device and starts it; on failure returns null and says why in `error` (one line, no name in front).
-std::unique_ptr<Port> open_ethdev_port(const PortOptions& options, const std::string& devargs, std::string& error);
-std::unique_ptr<Port> open_tap_port(const PortOptions& options, std::string& error);
-std::unique_ptr<Port> open_packet_port(const PortOptions& options, std::string& error);
+std::unique_ptr<Port> open_ethdev_port(const PortOptions& options, const std::string& devargs, OpenError& error);
+std::unique_ptr<Port> open_tap_port(const PortOptions& options, OpenError& error);
+std::unique_ptr<Port> open_packet_port(const PortOptions& options, OpenError& error);
 std::unique_ptr<Port> open_generator_port(const PortOptions& options, const GeneratorSettings& settings,
-                                          std::string& error);
-std::unique_ptr<Port> open_nic_model(const PortOptions& options, const NicModelSettings& settings, std::string& error);
+                                          OpenError& error);
+std::unique_ptr<Port> open_nic_model(const PortOptions& options, const NicModelSettings& settings, OpenError& error);
 // VLAN `id` of `link`, which must outlive it. Of the options only name, mtu and tx_queues count; its MTU is the link's
 // if that is smaller.
 std::unique_ptr<Port> open_vlan_port(const PortOptions& options, Port& link, uint16_t id);

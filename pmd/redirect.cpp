@@ -7,6 +7,8 @@
 #include <array>
 #include <span>
 
+#include "pmd/system_error.h"
+
 namespace causeway {
 namespace {
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "pmd/linux_interface.h"
+#include "pmd/file_descriptor.h"
 
 namespace causeway {
 

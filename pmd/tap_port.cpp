@@ -52,12 +52,12 @@ class TapPort final : public Port {
   std::string configure(const PortOptions& options) {
     std::string error;
     if (underlay_) own_mac_ = options.mac.is_zero() ? stable_mac(name_) : options.mac;
-    if (!underlay_ && !options.mac.is_zero()) error = interface_.set_mac(options.mac);
-    if (error.empty() && underlay_ && interface_.mac() == own_mac_) {
+    if (!underlay_ && !options.mac.is_zero()) error = set_mac(options.mac);
+    if (error.empty() && underlay_ && interface_.state().mac == own_mac_) {
       error = "the Linux interface has this macaddress already";
     }
-    if (error.empty() && options.mtu != 0) error = interface_.set_mtu(options.mtu);
-    if (error.empty()) error = interface_.set_up();
+    if (error.empty() && options.mtu != 0) error = set_mtu(options.mtu);
+    if (error.empty()) error = interface_.set_up(fds_.front().get());
     return error;
   }
 
@@ -71,45 +71,41 @@ class TapPort final : public Port {
   }
   int rx_fd(uint16_t queue) const noexcept override { return rx_[queue].fd; }
 
+  // It may be moved into a container's network namespace while we run; there we go on seeing it, until that one ends.
+  void look() override { gone_ = !interface_.look_for_tap(fds_.front().get()); }
+  bool gone() const noexcept override { return gone_; }
+
   const std::string& name() const noexcept override { return name_; }
   const char* kind() const noexcept override { return "tap"; }
-  MacAddress mac() const noexcept override { return underlay_ ? own_mac_ : interface().mac(); }
-  uint16_t mtu() const noexcept override { return interface().mtu(); }
+  MacAddress mac() const noexcept override { return underlay_ ? own_mac_ : interface_.state().mac; }
+  uint16_t mtu() const noexcept override { return interface_.state().mtu; }
   uint16_t rx_queues() const noexcept override { return static_cast<uint16_t>(rx_.size()); }
   uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
   RxSpread rx_spread() const noexcept override { return RxSpread::kernel; }
-  bool link_up() const noexcept override { return interface().link_up(); }
+  bool link_up() const noexcept override { return interface_.state().up; }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
   std::string lacks(Outer outer, uint8_t) const override { return kernel_lacks(outer, kNeedsLinux); }
-  std::string set_mtu(uint16_t mtu) override { return interface().set_mtu(mtu); }
+  std::string set_mtu(uint16_t mtu) override { return interface_.set_mtu(mtu, fds_.front().get()); }
   std::string set_mac(const MacAddress& mac) override {
-    if (!underlay_) return interface().set_mac(mac);
+    if (!underlay_) return interface_.set_mac(mac, fds_.front().get());
     own_mac_ = mac;
     return {};
   }
 
   PortDeviceStats device_stats() const noexcept override {
     PortDeviceStats stats;
-    stats.rx_missed = interface().tx_dropped();  // sent by Linux while our queue was full
+    stats.rx_missed = interface_.tx_dropped();  // sent by Linux while our queue was full
     for (const KernelRxQueue& queue : rx_) stats.rx_errors += queue.errors.get();
     for (const KernelTxQueue& queue : tx_) stats.tx_errors += queue.errors.get();
     return stats;
   }
 
  private:
-  // It may be moved into a container's network namespace while we run; there we go on seeing it.
-  LinuxInterface& interface() const noexcept {
-    std::string ignored;
-    if (interface_.gone()) {
-      if (auto found = LinuxInterface::of_tap(fds_.front().get(), ignored)) interface_ = std::move(*found);
-    }
-    return interface_;
-  }
-
   std::string name_;
   bool underlay_;
-  MacAddress own_mac_;                // an underlay's
-  mutable LinuxInterface interface_;  // as last seen, see interface()
+  MacAddress own_mac_;  // an underlay's
+  LinuxInterface interface_;
+  bool gone_ = false;
   TxCapabilities capabilities_;
   std::vector<FileDescriptor> fds_;
   std::deque<KernelRxQueue> rx_;
@@ -118,8 +114,8 @@ class TapPort final : public Port {
 
 }  // namespace
 
-std::unique_ptr<Port> open_tap_port(const PortOptions& options, std::string& error) {
-  error.clear();
+std::unique_ptr<Port> open_tap_port(const PortOptions& options, OpenError& error) {
+  error = OpenError{};
   if (options.name.empty() || options.name.size() >= IFNAMSIZ) {
     error = "an interface's name has 1 to " + std::to_string(IFNAMSIZ - 1) + " characters";
     return nullptr;

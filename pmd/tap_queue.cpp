@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "pmd/system_error.h"
 #include "pmd/vnet_header.h"
 
 namespace causeway {
@@ -28,7 +29,7 @@ bool set_offloads(int fd, bool& tunnels) {
 
 }  // namespace
 
-FileDescriptor open_tap_queue(const std::string& name, bool multi_queue, bool& tunnels, std::string& error) {
+FileDescriptor open_tap_queue(const std::string& name, bool multi_queue, bool& tunnels, OpenError& error) {
   FileDescriptor fd(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!fd.valid()) {
     error = system_error("/dev/net/tun");
@@ -39,7 +40,10 @@ FileDescriptor open_tap_queue(const std::string& name, bool multi_queue, bool& t
   std::memcpy(request.ifr_name, name.data(), name.size());
   int header_bytes = kVnetTunnelBytes;
   if (ioctl(fd.get(), TUNSETIFF, &request) != 0) {
-    error = errno == EINVAL ? "an interface of that name exists and is no such TAP" : system_error("TUNSETIFF");
+    // EBUSY: another program's, which may end.
+    const OpenError failed{system_error("TUNSETIFF"),
+                           errno == EBUSY ? OpenError::Kind::failed : OpenError::Kind::wrong};
+    error = errno == EINVAL ? OpenError{"an interface of that name exists and is no such TAP"} : failed;
   } else if (ioctl(fd.get(), TUNSETVNETHDRSZ, &header_bytes) != 0) {
     error = system_error("TUNSETVNETHDRSZ");
   } else if (!set_offloads(fd.get(), tunnels)) {

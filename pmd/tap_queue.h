@@ -3,12 +3,13 @@
 
 #include <string>
 
-#include "pmd/linux_interface.h"
+#include "pmd/file_descriptor.h"
+#include "pmd/open_error.h"
 
 namespace causeway {
 
 // Makes the TAP `name` (a "%d" in it becomes a number that is free), or adds a queue to it. `tunnels`: whether the
 // kernel is to hand over and take UDP tunnels' super-packets; goes false where it can't.
-FileDescriptor open_tap_queue(const std::string& name, bool multi_queue, bool& tunnels, std::string& error);
+FileDescriptor open_tap_queue(const std::string& name, bool multi_queue, bool& tunnels, OpenError& error);
 
 }  // namespace causeway

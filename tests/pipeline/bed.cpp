@@ -132,7 +132,7 @@ TxCapabilities Bed::default_capabilities() {
 Bed::Bed(const std::string& yaml, TxCapabilities capabilities) : capabilities_(capabilities) {
   const config::Config config = load_yaml(yaml);
   gateway_ = std::make_unique<Gateway>(
-      config.system, pool_, [this](const config::Ethernet& ethernet, const PortOptions& options, std::string& error) {
+      config.system, pool_, [this](const config::Ethernet& ethernet, const PortOptions& options, OpenError& error) {
         return open(ethernet, options, error);
       });
   config_.system = config.system;
@@ -142,7 +142,7 @@ Bed::Bed(const std::string& yaml, TxCapabilities capabilities) : capabilities_(c
 
 Bed::~Bed() { gateway_.reset(); }
 
-std::unique_ptr<Port> Bed::open(const config::Ethernet& ethernet, const PortOptions& options, std::string& error) {
+std::unique_ptr<Port> Bed::open(const config::Ethernet& ethernet, const PortOptions& options, OpenError& error) {
   if (Failing& failing = failing_[options.name]; failing.times > 0) {
     --failing.times;
     error = failing.error;
@@ -152,7 +152,7 @@ std::unique_ptr<Port> Bed::open(const config::Ethernet& ethernet, const PortOpti
   const auto* model = std::get_if<NicModelSettings>(&ethernet.device);
   auto port = std::make_unique<MemoryPort>(model != nullptr ? cable_options(options) : options, capabilities_, own);
   ports_[options.name] = port.get();
-  if (model != nullptr) return make_nic_model(std::move(port), options, *model, error);
+  if (model != nullptr) return make_nic_model(std::move(port), options, *model, error.text);
   return port;
 }
 

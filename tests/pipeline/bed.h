@@ -2,6 +2,7 @@
 // in memory.
 #pragma once
 
+#include <climits>
 #include <functional>
 #include <map>
 #include <string>
@@ -59,8 +60,18 @@ class Bed {
   MemoryPort& port(const std::string& name) { return *ports_.at(name); }
   bool has_port(const std::string& name) const { return ports_.contains(name); }
   // Openings of these ports fail with this text until it is taken away; `times` openings.
-  void fail_opening(const std::string& name, const std::string& error, int times = 1) {
-    failing_[name] = {error, times};
+  void fail_opening(const std::string& name, const std::string& error, int times = 1,
+                    OpenError::Kind kind = OpenError::Kind::wrong) {
+    failing_[name] = {{error, kind}, times};
+  }
+  // There is no such interface until appear().
+  void disappear(const std::string& name) {
+    if (has_port(name)) port(name).vanish();
+    fail_opening(name, "no such interface", INT_MAX, OpenError::Kind::absent);
+  }
+  void appear(const std::string& name) {
+    failing_.erase(name);
+    gateway().interfaces_changed();
   }
   // Capabilities of ports opened from now on.
   void set_capabilities(TxCapabilities capabilities) { capabilities_ = capabilities; }
@@ -83,10 +94,10 @@ class Bed {
   Counts counts() const;
 
  private:
-  std::unique_ptr<Port> open(const config::Ethernet& ethernet, const PortOptions& options, std::string& error);
+  std::unique_ptr<Port> open(const config::Ethernet& ethernet, const PortOptions& options, OpenError& error);
 
   struct Failing {
-    std::string error;
+    OpenError error;
     int times = 0;
   };
   MbufPool pool_{4095};

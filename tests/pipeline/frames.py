@@ -12,6 +12,7 @@ from encap_frames import write_encap
 from gre_sequence_frames import write_gre_sequence
 from group_frames import write_group
 from host_frames import write_host
+from interfaces_frames import write_interfaces
 from mtu_frames import write_mtu
 from offload_frames import write_offload
 from overlay_frames import Output
@@ -35,6 +36,7 @@ def main():
         write_gre_sequence(out)
         write_bindings(out)
         write_elephants(out)
+        write_interfaces(out)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,9 @@ class MemoryPort : public Port {
   void deliver(rte_mbuf* m, uint16_t queue = 0) { waiting_.at(queue).push_back(m); }
   std::vector<Sent> take_sent() { return std::exchange(sent_, {}); }
   void set_link(bool up) { link_up_ = up; }
+  // As if somebody had deleted the interface.
+  void vanish() { gone_ = true; }
+  bool gone() const noexcept override { return gone_; }
   // So many frames it still takes; then its transmit queue is full.
   void set_room(size_t frames) { room_ = frames; }
 
@@ -92,6 +95,7 @@ class MemoryPort : public Port {
   uint16_t tx_queues_;
   TxCapabilities capabilities_;
   bool link_up_ = true;
+  bool gone_ = false;
   size_t room_ = SIZE_MAX;
   std::vector<Sent> sent_;
 };

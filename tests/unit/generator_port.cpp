@@ -24,9 +24,9 @@ std::unique_ptr<Port> open_generator(rte_mempool* pool, const GeneratorSettings&
   options.name = "gen0";
   options.mac = kOwnMac;
   options.pool = pool;
-  std::string error;
+  OpenError error;
   auto port = open_generator_port(options, settings, error);
-  CHECK(error == "");
+  CHECK(error.text == "");
   REQUIRE(port);
   return port;
 }
@@ -197,9 +197,9 @@ TEST_CASE("frames that no buffer holds are refused") {
   options.pool = pool;
   GeneratorSettings settings = settings_of(1);
   settings.frame_bytes = {1025};
-  std::string error;
+  OpenError error;
   CHECK(open_generator_port(options, settings, error) == nullptr);
-  CHECK(error == "its frames need buffers of 1088 bytes, there are 1024");
+  CHECK(error.text == "its frames need buffers of 1088 bytes, there are 1024");
 }
 
 TEST_CASE("without flows it sends nothing") {

@@ -22,13 +22,13 @@ class Wire {
     options.name = "tap0";
     options.underlay = true;
     ns_.inside([&] {
-      std::string error;
+      OpenError error;
       Namespace::command("sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
       Namespace::command("ip link add wire0 mtu 1500 type veth peer name wire1 mtu 1500");
       Namespace::command("ethtool -K wire0 tx off tso off gso off gro off >/dev/null 2>&1");
       Namespace::command("ethtool -K wire1 gro off >/dev/null 2>&1");
       tap = open_tap_port(options, error);
-      if (tap == nullptr) throw std::runtime_error(error);
+      if (tap == nullptr) throw std::runtime_error(error.text);
       Namespace::command("ip link add bridge0 type bridge mcast_snooping 0");
       for (const char* port : {"tap0", "wire0"}) {
         Namespace::command("ip link set " + std::string(port) + " master bridge0 up");
@@ -37,7 +37,7 @@ class Wire {
       options.name = "wire1";
       options.underlay = false;  // takes frames for anybody
       end = open_packet_port(options, error);
-      if (end == nullptr) throw std::runtime_error(error);
+      if (end == nullptr) throw std::runtime_error(error.text);
     });
     wait_until_it_carries(pool);
   }

@@ -16,17 +16,17 @@ namespace {
 
 std::unique_ptr<Port> open_ethdev(const std::string& devargs, const PortOptions& options = port_options("e0")) {
   pool();
-  std::string error;
+  OpenError error;
   auto port = open_ethdev_port(options, devargs, error);
-  CHECK(error == "");
+  CHECK(error.text == "");
   REQUIRE(port);
   return port;
 }
 
 std::string refuses(const std::string& devargs, const PortOptions& options) {
-  std::string error;
+  OpenError error;
   CHECK(open_ethdev_port(options, devargs, error) == nullptr);
-  return error;
+  return error.text;
 }
 
 // A file that is gone with the test.
@@ -162,13 +162,13 @@ TEST_CASE("a device that sums and segments does so for the kernel's super-packet
   const Namespace tap_host;
   const Namespace host;
   ports.run("ip link add na type veth peer name eth0 netns " + host.path());
-  std::string error;
+  OpenError error;
   std::unique_ptr<Port> veth;
   std::unique_ptr<Port> device;
   ports.inside([&] { veth = open_packet_port(port_options("na"), error); });
-  REQUIRE(error == "");
+  REQUIRE(error.text == "");
   tap_host.inside([&] { device = open_ethdev_port(port_options("e0"), "net_tap0,iface=dtap0", error); });
-  REQUIRE(error == "");
+  REQUIRE(error.text == "");
   CHECK(device->capabilities().has(Outer::none, TxCapabilities::kChecksum | TxCapabilities::kTcp4));
   CHECK(!device->capabilities().has(Outer::none, TxCapabilities::kTcp6));  // its segmentation library knows IPv4 only
   for (const auto& [ns, interface, n] : {std::tuple(&host, "eth0", "1"), {&tap_host, "dtap0", "2"}}) {

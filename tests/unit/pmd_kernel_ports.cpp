@@ -28,21 +28,21 @@ struct VethHost {
   Namespace ns;
 };
 
-std::unique_ptr<Port> open_in(const Namespace& ns, const std::function<std::unique_ptr<Port>(std::string&)>& open) {
+std::unique_ptr<Port> open_in(const Namespace& ns, const std::function<std::unique_ptr<Port>(OpenError&)>& open) {
   std::unique_ptr<Port> port;
-  std::string error;
+  OpenError error;
   ns.inside([&] { port = open(error); });
-  CHECK(error == "");
+  CHECK(error.text == "");
   REQUIRE(port);
   return port;
 }
 
 std::unique_ptr<Port> packet_port(const Namespace& ns, const PortOptions& options) {
-  return open_in(ns, [&](std::string& error) { return open_packet_port(options, error); });
+  return open_in(ns, [&](OpenError& error) { return open_packet_port(options, error); });
 }
 
 std::unique_ptr<Port> tap_port(const Namespace& ns, const PortOptions& options) {
-  return open_in(ns, [&](std::string& error) { return open_tap_port(options, error); });
+  return open_in(ns, [&](OpenError& error) { return open_tap_port(options, error); });
 }
 
 // A wire on which every frame carries a VLAN tag: put in on the way out, checked and taken out on the way in.
@@ -219,17 +219,76 @@ TEST_CASE("a TAP comes and goes with its port") {
   options.rx_queues = 2;
   auto tap = tap_port(ns, options);
   ns.run("ip link show t0 > /dev/null");
-  std::string error;
+  OpenError error;
   ns.inside([&] { CHECK(open_tap_port(port_options("lo"), error) == nullptr); });
-  CHECK(error == "an interface of that name exists and is no such TAP");
+  CHECK(error.text == "an interface of that name exists and is no such TAP");
   CHECK(tap->set_mtu(9000) == "");
   CHECK(tap->mtu() == 9000);
   CHECK(tap->set_mac(MacAddress{{2, 1, 2, 3, 4, 5}}) == "");
   ns.run("ip link show t0 | grep -q 02:01:02:03:04:05");
   ns.run("ip link set t0 down");
+  tap->look();
   CHECK(!tap->link_up());
   tap.reset();
   ns.run("! ip link show t0 2> /dev/null");
+}
+
+TEST_CASE("a TAP in somebody else's namespace doesn't keep it, and ends with it") {
+  pool();
+  const Namespace ns;
+  auto tap = tap_port(ns, port_options("t0"));
+  {
+    const Namespace container;
+    ns.run("ip link set t0 netns " + container.path() + " name eth0");
+    container.run("ip link set eth0 mtu 1300 up");
+    tap->look();
+    CHECK(!tap->gone());
+    CHECK(tap->mtu() == 1300);
+    CHECK(tap->link_up());
+    CHECK(tap->set_mtu(1200) == "");
+    CHECK(tap->mtu() == 1200);
+    container.run("ip link show eth0 | grep -q 'mtu 1200'");
+  }
+  for (int turns = 0; turns < 100 && !tap->gone(); ++turns) {
+    usleep(50'000);
+    tap->look();
+  }
+  CHECK(tap->gone());
+  CHECK(!tap->link_up());
+}
+
+TEST_CASE("a port sees its interface go, by whatever way") {
+  pool();
+  const Namespace ports;
+  const VethHost host(ports, "ga", 1);
+  const auto port = packet_port(ports, port_options("ga"));
+  ports.run("ip link set ga mtu 1300");
+  ports.run("ip link set ga address 02:00:00:00:00:99");
+  port->look();
+  CHECK(!port->gone());
+  CHECK(port->mtu() == 1300);
+  CHECK(port->mac() == MacAddress{{2, 0, 0, 0, 0, 0x99}});
+
+  SECTION("deleted, and made anew") {
+    ports.run("ip link del ga");
+    port->look();
+    CHECK(port->gone());
+    ports.run("ip link add ga type veth peer name gb && ip link set ga up");
+    port->look();
+    CHECK(port->gone());
+  }
+  SECTION("renamed") {
+    ports.run("ip link set ga name gb");
+    port->look();
+    CHECK(port->gone());
+  }
+  SECTION("moved away") {
+    const Namespace other;
+    ports.run("ip link set ga netns " + other.path());
+    port->look();
+    CHECK(port->gone());
+  }
+  CHECK(!port->link_up());
 }
 
 TEST_CASE("an underlay TAP has a MAC of its own, and keeps it") {
@@ -252,12 +311,13 @@ TEST_CASE("packet ports say what they can't do") {
   pool();
   const Namespace ports;
   const VethHost host(ports, "ea", 1);
-  std::string error;
+  OpenError error;
   const auto refuses = [&](const PortOptions& options) {
     ports.inside([&] { CHECK(open_packet_port(options, error) == nullptr); });
-    return error;
+    return error.text;
   };
   CHECK(refuses(port_options("nosuch0")) == "no such interface");
+  CHECK(error.kind == OpenError::Kind::absent);
   CHECK(refuses(port_options("a-name-that-is-too-long")) == "an interface's name has 1 to 15 characters");
   PortOptions options = port_options("ea");
   options.offloads.tunnel_tso = Toggle::on;
