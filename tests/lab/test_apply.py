@@ -149,7 +149,7 @@ def test_failing_apply_undoes_everything(two_tunnels):
     network = two_tunnels
     before = network.state()
     missing = network.with_third(1)
-    missing["ethernets"]["nosuch0"] = {}
+    missing["ethernets"]["nosuch0"] = {"dpdk": {"devargs": "net_nosuch0"}}
     missing["ethernets"]["lan9"] = {"tap": {}}
     missing["bridges"]["br-e"]["interfaces"] += ["nosuch0", "lan9"]
     missing["tunnels"]["tun0"]["ttl"] = 33
@@ -238,11 +238,11 @@ def test_bad_file_starts_nothing_and_changes_nothing(lab, case):
     daemon.stop()
 
 
-def test_start_with_a_missing_interface_leaves_nothing(lab):
+def test_start_with_a_port_that_cannot_be_leaves_nothing(lab):
     host, other = lab.host("h1"), lab.host("h2")
     lab.link(host, "up0", other, "up0")
-    with pytest.raises(LabError, match="nosuch0"):
-        host.causeway(GOOD.replace("[lan9, tun0]", "[lan9, nosuch0, tun0]").replace("ethernets:", "ethernets:\n  nosuch0: {}"))
+    with pytest.raises(LabError, match="exited with 2(.|\n)*ethernets.lo: an interface of that name exists"):
+        host.causeway(GOOD.replace("[lan9, tun0]", "[lan9, lo, tun0]").replace("ethernets:", "ethernets:\n  lo: {tap: {}}"))
     wait_until(lambda: host.interfaces() == ["up0"], 3, "the TAP is gone")
     host.causeway(GOOD).stop()
 
