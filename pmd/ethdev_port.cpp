@@ -18,6 +18,7 @@
 #include "pmd/ethdev_offload.h"
 #include "pmd/ethdev_receive.h"
 #include "pmd/kernel_queue.h"
+#include "pmd/linux_interface.h"
 #include "pmd/port.h"
 
 namespace causeway {
@@ -55,6 +56,16 @@ uint16_t attach(const std::string& devargs, std::string& error) {
   return RTE_MAX_ETHPORTS;
 }
 
+// The Linux interface that a virtual device stands on, where its devargs name one.
+std::optional<LinuxInterface> interface_under(const std::string& devargs) {
+  constexpr std::string_view kKey = ",iface=";
+  const size_t key = devargs.find(kKey);
+  if (key == std::string::npos) return std::nullopt;
+  const size_t begin = key + kKey.size();
+  OpenError ignored;  // then it isn't one of ours to see
+  return LinuxInterface::find(devargs.substr(begin, devargs.find(',', begin) - begin), ignored);
+}
+
 // Drivers state an MTU, a frame length, or both.
 uint32_t largest_mtu(const rte_eth_dev_info& info) {
   if (info.max_mtu != UINT16_MAX) return info.max_mtu;
@@ -83,14 +94,16 @@ struct alignas(64) EthdevQueue {
 
 class EthdevPort final : public Port {
  public:
-  EthdevPort(const PortOptions& options, uint16_t port) : name_(options.name), port_(port), pool_(options.pool) {}
+  EthdevPort(const PortOptions& options, uint16_t port, std::optional<LinuxInterface> interface)
+      : name_(options.name), port_(port), pool_(options.pool), interface_(std::move(interface)) {}
   ~EthdevPort() override;
 
   std::string configure(const PortOptions& options);
   std::string start(const PortOptions& options);
 
-  // Pulled out, or taken away by its driver.
-  bool gone() const noexcept override { return rte_eth_dev_is_removed(port_) == 1; }
+  // Pulled out; or the Linux interface under it (AF_XDP's, say) is no more, which drivers don't notice.
+  void look() override { gone_ = rte_eth_dev_is_removed(port_) == 1 || (interface_ && !interface_->look()); }
+  bool gone() const noexcept override { return gone_; }
 
   uint16_t rx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
     const uint16_t received = rte_eth_rx_burst(port_, queue, frames, count);
@@ -172,6 +185,8 @@ class EthdevPort final : public Port {
   uint64_t rx_offloads_ = 0;
   uint64_t tx_offloads_ = 0;
   rte_mempool* pool_;
+  std::optional<LinuxInterface> interface_;
+  bool gone_ = false;
   std::optional<EthdevFlows> flows_;
   std::optional<EthdevSwitch> switch_;
   std::string switch_domain_;
@@ -423,7 +438,7 @@ std::unique_ptr<Port> open_ethdev_port(const PortOptions& options, const std::st
   const uint16_t port_id = attach(devargs, error.text);
   error.kind = OpenError::Kind::failed;
   if (!error.empty()) return nullptr;
-  auto port = std::make_unique<EthdevPort>(options, port_id);
+  auto port = std::make_unique<EthdevPort>(options, port_id, interface_under(devargs));
   error = port->configure(options);
   if (error.empty()) error = OpenError{port->start(options), OpenError::Kind::failed};
   if (!error.empty()) return nullptr;

@@ -158,6 +158,22 @@ def test_an_interface_that_comes_late(lab):
     assert state(g1, "late1") == "missing"
 
 
+def test_a_dpdk_device_that_comes_late_and_goes(lab):
+    """AF_PACKET's, as one that needs an interface: DPDK's driver doesn't say that it has gone."""
+    h1 = lab.host("h1")
+    g1 = h1.causeway({"version": 1, "system": {"hugepages": "off"},
+                      "ethernets": {"d0": {"dpdk": {"devargs": "net_af_packet0,iface=late0"}}, "c2": {}},
+                      "bridges": {"br": {"interfaces": ["d0", "c2"]}}})
+    c2 = h1.container("c2", address="10.1.0.2/24")
+    assert state(g1, "d0") == "missing" and "cannot probe" in g1.row("ports", "d0")["reason"]
+    for number in range(2):
+        c1 = h1.container(f"c1{number}", address="10.1.0.1/24", port="late0")
+        wait_until(lambda: answers(c1, "10.1.0.2"), 10, "the device is opened and carries")
+        h1.ip("link", "del", "late0")
+        wait_until(lambda: state(g1, "d0") == "missing", 3, "the device is seen to be gone")
+    assert state(g1, "c2") == "up" and c2.name == "c2"
+
+
 def test_mtu_and_mac_that_others_change(lab):
     overlay = Overlay(lab, "vxlan")
     h1, h2, c1, c2, g1, g2 = overlay.h1, overlay.h2, overlay.c1, overlay.c2, overlay.g1, overlay.g2

@@ -67,7 +67,9 @@ void check_tunnelled(Bed& bed, const std::string& name) {
 void set_own_mac(Bed& bed) {
   bed.port("up0").set_mac({{2, 0, 0, 0, 0, 1}});
   tick(bed);
-  for (const char* port : {"p1", "p2", "up0"}) bed.take(port);
+  for (const char* port : {"p1", "p2", "up0"}) {
+    if (bed.has_port(port)) bed.take(port);
+  }
 }
 
 }  // namespace
@@ -207,6 +209,11 @@ bridges:
   bed.take("up0");
   bed.send("p1", frame("life.1-2"));
   CHECK(take_tunnelled(bed).size() == 2);  // VLAN 6, and the tunnel in VLAN 5
+  // What others make of the link is the VLANs', too.
+  bed.port("up0").set_mtu(1400);
+  set_own_mac(bed);
+  CHECK(row(bed, "tunnels", "vx0")["mtu"] == 1350);
+  CHECK(row(bed, "ports", "up0.5")["mac"] == "02:00:00:00:00:01");
   // From the start, too.
   Bed late("version: 1\n");
   late.disappear("up0");
