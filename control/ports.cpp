@@ -431,6 +431,10 @@ void Ports::deal_queues() {
 
 // Who else would notice that a second worker gets nothing to do.
 void Ports::log_queues(const Record& record) const {
+  if (record.port->equal_queues()) {
+    spdlog::info("{}: {} queue(s) each way; the link stays down unless the other end has as many (`rx-queues`)",
+                 record.port->name(), record.port->rx_queues());
+  }
   if (workers_.size() == 1 || record.settings.vlan_device() != nullptr) return;
   std::string workers;
   for (const unsigned worker : rx_queues_.workers_of(record.index)) {
