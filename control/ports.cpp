@@ -246,20 +246,18 @@ std::string Ports::change(const std::string& name, const config::Ethernet& setti
 std::string Ports::reopen(const std::string& name, const config::Ethernet& settings) {
   Record& record = ports_.at(name);
   const config::Ethernet before = record.settings;
+  const bool was_open = record.port != nullptr;
   close(record);
   std::string error;
   record.port = open(name, settings, error);
   if (record.port != nullptr) {
     record.settings = settings;
   } else {
-    std::string ignored;
-    record.port = open(name, before, ignored);
+    std::string why;
+    if (was_open) record.port = open(name, before, why);
     if (record.port == nullptr) {
-      record.link_up = false;
-      underlay_.remove(record.index);
-      publish_adjacency(record);
-      open_vlans(name);
-      return error + "; and reopening it as it was failed: " + ignored;
+      stay_closed(name, record);
+      return was_open ? error + "; and reopening it as it was failed: " + why : error;
     }
   }
   if (record.settings.is_underlay() && record.adjacency != kNoAdjacency) {
@@ -276,6 +274,19 @@ std::string Ports::reopen(const std::string& name, const config::Ethernet& setti
   deal_queues();
   if (error.empty()) log_queues(record);
   return error;
+}
+
+void Ports::close(const std::string& name) {
+  Record& record = ports_.at(name);
+  close(record);
+  stay_closed(name, record);
+}
+
+void Ports::stay_closed(const std::string& name, Record& record) {
+  record.link_up = false;
+  underlay_.remove(record.index);
+  publish_adjacency(record);
+  open_vlans(name);
 }
 
 void Ports::remove(const std::string& name) {

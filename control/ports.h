@@ -58,6 +58,8 @@ class Ports {
   std::string change(const std::string& name, const config::Ethernet& settings);  // in place
   std::string reopen(const std::string& name,
                      const config::Ethernet& settings);  // device closed and opened; keeps its adjacency
+  // Its device is free for another port; reopen() opens one again.
+  void close(const std::string& name);
   void remove(const std::string& name);
   void set_bridge(const std::string& name, BridgeIndex bridge);
   // Tests its offloads again, and believes the result.
@@ -90,6 +92,7 @@ class Ports {
   void publish_adjacency(const Record& record);
   void set_underlay(const std::string& name, const Record& record);
   void close(Record& record);
+  void stay_closed(const std::string& name, Record& record);
   void test(Record& record);
   void deal_queues();
   void log_queues(const Record& record) const;
