@@ -7,11 +7,12 @@
 //
 // The verbs, as causewayctl asks:
 //
-//   show      what: one of show_subjects() (ctl_show.h)       -> a list of objects
+//   show      what: one of show_subjects() (ctl_show.h)       -> a list of objects; of flows {cached: number, flows: a
+//                                                                list of 1,000 at most}
 //   stats     per_worker: bool                                -> {drops: {reason: count}}, per worker also
 //                                                                workers: [{id, drops}, ...]
-//   plan      file: a label, text: the file's contents        -> {operations: ["one line", ...]}
-//   apply     the same                                        -> {operations: [...]}, all of them done
+//   plan      file: a label, text: the file's contents        -> {operations: ["one line", ...], warnings: [...]}
+//   apply     the same                                        -> the same, all operations done
 //   reload                                                    -> as apply
 //   fdb       action: flush | add | del, bridge, mac, port,   -> anything
 //             vlan: absent where not given

@@ -1,21 +1,24 @@
 // causewayctl: talks to a running causewayd, and checks files without one.
-// Exit codes: 0 done, 1 failed, 2 bad usage or a bad file.
+// Exit codes: 0 done, 1 failed, 2 bad usage or a bad file, 3 `check --strict` has warnings.
 #include <fmt/format.h>
 
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
-#include <cerrno>
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/api_client.h"
 #include "control/config_load.h"
+#include "control/config_value.h"
+#include "control/config_warnings.h"
 #include "control/ctl_show.h"
 #include "control/socket_path.h"
 
@@ -28,6 +31,7 @@ using nlohmann::json;
 constexpr int kDone = 0;
 constexpr int kFailed = 1;
 constexpr int kBadInput = 2;
+constexpr int kWarned = 3;
 
 struct Options {
   std::string name;
@@ -38,15 +42,27 @@ struct Options {
   bool per_worker = false;
   bool all = false;
   std::string file;
+  bool strict = false;
   std::string bridge;  // of fdb, as are mac, port and vlan
   std::string mac;
   std::string port;
   std::optional<uint16_t> vlan;
 };
 
-int complain(const std::string& message) {
-  fmt::print(stderr, "causewayctl: {}\n", message);
-  return kFailed;
+std::vector<std::string> lines_of(const std::vector<config::ConfigError>& errors) {
+  std::vector<std::string> lines;
+  for (const config::ConfigError& error : errors) lines.push_back(error.to_string());
+  return lines;
+}
+
+void print_lines(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) fmt::print(stderr, "{}\n", line);
+}
+
+// Programs read one stream and look for "errors" there; people have them on stderr.
+void complain(bool json_output, const std::vector<std::string>& errors) {
+  if (!json_output) return print_lines(errors);
+  fmt::print("{}\n", json{{"errors", errors}}.dump(2, ' ', false, json::error_handler_t::replace));
 }
 
 // The daemon meant by the options; where none is named, the only one there is.
@@ -76,14 +92,16 @@ std::optional<json> ask(const Options& options, const json& request) {
   ApiClient client;
   if (error.empty()) error = client.connect(path);
   if (!error.empty()) {
-    complain(error);
+    complain(options.json_output, {"causewayctl: " + error});
     return std::nullopt;
   }
   const json reply = client.ask(request);
   if (reply.value("ok", false)) return reply.value("result", json());
+  std::vector<std::string> errors;
   for (const json& line : reply.value("errors", json::array({"refused without a reason"}))) {
-    fmt::print(stderr, "{}\n", line.is_string() ? line.get<std::string>() : line.dump());
+    errors.push_back(line.is_string() ? line.get<std::string>() : line.dump());
   }
+  complain(options.json_output, errors);
   return std::nullopt;
 }
 
@@ -114,41 +132,45 @@ int stats(const Options& options) {
   return kDone;
 }
 
-// Reads the file; where it is no good the reasons are on stderr already.
-std::optional<std::string> read_good_file(const std::string& file) {
-  std::ifstream input(file, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(input), std::istreambuf_iterator<char>()};
-  if (!input) {
-    fmt::print(stderr, "{}: error: cannot read the file: {}\n", file, std::strerror(errno));
-    return std::nullopt;
-  }
+struct GoodFile {
+  config::Config config;
+  std::string text;
+};
+
+// Where the file is no good the reasons are told already.
+std::optional<GoodFile> read_good_file(const Options& options) {
+  std::string text;
   std::vector<config::ConfigError> errors;
-  if (config::load_config(file, text, errors)) return text;
-  for (const config::ConfigError& error : errors) fmt::print(stderr, "{}\n", error.to_string());
+  auto config = config::load_config_file(options.file, text, errors);
+  if (config) return GoodFile{std::move(*config), std::move(text)};
+  complain(options.json_output, lines_of(errors));
   return std::nullopt;
 }
 
-int check(const Options& options) {
-  if (!read_good_file(options.file)) return kBadInput;
-  print(options, json{{"file", options.file}, {"valid", true}}, options.file + ": good\n");
+int check(const Options& options, const std::string&) {
+  const auto file = read_good_file(options);
+  if (!file) return kBadInput;
+  const auto warnings = lines_of(config::placed(config::warnings_of(file->config), options.file, file->text));
+  if (!options.json_output) print_lines(warnings);
+  print(options, json{{"file", options.file}, {"valid", true}, {"warnings", warnings}},
+        warnings.empty() ? options.file + ": good\n" : "");
+  return options.strict && !warnings.empty() ? kWarned : kDone;
+}
+
+int print_operations(const Options& options, const std::optional<json>& result) {
+  if (!result) return kFailed;
+  if (!options.json_output) print_lines(result->value("warnings", std::vector<std::string>()));
+  print(options, *result, render_operations(*result));
   return kDone;
 }
 
 int plan_or_apply(const Options& options, const std::string& verb) {
-  const auto text = read_good_file(options.file);
-  if (!text) return kBadInput;
-  const auto result = ask(options, {{"verb", verb}, {"file", options.file}, {"text", *text}});
-  if (!result) return kFailed;
-  print(options, *result, render_operations(*result));
-  return kDone;
+  const auto file = read_good_file(options);
+  if (!file) return kBadInput;
+  return print_operations(options, ask(options, {{"verb", verb}, {"file", options.file}, {"text", file->text}}));
 }
 
-int reload(const Options& options) {
-  const auto result = ask(options, {{"verb", "reload"}});
-  if (!result) return kFailed;
-  print(options, *result, render_operations(*result));
-  return kDone;
-}
+int reload(const Options& options) { return print_operations(options, ask(options, {{"verb", "reload"}})); }
 
 int change_fdb(const Options& options, const std::string& action) {
   json request{{"verb", "fdb"}, {"action", action}};
@@ -172,13 +194,24 @@ int test_offloads(const Options& options) {
   return kDone;
 }
 
+std::string joined(std::span<const std::string_view> words) {
+  return fmt::format("{}", fmt::join(words.begin(), words.end(), ", "));
+}
+
+std::string did_you_mean(std::string_view wrong, std::span<const std::string_view> words) {
+  config::Suggestion suggestion(wrong);
+  for (const std::string_view word : words) suggestion.consider(word);
+  return suggestion.text();
+}
+
 struct CommandLine {
   CLI::App app{"Asks and changes a running causewayd.", "causewayctl"};
   Options options;
   int exit_code = kDone;
 
   CommandLine();
-  void add_file_verb(const std::string& verb, const std::string& help, int (*run)(const Options&, const std::string&));
+  CLI::App& add_file_verb(const std::string& verb, const std::string& help,
+                          int (*run)(const Options&, const std::string&));
   void add_fdb_verbs();
 };
 
@@ -187,12 +220,17 @@ CommandLine::CommandLine() {
   app.fallthrough();
   auto* name = app.add_option("-n,--name", options.name, "the daemon of this name (system.name in its file)");
   app.add_option("--socket", options.socket, "the daemon at this socket")->excludes(name);
-  app.add_flag("--json", options.json_output, "JSON instead of text");
+  app.add_flag("--json", options.json_output, "JSON instead of text, errors too: {\"errors\": [...]}");
+  app.set_version_flag("--version", "causewayctl " CAUSEWAY_VERSION);
 
   auto* show_verb = app.add_subcommand("show", "state; without a subject ports, bridges and tunnels");
-  const auto subjects = show_subjects();
-  show_verb->add_option("subject", options.subject, "what to show")
-      ->check(CLI::IsMember(std::vector<std::string>(subjects.begin(), subjects.end())));
+  show_verb->add_option("subject", options.subject, joined(show_subjects()))->check([](const std::string& subject) {
+    const auto subjects = show_subjects();
+    if (std::ranges::find(subjects, subject) != subjects.end()) return std::string();
+    const std::string meant = did_you_mean(subject, subjects);
+    return fmt::format("cannot show {}{}", config::quote(subject),
+                       meant.empty() ? ", only " + joined(subjects) : meant);
+  });
   show_verb->callback([this] { exit_code = show(options); });
 
   auto* stats_verb = app.add_subcommand("stats", "what was dropped, and why");
@@ -200,8 +238,8 @@ CommandLine::CommandLine() {
   stats_verb->add_flag("--all", options.all, "reasons nothing was dropped for, too");
   stats_verb->callback([this] { exit_code = stats(options); });
 
-  add_file_verb("check", "is this file good? Asks no daemon",
-                [](const Options& o, const std::string&) { return check(o); });
+  add_file_verb("check", "is this file good, and can it carry? Asks no daemon", check)
+      .add_flag("--strict", options.strict, "exit code 3 if there are warnings");
   add_file_verb("plan", "what `apply` of this file would do", plan_or_apply);
   add_file_verb("apply", "make the daemon what this file says, or leave it as it is", plan_or_apply);
 
@@ -218,11 +256,12 @@ CommandLine::CommandLine() {
   test->callback([this] { exit_code = test_offloads(options); });
 }
 
-void CommandLine::add_file_verb(const std::string& verb, const std::string& help,
-                                int (*run)(const Options&, const std::string&)) {
+CLI::App& CommandLine::add_file_verb(const std::string& verb, const std::string& help,
+                                     int (*run)(const Options&, const std::string&)) {
   auto* command = app.add_subcommand(verb, help);
   command->add_option("file", options.file, "YAML")->required();
   command->callback([this, run, verb] { exit_code = run(options, verb); });
+  return *command;
 }
 
 void CommandLine::add_fdb_verbs() {
@@ -252,6 +291,46 @@ void CommandLine::add_fdb_verbs() {
   }
 }
 
+// What may stand in the place of a word that nobody knows.
+std::vector<std::string> words_for(const CLI::App& app, bool option) {
+  std::vector<std::string> words;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (!option) words.push_back(verb->get_name());
+  }
+  for (const CLI::App* place = &app; option && place != nullptr; place = place->get_parent()) {
+    for (const CLI::Option* known : place->get_options()) {
+      for (const std::string& name : known->get_lnames()) words.push_back("--" + name);
+    }
+  }
+  return words;
+}
+
+std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* verb = &app;  // as far as it was understood
+  while (!verb->get_subcommands().empty()) verb = verb->get_subcommands().front();
+  const std::vector<std::string> unknown = app.remaining(true);
+  if (unknown.empty()) return error.what();
+  const bool option = unknown.front().starts_with('-');
+  const std::vector<std::string> words = words_for(*verb, option);
+  const std::vector<std::string_view> views(words.begin(), words.end());
+  const std::string command = verb == &app || option ? "" : " of " + verb->get_name();
+  return fmt::format("unknown {}{} {}{}",
+                     option          ? "option"
+                     : words.empty() ? "argument"
+                                     : "command",
+                     command, config::quote(unknown.front()), did_you_mean(unknown.front(), views));
+}
+
+int refuse(const CommandLine& line, const CLI::ParseError& error, std::span<char*> arguments) {
+  // It may stand behind what was not understood.
+  const bool json_output =
+      std::ranges::any_of(arguments, [](const char* argument) { return std::string_view(argument) == "--json"; });
+  std::vector<std::string> errors{"causewayctl: " + usage_error(line.app, error)};
+  if (!json_output) errors.emplace_back("`causewayctl --help` lists what there is");
+  complain(json_output, errors);
+  return kBadInput;
+}
+
 }  // namespace
 
 }  // namespace causeway
@@ -261,7 +340,8 @@ int main(int argc, char** argv) {
   try {
     line.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return line.app.exit(error) == 0 ? causeway::kDone : causeway::kBadInput;
+    if (error.get_exit_code() == 0) return line.app.exit(error);  // --help, --version
+    return causeway::refuse(line, error, {argv, static_cast<size_t>(argc)});
   }
   return line.exit_code;
 }

@@ -22,6 +22,7 @@ enum class Idle : uint8_t { adaptive, busy };
 
 struct System {
   std::string name;                      // default: the file's name without its ending
+  bool named = false;                    // by the file itself
   std::vector<unsigned> worker_cores;    // cores to pin to; empty: `workers` floating ones
   unsigned workers = 1;                  // worker_cores.size() where cores are given
   std::optional<unsigned> control_core;  // pinned only if given

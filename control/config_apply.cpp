@@ -24,7 +24,11 @@ std::string run(Gateway& gateway, OperationKind kind, const Operation& op) {
     case OperationKind::vlan_remove:
     case OperationKind::ethernet_remove:
       return gateway.remove_ethernet(op.name);
+    case OperationKind::ethernet_close:
+      gateway.close_ethernet(op.name);
+      return {};
     case OperationKind::ethernet_reopen:
+    case OperationKind::ethernet_open:
       return gateway.change_ethernet(op.name, *op.ethernet.after, true);
     case OperationKind::ethernet_change:
     case OperationKind::vlan_change:
@@ -62,6 +66,10 @@ OperationKind opposite(OperationKind kind) {
       return OperationKind::vlan_add;
     case OperationKind::ethernet_remove:
       return OperationKind::ethernet_add;
+    case OperationKind::ethernet_close:
+      return OperationKind::ethernet_open;
+    case OperationKind::ethernet_open:
+      return OperationKind::ethernet_close;
     case OperationKind::ethernet_add:
       return OperationKind::ethernet_remove;
     case OperationKind::vlan_add:

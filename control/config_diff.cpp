@@ -114,7 +114,8 @@ class Differences {
   void compare(std::string_view key, const T& before, const T& after) {
     if (before != after) texts_.push_back(fmt::format("{} {} -> {}", key, text_of(before), text_of(after)));
   }
-  // "addresses +172.31.0.2/24 -172.31.0.1/24"; another order alone is no difference.
+  // "addresses +172.31.0.2/24 -172.31.0.1/24". Another order is a difference, too: it says which of a tunnel's remotes
+  // a static MAC is behind, and what `show` lists first.
   template <typename T>
   void compare_lists(std::string_view key, const std::vector<T>& before, const std::vector<T>& after) {
     std::string text;
@@ -126,6 +127,7 @@ class Differences {
     for (const T& item : before) {
       if (!new_items.contains(item)) text += fmt::format(" -{}", text_of(item));
     }
+    if (text.empty() && before != after) text = " in another order";
     if (!text.empty()) texts_.push_back(fmt::format("{}{}", key, text));
   }
   bool empty() const { return texts_.empty(); }
@@ -166,6 +168,14 @@ Differences differences_of(const Ethernet& before, const Ethernet& after) {
   result.compare("bridged-vlans", before.bridged_vlans, after.bridged_vlans);
   result.compare("isolated", before.isolated, after.isolated);
   return result;
+}
+
+// The DPDK device that only one port can have, without its driver's parameters; empty: none.
+std::string_view device_of(const Ethernet& ethernet) {
+  std::string_view devargs;
+  if (const auto* dpdk = std::get_if<DpdkDevice>(&ethernet.device)) devargs = dpdk->devargs;
+  if (const auto* model = std::get_if<NicModelSettings>(&ethernet.device)) devargs = model->devargs;
+  return devargs.substr(0, devargs.find(','));
 }
 
 // A port is opened as an underlay or not (PortOptions), so becoming one is a reopening too. A generator's frames are
@@ -237,6 +247,7 @@ class Diff {
   Operations run() {
     diff_system();
     diff_ethernets();
+    close_what_others_take();
     diff_tunnels();
     diff_bridges();
     // Within a kind the order is that of the names, as the maps have it.
@@ -359,6 +370,26 @@ class Diff {
         });
   }
 
+  // Two that swap their devices, or hand them on in a ring: each lets go of its own before any takes another's.
+  void close_what_others_take() {
+    std::unordered_map<std::string_view, std::string> takers;
+    const auto reopened = [](const Operation& op) { return op.kind == OperationKind::ethernet_reopen; };
+    for (const Operation& op : operations_) {
+      if (reopened(op)) takers.emplace(device_of(*op.ethernet.after), op.name);
+    }
+    Operations closing;
+    for (Operation& op : operations_) {
+      const std::string_view device = reopened(op) ? device_of(*op.ethernet.before) : std::string_view();
+      const auto taker = takers.find(device);
+      if (device.empty() || taker == takers.end() || taker->second == op.name) continue;
+      op.kind = OperationKind::ethernet_open;
+      closing.push_back(op);
+      closing.back().kind = OperationKind::ethernet_close;
+      closing.back().text = fmt::format("~ ethernet {}: closes {}, for {}", op.name, device, taker->second);
+    }
+    operations_.insert(operations_.end(), closing.begin(), closing.end());
+  }
+
   void diff_tunnels() {
     walk(
         before_.tunnels, after_.tunnels,
@@ -458,8 +489,12 @@ const char* to_string(OperationKind kind) {
       return "vlan-remove";
     case OperationKind::ethernet_remove:
       return "ethernet-remove";
+    case OperationKind::ethernet_close:
+      return "ethernet-close";
     case OperationKind::ethernet_reopen:
       return "ethernet-reopen";
+    case OperationKind::ethernet_open:
+      return "ethernet-open";
     case OperationKind::ethernet_change:
       return "ethernet-change";
     case OperationKind::ethernet_add:

@@ -20,7 +20,9 @@ enum class OperationKind : uint8_t {
   bridge_remove,
   vlan_remove,
   ethernet_remove,
+  ethernet_close,   // its device goes to another ethernet: closed before that one opens it
   ethernet_reopen,  // changed in a way that needs the device closed and opened; memberships stay
+  ethernet_open,    // as ethernet_reopen, of one that was closed for another
   ethernet_change,  // changed in place: mtu, macaddress, addresses, routes, neighbors, offloads, vlan, isolated
   ethernet_add,
   vlan_change,

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,6 +31,18 @@ std::string name_of_file(std::string_view path) {
 
 std::string read_error(std::string_view doing, int error) { return fmt::format("{}: {}", doing, std::strerror(error)); }
 
+// Waits until a descriptor has something to read, be it the end. A regular file always has.
+bool comes_by(int fd, std::chrono::steady_clock::time_point deadline) {
+  using std::chrono::milliseconds;
+  pollfd wanted{fd, POLLIN, 0};
+  int ready = 0;
+  do {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
+    ready = poll(&wanted, 1, static_cast<int>(std::max(left, milliseconds(0)).count()));
+  } while (ready < 0 && errno == EINTR);
+  return ready > 0;
+}
+
 std::optional<Config> load(const std::string& file_label, std::string_view text, Diagnostics& diagnostics) {
   if (text.size() > kMaxConfigBytes) {
     diagnostics.add(0, 0, "", fmt::format("the file is too large, the limit is {} MiB", kMaxConfigBytes >> 20));
@@ -54,12 +67,12 @@ std::optional<Config> load(const std::string& file_label, std::string_view text,
 
 }  // namespace
 
-std::string read_whole_file(const std::string& path, std::string& what) {
+std::string read_whole_file(const std::string& path, std::string& what, std::chrono::milliseconds patience) {
   struct Closer {
     int fd;
     ~Closer() { close(fd); }
   };
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0) {
     what = read_error("cannot be opened", errno);
     return {};
@@ -70,14 +83,19 @@ std::string read_whole_file(const std::string& path, std::string& what) {
     what = "is a directory";
     return {};
   }
+  const auto patience_ends = std::chrono::steady_clock::now() + patience;
   std::string text;
   size_t used = 0;
   while (used <= kMaxConfigBytes) {
+    if (!comes_by(fd, patience_ends)) {
+      what = "is no file that ends: waited in vain for more of it";
+      return {};
+    }
     // One byte more than a regular file has, so that its end shows without another round.
     text.resize(
         std::max(used + (size_t{64} << 10), std::min(static_cast<size_t>(status.st_size), kMaxConfigBytes) + 1));
     const ssize_t got = read(fd, text.data() + used, text.size() - used);
-    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got < 0) {
       what = read_error("cannot be read", errno);
       return {};
@@ -92,7 +110,7 @@ std::string read_whole_file(const std::string& path, std::string& what) {
 std::string ConfigError::to_string() const {
   std::string text = file;
   if (line > 0) text += fmt::format(":{}:{}", line, column);
-  text += ": error: ";
+  text += severity == Severity::error ? ": error: " : ": warning: ";
   if (!key.empty()) text += key + ": ";
   return text + what;
 }
@@ -111,9 +129,9 @@ std::optional<Config> load_config(const std::string& file_label, std::string_vie
   return config;
 }
 
-std::optional<Config> load_config_file(const std::string& path, std::vector<ConfigError>& errors) {
+std::optional<Config> load_config_file(const std::string& path, std::string& text, std::vector<ConfigError>& errors) {
   std::string what;
-  const std::string text = read_whole_file(path, what);
+  text = read_whole_file(path, what, std::chrono::seconds(10));
   if (what.empty()) return load_config(path, text, errors);
   errors.push_back({path, 0, 0, "", what});
   return std::nullopt;
@@ -123,17 +141,12 @@ ConfigError error_at(const std::string& file_label, std::string_view text, const
   ConfigError error{file_label, 0, 0, key, std::move(what)};
   YamlError ignored;
   const auto tree = YamlTree::parse(text, ignored);
-  if (!tree || tree->root() == nullptr) return error;
   // Section and name; a name may have dots of its own.
   const size_t dot = key.find('.');
-  const YamlNode* node = &tree->root()->target();
-  for (const std::string_view part : {std::string_view(key).substr(0, dot), std::string_view(key).substr(dot + 1)}) {
-    const YamlNode* entry = node->kind == YamlKind::map ? node->first : nullptr;
-    while (entry != nullptr && entry->text != part) entry = entry->next->next;
-    if (entry == nullptr) break;
-    error.line = entry->line;
-    error.column = entry->column;
-    node = &entry->next->target();
+  const std::string_view path[] = {std::string_view(key).substr(0, dot), std::string_view(key).substr(dot + 1)};
+  if (const YamlNode* const place = tree ? tree->key_at(path) : nullptr) {
+    error.line = place->line;
+    error.column = place->column;
   }
   return error;
 }

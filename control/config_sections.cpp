@@ -89,6 +89,7 @@ void Sections::read_system(const Value& value) {
     if (const auto text = name->text("a name")) {
       if (const std::string error = name_error(*text, kLongestName); !error.empty()) name->error(error);
       system.name = *text;
+      system.named = true;
     }
   }
   if (const auto workers = fields.find("workers")) {

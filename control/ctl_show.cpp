@@ -33,6 +33,7 @@ const std::map<std::string, std::vector<std::string>>& columns_of_subjects() {
       {"workers",
        {"id", "core", "queues", "rx_packets", "gro_in", "gro_out", "busy_cycles", "idle_cycles", "flow_cache_entries",
         "flow_cache_hits", "flow_cache_misses"}},
+      {"flows", {"worker", "bridge", "vlan", "from", "from_remote", "source", "destination", "to", "to_remote"}},
       {"offloads", {"port", "offload", "state", "reason"}},
       {"multicast", {"port", "group", "protocol", "state", "tunnels", "querier"}},
   };
@@ -49,10 +50,16 @@ std::string_view meaning_of(const std::string& reason) {
 
 std::span<const std::string_view> show_subjects() { return kSubjects; }
 
-std::string render_show(const std::string& subject, const json& rows) {
+std::string render_show(const std::string& subject, const json& result) {
+  const json& rows = subject == "flows" ? result.at("flows") : result;
   if (rows.empty()) return "no " + (subject == "fdb" ? std::string("fdb entries") : subject) + "\n";
   const auto found = columns_of_subjects().find(subject);
-  return render_table(rows, found == columns_of_subjects().end() ? std::vector<std::string>{} : found->second);
+  std::string table =
+      render_table(rows, found == columns_of_subjects().end() ? std::vector<std::string>{} : found->second);
+  if (&rows != &result && result.value("cached", uint64_t{0}) > rows.size()) {
+    table += std::to_string(rows.size()) + " of " + result.at("cached").dump() + " that are cached\n";
+  }
+  return table;
 }
 
 std::string render_verdicts(const json& rows) { return render_table(rows, {"offload", "state", "reason"}); }

@@ -13,7 +13,8 @@ std::span<const std::string_view> show_subjects();
 
 // The verdicts of `offloads test`.
 std::string render_verdicts(const nlohmann::json& rows);
-std::string render_show(const std::string& subject, const nlohmann::json& rows);
+// `result`: a list of rows; of flows {cached: number, flows: list}.
+std::string render_show(const std::string& subject, const nlohmann::json& result);
 
 // {"drops": {reason: count}}, and with "workers": [{"id": 0, "drops": {...}}, ...] a column for each worker.
 // Reasons nothing died of are left out unless `all`.

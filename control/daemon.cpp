@@ -8,6 +8,7 @@
 #include "control/config_apply.h"
 #include "control/config_diff.h"
 #include "control/config_load.h"
+#include "control/config_warnings.h"
 #include "control/show.h"
 #include "control/show_offloads.h"
 
@@ -22,44 +23,58 @@ std::vector<std::string> lines_of(const std::vector<config::ConfigError>& errors
   return lines;
 }
 
+std::vector<std::string> warnings_of(const config::Config& config, const std::string& label, std::string_view text) {
+  return lines_of(config::placed(config::warnings_of(config), label, text));
+}
+
 }  // namespace
 
 Daemon::Daemon(Gateway& gateway, config::System system, std::string file) : gateway_(gateway), file_(std::move(file)) {
   config_.system = std::move(system);
 }
 
+// Without a name in it a file is called what the daemon is called, whatever its own name.
+std::optional<config::Config> Daemon::load(const std::string& label, std::string_view text,
+                                           std::vector<config::ConfigError>& errors) const {
+  auto wanted = config::load_config(label, text, errors);
+  if (wanted && !wanted->system.named) wanted->system.name = config_.system.name;
+  return wanted;
+}
+
 std::vector<std::string> Daemon::apply(const std::string& label, std::string_view text) {
   std::vector<config::ConfigError> errors;
-  auto wanted = config::load_config(label, text, errors);
+  auto wanted = load(label, text, errors);
   if (!wanted) return lines_of(errors);
-  // The name is the daemon's, whatever the file is called that changes it.
-  if (wanted->system.name != config_.system.name && text.find("name:") == std::string_view::npos) {
-    wanted->system.name = config_.system.name;
-  }
   last_operations_.clear();
   for (const config::Operation& op : config::diff_config(config_, *wanted)) last_operations_.push_back(op.text);
   std::vector<std::string> lines;
   for (const ApplyError& error : apply_config(gateway_, config_, *wanted)) {
     lines.push_back(config::error_at(label, text, error.key, error.what).to_string());
   }
-  if (lines.empty()) config_ = std::move(*wanted);
-  return lines;
+  if (!lines.empty()) return lines;
+  config_ = std::move(*wanted);
+  last_warnings_ = warnings_of(config_, label, text);
+  for (const std::string& line : last_warnings_) spdlog::warn("{}", line);
+  return {};
 }
 
 std::vector<std::string> Daemon::reload() {
   std::string what;
-  const std::string text = config::read_whole_file(file_, what);
+  // Workers wait for this thread, so it waits for nobody.
+  const std::string text = config::read_whole_file(file_, what, std::chrono::milliseconds(0));
   if (!what.empty()) return {config::ConfigError{file_, 0, 0, "", what}.to_string()};
   return apply(file_, text);
 }
 
 json Daemon::plan(const json& request) const {
   std::vector<config::ConfigError> errors;
-  const auto wanted = config::load_config(request.at("file"), request.at("text").get<std::string>(), errors);
+  const std::string label = request.at("file");
+  const std::string text = request.at("text");
+  const auto wanted = load(label, text, errors);
   if (!wanted) return api_error(lines_of(errors));
   json operations = json::array();
   for (const config::Operation& op : config::diff_config(config_, *wanted)) operations.push_back(op.text);
-  return api_ok({{"operations", operations}});
+  return api_ok({{"operations", operations}, {"warnings", warnings_of(*wanted, label, text)}});
 }
 
 json Daemon::apply_request(const json& request) {
@@ -69,7 +84,7 @@ json Daemon::apply_request(const json& request) {
   for (const std::string& line : errors) spdlog::error("{}: {}", verb, line);
   if (!errors.empty()) return api_error(errors);
   for (const std::string& line : last_operations_) spdlog::info("{}: {}", verb, line);
-  return api_ok({{"operations", last_operations_}});
+  return api_ok({{"operations", last_operations_}, {"warnings", last_warnings_}});
 }
 
 json Daemon::change_fdb(const json& request) {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "control/config.h"
+#include "control/config_load.h"
 #include "control/gateway.h"
 
 namespace causeway {
@@ -24,6 +26,8 @@ class Daemon {
   nlohmann::json handle(const nlohmann::json& request);
 
  private:
+  std::optional<config::Config> load(const std::string& label, std::string_view text,
+                                     std::vector<config::ConfigError>& errors) const;
   nlohmann::json plan(const nlohmann::json& request) const;
   nlohmann::json apply_request(const nlohmann::json& request);
   nlohmann::json change_fdb(const nlohmann::json& request);
@@ -33,6 +37,7 @@ class Daemon {
   config::Config config_;  // what runs
   std::string file_;
   std::vector<std::string> last_operations_;  // of the last apply, one line each
+  std::vector<std::string> last_warnings_;    // of what runs
 };
 
 }  // namespace causeway

@@ -162,6 +162,13 @@ std::string Gateway::change_ethernet(const std::string& name, const config::Ethe
   return error;
 }
 
+void Gateway::close_ethernet(const std::string& name) {
+  const Ports::Record& record = *ports_.find(name);
+  set_own_groups(record.index, own_addresses(record.index), {});
+  ports_.close(name);
+  if (record.settings.carries_underlay()) tunnels_.reroute();
+}
+
 std::string Gateway::remove_ethernet(const std::string& name) {
   if (ports_.find(name) == nullptr) return {};  // gone already, see change_ethernet
   const Ports::Record& record = *ports_.find(name);

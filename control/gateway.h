@@ -37,6 +37,8 @@ class Gateway {
   // Operations of config_apply: an empty string, or why not (nothing has changed then).
   std::string add_ethernet(const std::string& name, const config::Ethernet& settings);
   std::string change_ethernet(const std::string& name, const config::Ethernet& settings, bool reopen);
+  // Lets go of its device, until change_ethernet() opens one again.
+  void close_ethernet(const std::string& name);
   std::string remove_ethernet(const std::string& name);
   std::string add_bridge(const std::string& name, const config::Bridge& settings);
   std::string change_bridge(const std::string& name, const config::Bridge& settings);

@@ -18,6 +18,8 @@
 
 #include "control/api.h"
 #include "control/config_load.h"
+#include "control/config_value.h"
+#include "control/config_warnings.h"
 #include "control/daemon.h"
 #include "control/event_loop.h"
 #include "control/gateway.h"
@@ -32,6 +34,8 @@ namespace {
 using namespace std::chrono_literals;
 
 enum Exit : int { kStopped = 0, kFailed = 1, kBadInput = 2 };
+
+constexpr const char* kLogLevels = "trace, debug, info, warning, error, critical or off";
 
 struct Options {
   std::string file;
@@ -184,23 +188,24 @@ void begin_again_without_hugepages(char** argv) {
 
 int run(const Options& options, char** argv) {
   start_log();
-  if (!set_log_level(options.log_level)) return fail(fmt::format("unknown log level: {}", options.log_level));
-  std::string error;
-  const std::string text = config::read_whole_file(options.file, error);
-  std::vector<config::ConfigError> errors;
-  if (!error.empty()) errors.push_back({options.file, 0, 0, "", error});
-  const auto config = error.empty() ? config::load_config(options.file, text, errors) : std::nullopt;
-  if (!config) {
-    for (const config::ConfigError& bad : errors) fmt::print(stderr, "{}\n", bad.to_string());
+  if (!set_log_level(options.log_level)) {
+    fail(fmt::format("--log-level: expected {}, not {}", kLogLevels, config::quote(options.log_level)));
     return kBadInput;
   }
+  std::string text;
+  std::vector<config::ConfigError> errors;
+  const auto config = config::load_config_file(options.file, text, errors);
+  // A running gateway logs its warnings.
+  if (config && options.check) errors = config::placed(config::warnings_of(*config), options.file, text);
+  for (const config::ConfigError& line : errors) fmt::print(stderr, "{}\n", line.to_string());
+  if (!config) return kBadInput;
   if (options.check) return kStopped;
 
   EventLoop loop;
   Daemon* running = nullptr;
   watch_signals(loop, running);
   bool hugepages = false;
-  error = start_eal(eal_options(*config, options.no_hugepages), hugepages);
+  std::string error = start_eal(eal_options(*config, options.no_hugepages), hugepages);
   if (!error.empty() && hugepages && config->system.hugepages == Toggle::automatic) {
     spdlog::warn("{}; trying without hugepages", error);
     begin_again_without_hugepages(argv);
@@ -221,11 +226,12 @@ int main(int argc, char** argv) {
   mallopt(M_TRIM_THRESHOLD, -1);
   causeway::Options options;
   CLI::App app{"An overlay gateway: bridges, GENEVE and VXLAN tunnels on DPDK.", "causewayd"};
+  app.set_version_flag("--version", "causewayd " CAUSEWAY_VERSION);
   app.add_option("-c,--config", options.file, "the configuration, YAML")->required();
   app.add_flag("--check", options.check, "only check the configuration");
   app.add_option("--socket", options.socket, "the control socket; default: by system.name");
   app.add_flag("--no-hugepages", options.no_hugepages, "run without hugepages, whatever the file says");
-  app.add_option("--log-level", options.log_level, "trace, debug, info, warning, error, critical or off");
+  app.add_option("--log-level", options.log_level, causeway::kLogLevels);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -199,7 +199,8 @@ std::string Ports::add(const std::string& name, const config::Ethernet& settings
   if (record.port != nullptr) {
     start(name, record);
   } else {
-    await(name, record, error);
+    spdlog::warn("{}: missing: {}", name, error.text);
+    await(record, error);
   }
   return {};
 }
@@ -276,6 +277,7 @@ std::string Ports::change(const std::string& name, const config::Ethernet& setti
 std::string Ports::reopen(const std::string& name, const config::Ethernet& settings) {
   Record& record = ports_.at(name);
   const config::Ethernet before = record.settings;
+  const bool was_open = record.port != nullptr;
   close(record);
   OpenError error;
   record.port = open(name, settings, error);
@@ -284,8 +286,8 @@ std::string Ports::reopen(const std::string& name, const config::Ethernet& setti
     record.settings = settings;
     error = OpenError{};
   } else {
-    record.port = open(name, before, why);
-    if (record.port == nullptr) error.text += "; and reopening it as it was failed: " + why.text;
+    if (was_open) record.port = open(name, before, why);
+    if (was_open && record.port == nullptr) error.text += "; and reopening it as it was failed: " + why.text;
   }
   if (record.settings.is_underlay() && record.adjacency != kNoAdjacency) {
     adjacencies_.release(std::exchange(record.adjacency, kNoAdjacency));
@@ -295,9 +297,17 @@ std::string Ports::reopen(const std::string& name, const config::Ethernet& setti
   if (record.port != nullptr) {
     start(name, record);
   } else {
-    await(name, record, why);
+    spdlog::warn("{}: missing: {}", name, why.text);
+    await(record, why);
   }
   return error.text;
+}
+
+void Ports::close(const std::string& name) {
+  Record& record = ports_.at(name);
+  close(record);
+  await(record, {"closed", OpenError::Kind::failed});
+  open_vlans(name);
 }
 
 void Ports::remove(const std::string& name) {
@@ -332,7 +342,7 @@ Ports::Vlans Ports::open_vlans(const std::string& link) {
       note(*vlan);
       set_underlay(name, *vlan);
     } else {
-      await(name, *vlan, why);
+      await(*vlan, why);
     }
   }
   return vlans;
@@ -441,6 +451,10 @@ void Ports::deal_queues() {
 
 // Who else would notice that a second worker gets nothing to do.
 void Ports::log_queues(const Record& record) const {
+  if (record.port->equal_queues()) {
+    spdlog::info("{}: {} queue(s) each way; the link stays down unless the other end has as many (`rx-queues`)",
+                 record.port->name(), record.port->rx_queues());
+  }
   if (workers_.size() == 1 || record.settings.vlan_device() != nullptr) return;
   std::string workers;
   for (const unsigned worker : rx_queues_.workers_of(record.index)) {

@@ -71,6 +71,8 @@ class Ports {
   std::string change(const std::string& name, const config::Ethernet& settings);  // in place
   std::string reopen(const std::string& name,
                      const config::Ethernet& settings);  // device closed and opened; keeps its adjacency
+  // Its device is free for another port; reopen() opens one again.
+  void close(const std::string& name);
   void remove(const std::string& name);
   void set_bridge(const std::string& name, BridgeIndex bridge);
   // Tests its offloads again, and believes the result.
@@ -109,7 +111,7 @@ class Ports {
   Vlans start(const std::string& name, Record& record);
   bool may_be_missing(const OpenError& error) const;
   static void note(Record& record);
-  void await(const std::string& name, Record& record, const OpenError& why);
+  void await(Record& record, const OpenError& why);
   void look_at(const std::string& name, Record& record, Changes& changes);
   void lose(const std::string& name, Record& record, Changes& changes);
   void open_again(const std::string& name, Record& record, Changes& changes);

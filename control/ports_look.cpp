@@ -21,10 +21,8 @@ std::vector<Ports::Record*> vlans_and(Ports::Record& link, std::vector<Ports::Re
 }  // namespace
 
 // No device: nothing is received, and what should leave by it dies as port_down.
-void Ports::await(const std::string& name, Record& record, const OpenError& why) {
+void Ports::await(Record& record, const OpenError& why) {
   const bool again = record.missing.why.text == why.text;
-  // That what has just gone isn't there goes without saying.
-  if (!again && record.missing.why.text != kWent) spdlog::warn("{}: missing: {}", name, why.text);
   record.missing.why = why;
   record.missing.pause = again ? std::min(record.missing.pause * 2, kLongestPause) : kFirstPause;
   record.missing.try_at = Clock::now() + record.missing.pause;
@@ -74,11 +72,10 @@ void Ports::lose(const std::string& name, Record& record, Changes& changes) {
   const Vlans vlans = vlans_of(name);
   close(record);
   spdlog::warn("{}: gone", name);
-  record.missing.why.text = kWent;
-  await(name, record, {kWent, OpenError::Kind::failed});
+  await(record, {kWent, OpenError::Kind::failed});
   record.missing.try_at = {};  // one that was made anew is there to be opened at once
   for (Record* const vlan : vlans) {
-    await(names_.at(vlan->index), *vlan, {"there is no " + name + " now", OpenError::Kind::absent});
+    await(*vlan, {"there is no " + name + " now", OpenError::Kind::absent});
   }
   for (const Record* const lost : vlans_and(record, vlans)) {
     tell(*lost, changes);
@@ -99,7 +96,12 @@ Ports::Changes Ports::open_missing(bool interfaces_changed, Clock::time_point no
 void Ports::open_again(const std::string& name, Record& record, Changes& changes) {
   OpenError why;
   record.port = open(name, record.settings, why);
-  if (record.port == nullptr) return await(name, record, why);
+  if (record.port == nullptr) {
+    const std::string& known = record.missing.why.text;
+    // That what has just gone isn't there goes without saying.
+    if (why.text != known && known != kWent) spdlog::warn("{}: missing: {}", name, why.text);
+    return await(record, why);
+  }
   spdlog::info("{}: back", name);
   for (const Record* const opened : vlans_and(record, start(name, record))) {
     tell(*opened, changes);

@@ -6,6 +6,7 @@
 
 #include "control/address_text.h"
 #include "control/port_vlan.h"
+#include "control/show_flows.h"
 #include "control/show_offloads.h"
 #include "dataplane/drop_reason.h"
 
@@ -299,9 +300,9 @@ json show_workers(const Gateway& gateway) {
 
 json show(const Gateway& gateway, const std::string& what) {
   static const std::map<std::string, json (*)(const Gateway&)> kShown = {
-      {"ports", show_ports},       {"bridges", show_bridges},    {"tunnels", show_tunnels},
-      {"fdb", show_fdb},           {"workers", show_workers},    {"neighbors", show_neighbors},
-      {"offloads", show_offloads}, {"multicast", show_multicast}};
+      {"ports", show_ports},       {"bridges", show_bridges},     {"tunnels", show_tunnels},
+      {"fdb", show_fdb},           {"workers", show_workers},     {"neighbors", show_neighbors},
+      {"offloads", show_offloads}, {"multicast", show_multicast}, {"flows", show_flows}};
   const auto found = kShown.find(what);
   return found == kShown.end() ? json() : found->second(gateway);
 }

@@ -201,4 +201,18 @@ std::optional<YamlTree> YamlTree::parse(std::string_view text, YamlError& error)
   return std::nullopt;
 }
 
+const YamlNode* YamlTree::key_at(std::span<const std::string_view> path) const noexcept {
+  const YamlNode* key = nullptr;
+  const YamlNode* map = root_;
+  for (const std::string_view part : path) {
+    if (map == nullptr || map->target().kind != YamlKind::map) break;
+    const YamlNode* entry = map->target().first;
+    while (entry != nullptr && entry->target().text != part) entry = entry->next->next;
+    if (entry == nullptr) break;
+    key = entry;
+    map = entry->next;
+  }
+  return key;
+}
+
 }  // namespace causeway::config

@@ -6,6 +6,7 @@
 #include <memory>
 #include <memory_resource>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -46,6 +47,8 @@ class YamlTree {
   static std::optional<YamlTree> parse(std::string_view text, YamlError& error);
 
   const YamlNode* root() const noexcept { return root_; }
+  // The key at a path of keys, or as far along it as there are keys; null: not even the first.
+  const YamlNode* key_at(std::span<const std::string_view> path) const noexcept;
 
  private:
   friend class YamlBuilder;

@@ -81,10 +81,15 @@ std::string start_eal(const EalOptions& options, bool& hugepages_used) {
   if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return "sched_getaffinity failed";
 
   std::vector<std::string> arguments = eal_arguments(options, hugepages_used, allowed);
-  if (!options.verbose) arguments.push_back("--log-level=warning");
+  if (!options.verbose) {
+    arguments.push_back("--log-level=warning");
+    // Its warnings at start are about hugepages of some size that has none; whether there are enough we have looked.
+    arguments.push_back("--log-level=lib.eal:error");
+  }
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   const int result = rte_eal_init(static_cast<int>(argv.size()), argv.data());
+  if (!options.verbose) rte_log_set_level_pattern("lib.eal", RTE_LOG_WARNING);
   pthread_setaffinity_np(pthread_self(), sizeof(allowed), &allowed);
   if (result >= 0) return {};
 

@@ -139,6 +139,7 @@ class EthdevPort final : public Port {
   uint16_t mtu() const noexcept override { return mtu_; }
   uint16_t rx_queues() const noexcept override { return rx_queues_; }
   uint16_t tx_queues() const noexcept override { return static_cast<uint16_t>(tx_.size()); }
+  bool equal_queues() const noexcept override { return is_memif_; }
   bool link_up() const noexcept override;
   RxSpread rx_spread() const noexcept override { return rx_spread_; }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
@@ -161,7 +162,7 @@ class EthdevPort final : public Port {
   uint16_t send_shared(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept;
 
   uint16_t send(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept {
-    if (device_tx_queues_ == tx_.size()) [[likely]] {
+    if (device_tx_queues_ >= tx_.size()) [[likely]] {
       return rte_eth_tx_burst(port_, queue, frames, count);
     }
     return send_shared(queue, frames, count);
@@ -172,6 +173,7 @@ class EthdevPort final : public Port {
   uint16_t rx_queues_ = 0;
   uint16_t device_tx_queues_ = 0;  // fewer than tx_.size(): several workers share one
   RxSpread rx_spread_ = RxSpread::none;
+  bool is_memif_ = false;
   bool hands_over_tx_flags_ = false;
   bool judges_checksums_ = false;  // an underlay whose device says what it thinks of them
   bool lro_ = false;
@@ -232,7 +234,10 @@ std::string EthdevPort::configure(const PortOptions& options) {
   }
   for (uint16_t i = 0; i < rx_queues_; ++i) rx_.emplace_back();
   if (info.max_tx_queues == 0) return "the device has no tx queue";
-  device_tx_queues_ = std::min(options.tx_queues, info.max_tx_queues);
+  // memif's two ends need as many queues each way (rx of the one, tx of the other), or their link stays down; how many
+  // workers the other end has we don't know.
+  is_memif_ = std::string_view(info.driver_name) == "net_memif";
+  device_tx_queues_ = is_memif_ ? rx_queues_ : std::min(options.tx_queues, info.max_tx_queues);
   for (uint16_t i = 0; i < options.tx_queues; ++i) tx_.emplace_back();
   tx_locks_.resize(device_tx_queues_);
   for (rte_spinlock_t& lock : tx_locks_) rte_spinlock_init(&lock);

@@ -75,6 +75,7 @@ class GeneratorPort final : public Port {
   uint16_t rx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
     GeneratorQueue& q = queues_[queue];
     count = static_cast<uint16_t>(std::min<uint64_t>({count, kBurst, q.left}));
+    if (q.left == 0) return 0;  // nothing is due any more, and so nothing is missed
     if (paced_) {
       count = q.pacer.due(rte_rdtsc(), count);
       q.missed.set(q.pacer.missed());

@@ -84,6 +84,8 @@ class Port : public PortIo {
   virtual uint16_t mtu() const noexcept = 0;  // bytes of IP packet, without the Ethernet header
   virtual uint16_t rx_queues() const noexcept = 0;
   virtual uint16_t tx_queues() const noexcept = 0;
+  // The device at the other end needs as many queues as this one, or the link stays down (memif).
+  virtual bool equal_queues() const noexcept { return false; }
   virtual RxSpread rx_spread() const noexcept = 0;  // whether there are several queues or not
   virtual bool link_up() const noexcept = 0;
   virtual TxCapabilities capabilities() const noexcept = 0;

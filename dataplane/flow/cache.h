@@ -8,8 +8,10 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstdint>
+#include <optional>
 
 #include "dataplane/flow/key.h"
 #include "dataplane/flow/lazy_array.h"
@@ -78,7 +80,24 @@ class FlowCache {
       place = &((evictions_ & 2) != 0 ? own : other)->way[evictions_ & 1];
     }
     if (place->key == kUnused) ++entries_;
-    *place = {key, source_slot, destination_slot, exit, epoch_};
+    std::atomic_ref(place->key.lo).store(key.lo, std::memory_order_relaxed);  // see key_at()
+    std::atomic_ref(place->key.hi).store(key.hi, std::memory_order_relaxed);
+    place->source_slot = source_slot;
+    place->destination_slot = destination_slot;
+    place->exit = exit;
+    place->epoch = epoch_;
+  }
+
+  // Any thread, while the worker writes: the key in one of capacity() places, if there is one. Two halves of two keys
+  // are none: they would have to belong here. What the key's ends are the FDB says.
+  std::optional<FlowKey> key_at(uint32_t place) const noexcept {
+    FlowBucket* const bucket = &view().buckets[place / 2];
+    FlowKey& there = bucket->way[place % 2].key;
+    const FlowKey key{std::atomic_ref(there.lo).load(std::memory_order_relaxed),
+                      std::atomic_ref(there.hi).load(std::memory_order_relaxed)};
+    FlowBucket* const own = view().bucket(key);
+    if (key == FlowKey{0, 0} || (own != bucket && beside(own) != bucket)) return std::nullopt;
+    return key;
   }
 
   uint32_t entries() const noexcept { return entries_; }

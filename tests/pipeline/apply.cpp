@@ -59,6 +59,15 @@ const std::vector<std::string>& steps() {
       yaml("p1: {mtu: 3000}, p2: {isolated: true}, " + std::string(kUpOther),
            gn("g1", 2, "172.31.0.3", ", ttl: 9") + ", " + gn("g2", 1, "[172.31.0.2, 172.31.0.3, 192.0.2.7]"),
            "br0: {interfaces: [p2, g1]}, br1: {interfaces: [p1, g2], parameters: {max-macs: 5, ageing-time: 7}}"),
+      // The same but for the order of remotes: a static MAC is behind the first.
+      yaml("p1: {mtu: 3000}, p2: {isolated: true}, " + std::string(kUpOther),
+           gn("g1", 2, "172.31.0.3", ", ttl: 9") + ", " + gn("g2", 1, "[172.31.0.3, 192.0.2.7, 172.31.0.2]"),
+           "br0: {interfaces: [p2, g1]}, br1: {interfaces: [p1, g2], parameters: {max-macs: 5, ageing-time: 7}, "
+           "static-macs: [{mac: 02:00:00:00:01:05, port: g2}]}"),
+      yaml("p1: {mtu: 3000}, p2: {isolated: true}, " + std::string(kUpOther),
+           gn("g1", 2, "172.31.0.3", ", ttl: 9") + ", " + gn("g2", 1, "[172.31.0.2, 172.31.0.3, 192.0.2.7]"),
+           "br0: {interfaces: [p2, g1]}, br1: {interfaces: [p1, g2], parameters: {max-macs: 5, ageing-time: 7}, "
+           "static-macs: [{mac: 02:00:00:00:01:05, port: g2}]}"),
       yaml("p1: {mtu: 3000, macaddress: 02:00:00:00:00:99}, p2: {}, " + std::string(kUpOther),
            gn("g2", 1, "[172.31.0.3]", ", isolated: false, tos: inherit"), "br1: {interfaces: [p1, p2, g2]}"),
       // A name goes from tunnel to port, a port becomes an underlay, an underlay a port.
@@ -220,6 +229,48 @@ TEST_CASE("apply: what was learned outlives changes it has nothing to do with") 
   CHECK(bed.take_bytes("p3").size() == 1);
   CHECK(bed.take_bytes("up0").size() == 1);
   CHECK(bed.nothing_sent());
+}
+
+TEST_CASE("apply: ports swap their devices, or hand them on") {
+  const auto device = [](const std::string& name, char number, const std::string& more = "") {
+    return name + ": {dpdk: {devargs: net_null" + number + "}" + more + "}";
+  };
+  const std::string underlay =
+      ", addresses: [172.31.0.1/24, \"fd00::1/64\"], neighbors: [{to: 172.31.0.2, macaddress: 02:00:00:00:00:02}]";
+  const auto file = [&](const std::string& devices, const std::string& more = "") {
+    return yaml(
+        device("p1", devices[0]) + ", " + device("p2", devices[1]) + ", " + device("up0", devices[2], underlay) + more,
+        gn("g1", 1), "br0: {interfaces: [p1, p2, g1]}");
+  };
+  Bed bed(file("012"));
+  bed.run();
+  json before = state_of(bed);
+  const auto carries = [&] {
+    bed.send("p1", pipeline_frames()["eth.1-all"]);
+    return bed.take("p2").size() == 1 && bed.take("up0").size() == 1;
+  };
+  for (const char* const devices : {"102", "012", "120", "201", "345", "453", "012"}) {
+    CAPTURE(devices);
+    const auto errors = bed.apply(file(devices));
+    for (const ApplyError& error : errors) UNSCOPED_INFO(error.key + ": " + error.what);
+    REQUIRE(errors.empty());
+    bed.run();
+    bed.nothing_sent();
+    CHECK(state_of(bed) == before);
+    CHECK(carries());
+  }
+  // One that can't be opened, in the midst or behind: all have their own again.
+  for (const char* const failing : {"p1", "p2", "up0", "zz"}) {
+    CAPTURE(failing);
+    bed.fail_opening(failing, "no such device");
+    const auto errors = bed.apply(file("120", ", zz: {}"));
+    REQUIRE(errors.size() == 1);
+    CHECK(errors.front().what == "no such device");
+    bed.run();
+    bed.nothing_sent();
+    CHECK(state_of(bed) == before);
+    CHECK(carries());
+  }
 }
 
 TEST_CASE("apply: two tunnels swap their ids, and frames go by the new ones") {

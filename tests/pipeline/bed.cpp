@@ -148,10 +148,16 @@ std::unique_ptr<Port> Bed::open(const config::Ethernet& ethernet, const PortOpti
     error = failing.error;
     return nullptr;
   }
+  const auto* dpdk = std::get_if<config::DpdkDevice>(&ethernet.device);
+  if (dpdk != nullptr && !devices_[dpdk->devargs].expired()) {
+    error = "device is in use already";
+    return nullptr;
+  }
   const MacAddress own{{0x02, 0, 0, 0, 0xff, static_cast<uint8_t>(options.name.back())}};
   const auto* model = std::get_if<NicModelSettings>(&ethernet.device);
   auto port = std::make_unique<MemoryPort>(model != nullptr ? cable_options(options) : options, capabilities_, own);
   ports_[options.name] = port.get();
+  if (dpdk != nullptr) devices_[dpdk->devargs] = port->hold_device();
   if (model != nullptr) return make_nic_model(std::move(port), options, *model, error.text);
   return port;
 }

@@ -5,6 +5,7 @@
 #include <climits>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -104,6 +105,7 @@ class Bed {
   TxCapabilities capabilities_;
   std::map<std::string, MemoryPort*> ports_;  // the gateway's, alive or not
   std::map<std::string, Failing> failing_;
+  std::map<std::string, std::weak_ptr<const bool>> devices_;  // by devargs: one port has it
   config::Config config_;
   std::unique_ptr<Gateway> gateway_;
 };

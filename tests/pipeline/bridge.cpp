@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "control/show.h"
 #include "tests/pipeline/bed.h"
 #include "tests/pipeline/outer_compare.h"
 
@@ -360,6 +361,43 @@ TEST_CASE("bridge: no buffer for copies") {
   CHECK(rise.tx == 2);
   for (rte_mbuf* spare : taken) rte_pktmbuf_free(spare);
   CHECK(bed.buffers() == 4095);
+}
+
+TEST_CASE("show flows: what the cache holds, as long as its ends are where they were") {
+  Bed bed(topology());
+  const auto flows = [&] { return show(bed.gateway(), "flows").at("flows"); };
+  const auto flow = [](const char* from, const nlohmann::json& from_remote, int source, const char* to,
+                       const nlohmann::json& to_remote, int destination) {
+    const auto mac = [](int host) { return "02:00:00:00:01:0" + std::to_string(host); };
+    return nlohmann::json{{"worker", 0},
+                          {"bridge", "br0"},
+                          {"vlan", 0},
+                          {"from", from},
+                          {"from_remote", from_remote},
+                          {"source", mac(source)},
+                          {"destination", mac(destination)},
+                          {"to", to},
+                          {"to_remote", to_remote}};
+  };
+  CHECK(flows().empty());
+  for (int round = 0; round < 2; ++round) {
+    bed.send("p1", frame("eth.1-2"));
+    bed.send("p2", frame("eth.2-1"));
+    bed.send("up0", frame("in.vx0.3.5-1"));
+    bed.send("p1", frame("eth.1-5"));
+    bed.send("p1", frame("eth.1-all"));
+  }
+  nlohmann::json all = flows();
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.dump() < b.dump(); });
+  nlohmann::json expected{flow("p1", {}, 1, "p2", {}, 2), flow("p2", {}, 2, "p1", {}, 1),
+                          flow("vx0", "172.31.0.3", 5, "p1", {}, 1), flow("p1", {}, 1, "vx0", "172.31.0.3", 5)};
+  std::sort(expected.begin(), expected.end(), [](const auto& a, const auto& b) { return a.dump() < b.dump(); });
+  CHECK(all == expected);
+  CHECK(show(bed.gateway(), "flows").at("cached") == 4);
+  // Host 2 moves, and with it the flow to it; the one from it has an end where nobody is.
+  bed.send("p3", frame("eth.2-all"));
+  CHECK(flows().size() == 3);
+  CHECK(std::ranges::count(flows(), flow("p1", {}, 1, "p3", {}, 2)) == 1);
 }
 
 }  // namespace causeway::test

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +40,7 @@ class MemoryPort : public Port {
 
   void deliver(rte_mbuf* m, uint16_t queue = 0) { waiting_.at(queue).push_back(m); }
   std::vector<Sent> take_sent() { return std::exchange(sent_, {}); }
+  std::weak_ptr<const bool> hold_device() const { return device_; }  // expires when the port closes
   void set_link(bool up) { link_up_ = up; }
   // As if somebody had deleted the interface.
   void vanish() { gone_ = true; }
@@ -88,6 +90,7 @@ class MemoryPort : public Port {
   }
 
  private:
+  std::shared_ptr<const bool> device_ = std::make_shared<const bool>(true);
   std::string name_;
   MacAddress mac_;
   uint16_t mtu_;

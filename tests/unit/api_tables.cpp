@@ -39,6 +39,14 @@ TEST_CASE("rows that are not what they should be do no harm") {
   CHECK(render_table(json::parse(R"([{"name": ""}, {}])"), {"name"}) == "NAME\n-\n-\n");
 }
 
+TEST_CASE("flows: how many there are besides those shown") {
+  const json flow = {{"worker", 0}, {"from", "p1"}, {"to", "p2"}};
+  const std::string table = "WORKER  FROM  TO\n     0  p1    p2\n";
+  CHECK(render_show("flows", {{"cached", 1}, {"flows", {flow}}}) == table);
+  CHECK(render_show("flows", {{"cached", 70000}, {"flows", {flow}}}) == table + "1 of 70000 that are cached\n");
+  CHECK(render_show("flows", {{"cached", 3}, {"flows", json::array()}}) == "no flows\n");
+}
+
 TEST_CASE("what there is none of") {
   CHECK(render_show("tunnels", json::array()) == "no tunnels\n");
   CHECK(render_show("fdb", json::array()) == "no fdb entries\n");

@@ -173,6 +173,34 @@ TEST_CASE("a changed tunnel is one operation") {
               "isolated true -> false"});
 }
 
+// A static MAC is behind the first remote, `show` lists addresses in their order.
+TEST_CASE("another order is a difference") {
+  CHECK(diff(kGateway, with("[172.31.0.3, 172.31.0.4]", "[172.31.0.4, 172.31.0.3]")) ==
+        Texts{"~ tunnel vx0: remote in another order"});
+  CHECK(diff(kGateway, with("172.31.0.1/24, \"fd00::1/64\"", "\"fd00::1/64\", 172.31.0.1/24")) ==
+        Texts{"~ ethernet up0: addresses in another order"});
+}
+
+TEST_CASE("who swaps devices closes them first") {
+  const auto file = [](const std::string& a, const std::string& b, const std::string& c) {
+    return "version: 1\nethernets: {a: {dpdk: {devargs: \"" + a + "\"}}, b: {dpdk: {devargs: \"" + b +
+           "\"}}, c: {dpdk: {devargs: \"" + c + "\"}}}\n";
+  };
+  CHECK(diff(file("net_null0", "net_null1,copy=1", "net_null2"), file("net_null1", "net_null0", "net_null2")) ==
+        Texts{"~ ethernet a: closes net_null0, for b", "~ ethernet b: closes net_null1, for a",
+              "~ ethernet a: device dpdk net_null0 -> dpdk net_null1 (reopens the device)",
+              "~ ethernet b: device dpdk net_null1,copy=1 -> dpdk net_null0 (reopens the device)"});
+  // Handed on: who takes a device that nobody had is the last.
+  CHECK(diff(file("net_null0", "net_null1", "net_null2"), file("net_null1", "net_null2", "net_null3")) ==
+        Texts{"~ ethernet b: closes net_null1, for a", "~ ethernet c: closes net_null2, for b",
+              "~ ethernet a: device dpdk net_null0 -> dpdk net_null1 (reopens the device)",
+              "~ ethernet b: device dpdk net_null1 -> dpdk net_null2 (reopens the device)",
+              "~ ethernet c: device dpdk net_null2 -> dpdk net_null3 (reopens the device)"});
+  // Other parameters of its own device are no swap.
+  CHECK(diff(file("net_null0", "net_null1", "net_null2"), file("net_null0,copy=1", "net_null1", "net_null2")).size() ==
+        1);
+}
+
 TEST_CASE("bridges: parameters, members and static MACs are operations of their own") {
   CHECK(diff(kGateway, with("br-b: {interfaces: [lan1, vx0]}",
                             "br-b: {interfaces: [lan1], parameters: {ageing-time: 60, max-macs: 9}, "
@@ -240,10 +268,15 @@ TEST_CASE("system keys need a restart and say so") {
 
 // What config_apply relies on: at no time does something stand on what is gone or not there yet.
 TEST_CASE("kinds come in their order, whatever changes") {
-  const Config before = loaded(std::string(kGateway) + "vlans: {v1: {id: 1, link: lan1}, v2: {id: 2, link: lan1}}\n");
+  const Config before = loaded(with("  veth1: {}\n",
+                                    "  veth1: {}\n  d0: {dpdk: {devargs: net_null0}}\n"
+                                    "  d1: {dpdk: {devargs: net_null1}}\n") +
+                               "vlans: {v1: {id: 1, link: lan1}, v2: {id: 2, link: lan1}}\n");
   const Config after = loaded(R"(version: 1
 system: {workers: 2}
 ethernets:
+  d0: {dpdk: {devargs: net_null1}}
+  d1: {dpdk: {devargs: net_null0}}
   lan1: {tap: {rx-queues: 1}}
   lan2: {}
   up0: {dpdk: {devargs: "0000:18:00.0"}, addresses: [172.31.0.1/24], mtu: 9000}

@@ -56,7 +56,8 @@ std::string errors_of(std::string_view yaml) {
 
 std::string file_errors_of(const std::string& path) {
   std::vector<ConfigError> errors;
-  CHECK_FALSE(load_config_file(path, errors));
+  std::string text;
+  CHECK_FALSE(load_config_file(path, text, errors));
   REQUIRE(errors.size() == 1);
   return errors[0].to_string();
 }

@@ -35,7 +35,8 @@ TEST_CASE("every example loads") {
     if (entry.path().extension() != ".yaml") continue;
     ++examples;
     std::vector<ConfigError> errors;
-    const auto config = load_config_file(entry.path(), errors);
+    std::string text;
+    const auto config = load_config_file(entry.path(), text, errors);
     for (const ConfigError& error : errors) UNSCOPED_INFO(error.to_string());
     CHECK(config);
     if (config) CHECK_FALSE(config->tunnels.empty());

@@ -191,6 +191,20 @@ TEST_CASE("a rate is kept, and what nobody fetched in time is counted") {
   CHECK(port->device_stats().rx_missed > 500);
 }
 
+TEST_CASE("behind its limit a generator misses nothing") {
+  const MbufPool pool;
+  GeneratorSettings settings = settings_of(1);
+  settings.rate = 10'000'000;
+  settings.limit = 100;
+  const auto port = open_generator(pool, settings);
+  receive(*port, 1);
+  rte_delay_us_block(100);
+  CHECK(receive(*port, 200).size() == 100);
+  rte_delay_us_block(5000);  // 50,000 would be due
+  CHECK(receive(*port, 200).empty());
+  CHECK(port->device_stats().rx_missed == 0);
+}
+
 TEST_CASE("frames that no buffer holds are refused") {
   const MbufPool pool(63, 1024 + RTE_PKTMBUF_HEADROOM);
   PortOptions options;

@@ -6,6 +6,7 @@
 
 #include "control/fdb.h"
 #include "control/publish.h"
+#include "dataplane/flow/cache.h"
 #include "dataplane/flow/tables.h"
 #include "tests/catch.h"
 
@@ -207,6 +208,30 @@ TEST_CASE("the tunnel table under churn: what stays is always found, and what is
   }
   CHECK(readers.stop() == 0);
   publisher.publish<TunnelTable>(place, nullptr);
+}
+
+TEST_CASE("a flow cache's keys are read whole while its worker writes", "[threads]") {
+  FlowCache cache(262144, 7);
+  std::atomic<bool> stop{false};
+  // Both halves hold one number, and collisions make entries go.
+  std::thread worker([&] {
+    for (uint64_t number = 1; !stop.load(std::memory_order_relaxed); number = number % 1'000'000 + 1) {
+      cache.insert({number, number}, 1, 2, 3);
+    }
+  });
+  uint64_t found = 0;
+  uint64_t torn = 0;
+  for (int round = 0; round < 5; ++round) {
+    for (uint32_t place = 0; place < cache.capacity(); ++place) {
+      const auto key = cache.key_at(place);
+      found += key ? 1 : 0;
+      torn += key && key->lo != key->hi ? 1 : 0;
+    }
+  }
+  stop = true;
+  worker.join();
+  CHECK(found > 0);
+  CHECK(torn == 0);
 }
 
 }  // namespace causeway
