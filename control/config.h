@@ -37,7 +37,8 @@ struct System {
 struct Route {
   IpPrefix to;  // length 0: default
   IpAddress via;
-  uint32_t metric = 0;  // among routes to the same network the lowest ones are used, all of them (ECMP)
+  uint32_t metric = 0;   // among routes to the same network the lowest ones are used, all of them (ECMP)
+  bool on_link = false;  // `via` is reached without a router, though no network of the interface contains it
   auto operator<=>(const Route&) const = default;
 };
 

@@ -42,7 +42,7 @@ std::string text_of(const IpPrefix& prefix) { return to_string(prefix); }
 std::string text_of(const Route& route) {
   const std::string text =
       fmt::format("{} via {}", route.to.length == 0 ? "default" : to_string(route.to), to_string(route.via));
-  return route.metric == 0 ? text : fmt::format("{} metric {}", text, route.metric);
+  return text + (route.metric == 0 ? "" : fmt::format(" metric {}", route.metric)) + (route.on_link ? " on-link" : "");
 }
 std::string text_of(const StaticNeighbor& neighbor) {
   return fmt::format("{} at {}", to_string(neighbor.to), to_string(neighbor.mac));

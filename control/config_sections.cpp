@@ -48,6 +48,36 @@ bool is_on_link(const Ethernet& ethernet, const IpAddress& ip) {
 
 bool is_host(const IpAddress& ip) { return !ip.is_multicast() && !ip.is_unspecified(); }
 
+// Its first and last address are nobody's (RFC 919; in a /31 they are hosts', RFC 3021).
+bool has_broadcast(const IpPrefix& network) { return network.address.is_v4() && network.length < 31; }
+
+IpAddress broadcast_of(const IpPrefix& network) {
+  IpAddress last = network.address;
+  for (size_t bit = 96U + network.length; bit < 128; ++bit) {
+    last.bytes[bit / 8] = static_cast<uint8_t>(last.bytes[bit / 8] | 0x80 >> bit % 8);
+  }
+  return last;
+}
+
+// Why no packet can go by `gateway`, or "".
+std::string gateway_error(const Ethernet& ethernet, const IpAddress& gateway, bool on_link) {
+  const std::string text = to_string(gateway);
+  if (!is_host(gateway)) return fmt::format("{} is no address of a host", text);
+  bool same_version = false;
+  for (const IpPrefix& own : ethernet.addresses) {
+    same_version |= own.address.is_v4() == gateway.is_v4();
+    if (own.address == gateway) return fmt::format("{} is the interface's own address", text);
+    const IpPrefix network = network_of(own);
+    if (has_broadcast(network) && (gateway == network.address || gateway == broadcast_of(network))) {
+      return fmt::format("{} is {} address of {}, no host's", text,
+                         gateway == network.address ? "the network" : "the broadcast", to_string(network));
+    }
+  }
+  if (on_link && !same_version) return fmt::format("the interface has no address to ask for {} from", text);
+  if (on_link || is_on_link(ethernet, gateway)) return "";
+  return fmt::format("{} is in the network of none of the interface's addresses; on-link: true says it is there", text);
+}
+
 bool is_host_and_port(std::string_view text) {
   const size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return false;
@@ -302,18 +332,25 @@ void Sections::read_addresses(std::string_view name, const Value& list, Ethernet
     if (!prefix) return;
     const IpAddress& ip = prefix->address;
     if (!is_host(ip)) return item.error(fmt::format("{} is no address of a host", to_string(ip)));
-    const auto [owner, is_new] = own_addresses_.try_emplace(ip, Owner{name, item.place().line});
-    if (!is_new) {
+    // A link-local address is its link's: another link may have the same (RFC 4007 section 6).
+    const auto [first, last] = own_addresses_.equal_range(ip);
+    const auto taken =
+        std::find_if(first, last, [&](const auto& known) { return !is_link_local(ip) || known.second.name == name; });
+    if (taken != last) {
+      const Owner& owner = taken->second;
       return item.error(fmt::format("{} is an address of {}.{} already, on line {}", to_string(ip),
-                                    interfaces_.at(owner->second.name).section, owner->second.name,
-                                    owner->second.line));
+                                    interfaces_.at(owner.name).section, owner.name, owner.line));
+    }
+    own_addresses_.emplace(ip, Owner{name, item.place().line});
+    if (const IpPrefix network = network_of(*prefix); has_broadcast(network)) {
+      network_ends_[network.address] = network_ends_[broadcast_of(network)] = network;
     }
     ethernet.addresses.push_back(*prefix);
   });
 }
 
 void Sections::read_routes(const Value& list, Ethernet& ethernet) {
-  static constexpr std::string_view kKeys[] = {"to", "via", "metric"};
+  static constexpr std::string_view kKeys[] = {"to", "via", "metric", "on-link"};
   std::set<std::pair<IpPrefix, IpAddress>> seen;
   list.for_each_item([&](const Value& item) {
     const Fields fields(item, kKeys);
@@ -321,12 +358,14 @@ void Sections::read_routes(const Value& list, Ethernet& ethernet) {
     const auto to = fields.find("to");
     const auto via = fields.find("via");
     const auto gateway = via ? via->address() : std::nullopt;
-    if (gateway && !(is_host(*gateway) && is_on_link(ethernet, *gateway))) {
-      via->error(fmt::format("{} is in the network of none of the interface's addresses", to_string(*gateway)));
+    Route route;
+    fields.number("metric", route.metric, 0, UINT32_MAX);
+    fields.boolean("on-link", route.on_link);
+    if (const std::string error = gateway ? gateway_error(ethernet, *gateway, route.on_link) : ""; !error.empty()) {
+      via->error(error);
     }
     if (!to || !gateway) return;
-    Route route{{}, *gateway};
-    fields.number("metric", route.metric, 0, UINT32_MAX);
+    route.via = *gateway;
     if (to->is_text() && to->text("") == "default") {
       route.to.address = gateway->is_v4() ? IpAddress::v4(0, 0, 0, 0) : IpAddress{};
     } else if (const auto prefix = to->prefix()) {
@@ -360,7 +399,9 @@ void Sections::read_neighbors(const Value& list, Ethernet& ethernet) {
     const auto to = fields.find("to");
     const auto ip = to ? to->address() : std::nullopt;
     if (!ip) return;
-    if (!is_host(*ip) || !is_on_link(ethernet, *ip)) {
+    const bool is_gateway = std::any_of(ethernet.routes.begin(), ethernet.routes.end(),
+                                        [&](const Route& route) { return route.via == *ip; });
+    if (!is_gateway && (!is_host(*ip) || !is_on_link(ethernet, *ip))) {
       return to->error(fmt::format("{} is in the network of none of the interface's addresses", to_string(*ip)));
     }
     if (!seen.insert(*ip).second) return to->error(fmt::format("{} has a MAC address already", to_string(*ip)));

@@ -36,6 +36,8 @@ class Sections {
   };
   // What tells tunnels apart on the wire.
   using TunnelKey = std::tuple<TunnelMode, std::optional<uint32_t>, uint16_t, IpAddress, IpAddress>;
+  // VSID, local and remote; no remote: strangers' frames too.
+  using GreEnds = std::map<std::tuple<uint32_t, IpAddress, IpAddress>, Owner>;
 
   void read_system(const Value& value);
   void read_workers(const Value& value);
@@ -64,9 +66,13 @@ class Sections {
   void read_tunnel_id(const Fields& fields, Tunnel& tunnel);
   void read_tunnel_port(std::string_view name, const Fields& fields, Tunnel& tunnel);
   void read_options(const Value& value, Tunnel& tunnel);
+  void read_local(const Value& value, Tunnel& tunnel);
   void read_remotes(const Value& value, Tunnel& tunnel);
+  // Why nobody can be reached at `remote`, or "".
+  std::string remote_error(const IpAddress& remote, const IpAddress& local) const;
   void read_group(const Fields& fields, Tunnel& tunnel);
   void check_tunnel_is_alone(std::string_view name, const Value& value, const Tunnel& tunnel);
+  void check_gre_keys(std::string_view name, const Value& value, const Tunnel& tunnel);
 
   void read_bridges(const Value& section);
   void read_bridge(std::string_view name, const Value& value, Bridge& bridge);
@@ -80,10 +86,13 @@ class Sections {
   Diagnostics& diagnostics_;
   bool workers_complete_ = true;  // no error in `workers`: one that is not among them is wrong
   std::unordered_map<std::string_view, Interface> interfaces_;
-  std::unordered_map<std::string_view, Owner> devices_;  // PCI address or vdev name -> ethernet
-  std::unordered_map<IpAddress, Owner> own_addresses_;
+  std::unordered_map<std::string_view, Owner> devices_;      // PCI address or vdev name -> ethernet
+  std::unordered_multimap<IpAddress, Owner> own_addresses_;  // several: a link-local one, on as many links
+  std::unordered_map<IpAddress, IpPrefix> network_ends_;     // network and broadcast addresses of connected networks
   bool own_addresses_complete_ = true;  // no error among the ethernets: a `local` not in the table is wrong
   std::map<TunnelKey, Owner> tunnel_keys_;
+  GreEnds nvgre_ends_;
+  GreEnds gretap_ends_;  // of the VSIDs that their keys are to NVGRE
   std::map<uint16_t, std::pair<TunnelMode, Owner>> udp_ports_;
 };
 

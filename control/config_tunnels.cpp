@@ -1,8 +1,13 @@
 // The tunnels section.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "control/address_text.h"
 #include "control/config_sections.h"
+#include "dataplane/wire/gre.h"
+#include "dataplane/wire/link_local.h"
 
 namespace causeway::config {
 namespace {
@@ -25,6 +30,11 @@ uint16_t default_port(TunnelMode mode) {
   return 0;
 }
 
+// RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3.
+bool is_loopback(const IpAddress& ip) {
+  return ip.is_v4() ? ip.bytes[12] == 127 : ip == IpAddress{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+}
+
 const char* mode_text(TunnelMode mode) {
   static constexpr const char* kTexts[] = {"geneve", "vxlan", "gretap", "nvgre"};
   return kTexts[static_cast<size_t>(mode)];
@@ -39,6 +49,7 @@ void Sections::read_tunnels(const Value& section) {
     const size_t errors = diagnostics_.count();
     read_tunnel(name, value, tunnel);
     if (diagnostics_.count() == errors) check_tunnel_is_alone(name, value, tunnel);
+    if (diagnostics_.count() == errors) check_gre_keys(name, value, tunnel);
     config_.tunnels.emplace(name, std::move(tunnel));
   });
 }
@@ -65,13 +76,10 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
     read_tunnel_port(name, fields, tunnel);
   }
   if (const auto local = fields.find("local")) {
-    const auto ip = local->address();
-    if (ip && own_addresses_complete_ && !own_addresses_.contains(*ip)) {
-      local->error(fmt::format("{} is no address of any ethernet", to_string(*ip)));
-    }
+    read_local(*local, tunnel);
     // Without a local address there is nothing to compare remotes with.
-    if (ip) tunnel.local = *ip;
-    if (const auto remote = fields.find("remote"); remote && ip) read_remotes(*remote, tunnel);
+    const auto remote = fields.find("remote");
+    if (remote && !tunnel.local.is_unspecified()) read_remotes(*remote, tunnel);
   }
   read_group(fields, tunnel);
   fields.number("ttl", tunnel.ttl, 1, 255);
@@ -202,6 +210,46 @@ void Sections::read_group(const Fields& fields, Tunnel& tunnel) {
   }
 }
 
+void Sections::read_local(const Value& value, Tunnel& tunnel) {
+  const auto ip = value.address();
+  if (!ip) return;
+  tunnel.local = *ip;
+  if (!own_addresses_complete_) return;
+  const auto [first, last] = own_addresses_.equal_range(*ip);
+  if (first == last) return value.error(fmt::format("{} is no address of any ethernet", to_string(*ip)));
+  if (const auto second = std::next(first); second != last) {
+    // Of an own address nothing says which link a packet came in by.
+    value.error(fmt::format("{} is an address of both {} and {}: a tunnel needs one that no other ethernet has",
+                            to_string(*ip), std::min(first->second.name, second->second.name),
+                            std::max(first->second.name, second->second.name)));
+  }
+}
+
+std::string Sections::remote_error(const IpAddress& remote, const IpAddress& local) const {
+  const std::string text = to_string(remote);
+  if (remote.is_unspecified()) return fmt::format("{} is no address of a host", text);
+  if (remote == local) return fmt::format("{} is the tunnel's own local address", text);
+  if (remote.is_v4() != local.is_v4()) {
+    return fmt::format("{} and local {} are of different IP versions", text, to_string(local));
+  }
+  if (is_loopback(remote)) return fmt::format("{} is a loopback address: no other host has it", text);
+  if (remote == IpAddress::v4(255, 255, 255, 255)) return fmt::format("{} is the broadcast address", text);
+  if (const auto end = network_ends_.find(remote); end != network_ends_.end()) {
+    const IpPrefix& network = end->second;
+    return fmt::format("{} is the {} address of {}, no host's", text,
+                       remote == network.address ? "network" : "broadcast", to_string(network));
+  }
+  const auto [first, last] = own_addresses_.equal_range(remote);
+  const auto own = own_addresses_.find(local);
+  const auto ours = std::find_if(first, last, [&](const auto& known) {
+    // On another link the same link-local address is another host's.
+    return !is_link_local(remote) || own == own_addresses_.end() || own->second.name == known.second.name;
+  });
+  if (ours == last) return "";
+  return fmt::format("{} is an address of {}, on line {}: a tunnel leads to another host", text, ours->second.name,
+                     ours->second.line);
+}
+
 void Sections::read_remotes(const Value& value, Tunnel& tunnel) {
   const auto read_one = [&](const Value& item) {
     const auto ip = item.address();
@@ -212,12 +260,7 @@ void Sections::read_remotes(const Value& value, Tunnel& tunnel) {
     if (ip->is_multicast() && IpPrefix{IpAddress::v4(224, 0, 0, 0), 24}.contains(*ip)) {
       return item.error(fmt::format("{} is reserved for protocols of the link (RFC 5771 section 4)", to_string(*ip)));
     }
-    if (ip->is_unspecified()) return item.error(fmt::format("{} is no address of a host", to_string(*ip)));
-    if (*ip == tunnel.local) return item.error(fmt::format("{} is the tunnel's own local address", to_string(*ip)));
-    if (ip->is_v4() != tunnel.local.is_v4()) {
-      return item.error(
-          fmt::format("{} and local {} are of different IP versions", to_string(*ip), to_string(tunnel.local)));
-    }
+    if (const std::string error = remote_error(*ip, tunnel.local); !error.empty()) return item.error(error);
     tunnel.remotes.push_back(*ip);
   };
   if (!value.is_list()) return read_one(value);
@@ -244,6 +287,38 @@ void Sections::check_tunnel_is_alone(std::string_view name, const Value& value, 
                                   to_string(remote), first->second.name, first->second.line));
     }
     return;
+  }
+}
+
+// The last 8 bits of a key are a flow's to NVGRE (RFC 7637 section 3.2) and part of the key to gretap: some flows of
+// the one tunnel would be taken for the other's frames.
+void Sections::check_gre_keys(std::string_view name, const Value& value, const Tunnel& tunnel) {
+  const bool nvgre = tunnel.mode == TunnelMode::nvgre;
+  if (!tunnel.id || !is_gre(tunnel.mode)) return;
+  const uint32_t vsid = nvgre ? *tunnel.id : nvgre_vsid(*tunnel.id);
+  const GreEnds& others = nvgre ? gretap_ends_ : nvgre_ends_;
+  GreEnds& ends = nvgre ? nvgre_ends_ : gretap_ends_;
+  const auto check = [&](const IpAddress& local, const IpAddress& remote) {
+    ends.try_emplace({vsid, local, remote}, Owner{name, value.key_place().line});
+    auto other = others.find({vsid, local, remote});
+    if (other == others.end()) other = others.find({vsid, local, IpAddress{}});
+    if (other == others.end() && remote == IpAddress{}) other = others.lower_bound({vsid, local, remote});
+    if (other == others.end() || std::get<0>(other->first) != vsid || std::get<1>(other->first) != local) return true;
+    const auto& [other_name, line] = other->second;
+    if (nvgre) {
+      value.key_error(
+          fmt::format("VSID {} has flows with key {}, which is tunnels.{}'s on line {}, between the same ends", vsid,
+                      config_.tunnels.at(std::string(other_name)).id.value_or(0), other_name, line));
+    } else {
+      value.key_error(
+          fmt::format("key {} is one of a flow of tunnels.{} on line {}, nvgre between the same ends (VSID {})",
+                      *tunnel.id, other_name, line, vsid));
+    }
+    return false;
+  };
+  for (const IpAddress& remote : tunnel.remotes) {
+    const bool group = remote.is_multicast();
+    if (!check(tunnel.local, group ? IpAddress{} : remote) || (group && !check(remote, IpAddress{}))) return;
   }
 }
 

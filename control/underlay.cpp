@@ -5,6 +5,8 @@
 #include <functional>
 #include <utility>
 
+#include "dataplane/wire/link_local.h"
+
 namespace causeway {
 
 const Underlay::Port* Underlay::find(PortIndex index) const {
@@ -33,7 +35,9 @@ std::vector<NextHop> Underlay::routes(const IpAddress& local, const IpAddress& r
     for (const IpPrefix& own : port.addresses) consider(index, own, remote, 0);
     for (const config::Route& route : port.routes) consider(index, route.to, route.via, route.metric);
   }
-  const auto is_locals = [&](const NextHop& hop) { return is_in_network_of(hop.port, local); };
+  const auto is_locals = [&](const NextHop& hop) {
+    return is_link_local(remote) ? owns(hop.port, local) : is_in_network_of(hop.port, local);
+  };
   if (std::ranges::any_of(hops, is_locals)) std::erase_if(hops, std::not_fn(is_locals));
   std::ranges::sort(hops);
   hops.erase(std::unique(hops.begin(), hops.end()), hops.end());
@@ -57,7 +61,9 @@ std::vector<NextHop> Underlay::group_route(const std::string& link, const IpAddr
 std::vector<IpAddress> Underlay::accepted(PortIndex accepting) const {
   std::vector<IpAddress> all;
   for (const auto& [index, port] : ports_) {
-    for (const IpPrefix& own : port.addresses) all.push_back(own.address);
+    for (const IpPrefix& own : port.addresses) {
+      if (index == accepting || !is_link_local(own.address)) all.push_back(own.address);
+    }
   }
   if (const auto groups = groups_.find(accepting); groups != groups_.end()) {
     all.insert(all.end(), groups->second.begin(), groups->second.end());

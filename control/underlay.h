@@ -39,14 +39,16 @@ class Underlay {
 
   // Longest prefix match, then lowest metric, over connected networks and static routes of ports whose link is up. All
   // that are left are of equal cost (ECMP), except where `local` is an address in a network of one of their ports: then
-  // packets leave by that one. (A VTEP that is to be reached by several underlays has a host address, /32 or /128.)
+  // packets leave by that one. (A VTEP that is to be reached by several underlays has a host address, /32 or /128.) A
+  // link-local remote is on the link of `local`.
   // Empty: no route. In a fixed order.
   std::vector<NextHop> routes(const IpAddress& local, const IpAddress& remote) const;
   // The port that packets to a group leave by: `link`, or the one that holds `local` if `link` is empty. One, or none.
   std::vector<NextHop> group_route(const std::string& link, const IpAddress& local, const IpAddress& group) const;
 
   bool owns(PortIndex port, const IpAddress& address) const;
-  // What packets may be addressed to that come in by `accepting`: any underlay's addresses, the port's groups.
+  // What packets may be addressed to that come in by `accepting`: any underlay's addresses, of link-local ones and
+  // groups the port's own.
   std::vector<IpAddress> accepted(PortIndex accepting) const;
   bool is_own(const IpAddress& address) const;
   // An address of `port` for talking to `peer`: one in the same network if there is one.

@@ -109,9 +109,11 @@ class TunnelFinder {
     last_key_ = key;
     const Adjacency* const marked = marked_tunnel(w_.tables, m, key);
     look_up(key, marked != nullptr ? marked->index : w_.tunnels->find(key));
-    // A GRE key is a VSID and some entropy to NVGRE.
-    if (last_reason_ == DropReason::unknown_vni && key.may_be_nvgre()) {
+    // A GRE key is a VSID and some entropy to NVGRE. A gretap tunnel between other ends may have the same key.
+    const DropReason as_gretap = last_reason_;
+    if (as_gretap != DropReason::none && as_gretap != DropReason::tunnel_unassigned && key.may_be_nvgre()) {
       look_up(key.as_nvgre(), w_.tunnels->find(key.as_nvgre()));
+      if (last_reason_ == DropReason::unknown_vni) last_reason_ = as_gretap;
     }
   }
 

@@ -311,3 +311,21 @@ bridges:
                                                                        {mac("02:00:00:00:02:02"), "c2", 22},
                                                                        {mac("02:00:00:00:02:03"), "a.200", 0}});
 }
+
+TEST_CASE("a next hop outside of every network, and link-local addresses on several links") {
+  const Config config = loaded(R"(version: 1
+ethernets:
+  up0:
+    addresses: [192.0.2.1/32, "fe80::1/64"]
+    routes: [{to: default, via: 203.0.113.1, on-link: true}, {to: "fd00::/16", via: "fe80::2"}]
+    neighbors: [{to: 203.0.113.1, macaddress: 02:00:00:00:00:09}]
+  up1: {addresses: ["fe80::1/64"], routes: [{to: "fd00::/16", via: "fe80::2"}]}
+vlans:
+  up1.5: {id: 5, link: up1, addresses: ["fe80::1/64"]}
+)");
+  const Ethernet& up0 = config.ethernets.at("up0");
+  CHECK(up0.routes[0] == Route{prefix("0.0.0.0/0"), ip("203.0.113.1"), 0, true});
+  CHECK(up0.neighbors.front().to == ip("203.0.113.1"));
+  CHECK(config.ethernets.at("up1").addresses.front() == prefix("fe80::1/64"));
+  CHECK(config.ethernets.at("up1.5").addresses.front() == up0.addresses.back());
+}
