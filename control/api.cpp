@@ -38,6 +38,12 @@ std::string make_directory(const std::filesystem::path& directory) {
   return {};
 }
 
+// 0: nothing is there.
+uint64_t inode_of(const std::string& path) {
+  struct stat status {};
+  return lstat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
 enum class Occupant { nobody, dead, alive, other };
 
 // Who answers at `address`. Asked without waiting: a daemon whose queue is full is alive.
@@ -69,8 +75,9 @@ ApiServer::~ApiServer() {
   if (listen_fd_ < 0) return;
   loop_.cancel(stall_timer_);
   loop_.remove_fd(listen_fd_);
+  // As long as it is open no other file gets its number.
+  if (inode_of(path_) == inode_) unlink(path_.c_str());
   close(listen_fd_);
-  unlink(path_.c_str());
 }
 
 std::string ApiServer::start() {
@@ -97,6 +104,10 @@ std::string ApiServer::bind_socket() {
   }
   std::copy(path_.begin(), path_.end(), address.sun_path);
 
+  const std::string other = "another causewayd is running as " + std::filesystem::path(path_).stem().string();
+  std::string holder;
+  const std::string error = lock_.take(path_, holder);
+  if (!error.empty()) return holder.empty() ? error : other + " (" + path_ + ", " + holder + ")";
   switch (occupant_of(address)) {
     case Occupant::nobody:
       break;
@@ -104,7 +115,7 @@ std::string ApiServer::bind_socket() {
       unlink(path_.c_str());
       break;
     case Occupant::alive:
-      return "another causewayd is running as " + std::filesystem::path(path_).stem().string() + " (" + path_ + ")";
+      return other + " (" + path_ + ")";
     case Occupant::other:
       return "control socket " + path_ + ": something else is there, not a socket";
   }
@@ -115,6 +126,7 @@ std::string ApiServer::bind_socket() {
       chmod(path_.c_str(), 0660) != 0 || listen(listen_fd_, SOMAXCONN) != 0) {
     return "control socket " + path_ + ": " + std::strerror(errno);
   }
+  inode_ = inode_of(path_);
   return {};
 }
 

@@ -32,6 +32,7 @@
 #include <vector>
 
 #include "control/event_loop.h"
+#include "control/socket_lock.h"
 
 namespace causeway {
 
@@ -60,7 +61,8 @@ class ApiServer {
   ApiServer& operator=(const ApiServer&) = delete;
 
   // Makes the directory and listens (mode 0660). A socket left by a dead daemon is replaced, a living
-  // one's is not. Returns an empty string, or one line that says why not.
+  // one's is not; nor does the end of one that somebody has replaced take the new one's away. Returns an empty string,
+  // or one line that says why not.
   std::string start();
   const std::string& path() const noexcept { return path_; }
 
@@ -93,7 +95,9 @@ class ApiServer {
   std::string path_;
   Handler handler_;
   Limits limits_;
+  SocketLock lock_;
   int listen_fd_ = -1;
+  uint64_t inode_ = 0;  // of the socket's file
   EventLoop::TimerId stall_timer_ = 0;
   std::map<int, Client> clients_;
 };

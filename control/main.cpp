@@ -26,6 +26,7 @@
 #include "control/log.h"
 #include "control/socket_path.h"
 #include "pmd/eal.h"
+#include "pmd/interface_lock.h"
 #include "pmd/rtnetlink.h"
 
 namespace causeway {
@@ -147,17 +148,18 @@ int serve(EventLoop& loop, Daemon*& running, const Options& options, const confi
   if (pool == nullptr) return fail("no memory for frame buffers: raise system.memory");
   const std::unique_ptr<rte_mempool, void (*)(rte_mempool*)> pool_owner(pool, free_mempool);
 
+  set_lock_owner(config.system.name);
   const LinkEvents events;  // before any interface is looked for, so that none comes unseen
   Gateway gateway(config.system, pool);
   Daemon daemon(gateway, config.system, options.file);
-  const auto errors = daemon.apply(options.file, text);
-  for (const std::string& line : errors) fmt::print(stderr, "{}\n", line);
-  if (!errors.empty()) return kBadInput;
-
+  // First of all: where a daemon of this name runs already, nothing is touched.
   const std::string path = options.socket.empty() ? default_socket_path(config.system.name) : options.socket;
   ApiServer api(loop, path, [&daemon](const nlohmann::json& request) { return daemon.handle(request); });
   const std::string error = api.start();
   if (!error.empty()) return fail(error);
+  const auto errors = daemon.apply(options.file, text);
+  for (const std::string& line : errors) fmt::print(stderr, "{}\n", line);
+  if (!errors.empty()) return kBadInput;
 
   gateway.start_is_over();
   gateway.start_workers();

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <deque>
 
+#include "pmd/interface_lock.h"
 #include "pmd/kernel_queue.h"
 #include "pmd/linux_interface.h"
 #include "pmd/port.h"
@@ -145,10 +146,11 @@ ssize_t write_socket(int fd, iovec* iov, int iov_count) noexcept {
 
 class PacketPort final : public Port {
  public:
-  PacketPort(const PortOptions& options, LinuxInterface interface, std::optional<TunnelTap> tunnel_tap,
-             const TxCapabilities& capabilities)
+  PacketPort(const PortOptions& options, LinuxInterface interface, InterfaceLock lock,
+             std::optional<TunnelTap> tunnel_tap, const TxCapabilities& capabilities)
       : name_(options.name),
         interface_(std::move(interface)),
+        lock_(std::move(lock)),
         tunnel_tap_(std::move(tunnel_tap)),
         capabilities_(capabilities) {}
 
@@ -230,6 +232,7 @@ class PacketPort final : public Port {
  private:
   std::string name_;
   LinuxInterface interface_;
+  InterfaceLock lock_;
   bool gone_ = false;
   std::optional<TunnelTap> tunnel_tap_;  // all that is sent goes through it
   TxCapabilities capabilities_;
@@ -245,6 +248,8 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, OpenError& er
   error = OpenError{};
   std::optional<LinuxInterface> interface = LinuxInterface::find(options.name, error);
   if (!interface) return nullptr;
+  std::optional<InterfaceLock> lock = InterfaceLock::take(interface->index(), error);
+  if (!lock) return nullptr;
   if (!options.mac.is_zero()) error = interface->set_mac(options.mac);
   if (error.empty() && options.mtu != 0) error = interface->set_mtu(options.mtu);
   if (error.empty()) error = interface->set_up();
@@ -261,7 +266,8 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, OpenError& er
   const KernelOffloads offloads = kernel_offloads(options.offloads, automatic, tap.has_value(), why_no_tunnels);
   error = offloads.error;
   if (!error.empty()) return nullptr;
-  auto port = std::make_unique<PacketPort>(options, std::move(*interface), std::move(tap), offloads.capabilities);
+  auto port = std::make_unique<PacketPort>(options, std::move(*interface), std::move(*lock), std::move(tap),
+                                           offloads.capabilities);
   error = OpenError{port->open_queues(options), OpenError::Kind::failed};
   if (!error.empty()) return nullptr;
   return port;

@@ -1,9 +1,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -319,6 +321,64 @@ TEST_CASE("the socket: its mode, a living daemon's, a dead one's, and none of th
 
   ApiServer long_path(loop, folder.path / std::string(200, 'x'), echo);
   CHECK(long_path.start().find("longer than 107 bytes") != std::string::npos);
+}
+
+TEST_CASE("the socket: the end of a daemon leaves the socket of a newer one alone") {
+  const Folder folder;
+  EventLoop loop;
+  auto stale = std::make_unique<ApiServer>(loop, folder.socket(), echo);
+  REQUIRE(stale->start() == "");
+  // Somebody who tidies up, a new mount over /run: a second one can start then.
+  std::filesystem::remove(folder.socket());
+  std::filesystem::remove(folder.socket() + ".lock");
+  ApiServer newer(loop, folder.socket(), echo);
+  REQUIRE(newer.start() == "");
+  stale.reset();
+  CHECK(std::filesystem::is_socket(folder.socket()));
+  CHECK(std::filesystem::exists(folder.socket() + ".lock"));
+  ApiServer third(loop, folder.socket(), echo);
+  CHECK(third.start() ==
+        "another causewayd is running as gw (" + folder.socket() + ", process " + std::to_string(getpid()) + ")");
+}
+
+TEST_CASE("the socket: of many that start at once over a dead one's, one wins") {
+  const Folder folder;
+  for (int round = 0; round < 20; ++round) {
+    std::vector<pid_t> starters;
+    int ready[2];
+    int winners[2];
+    REQUIRE(pipe(ready) == 0);
+    REQUIRE(pipe(winners) == 0);
+    for (int i = 0; i < 8; ++i) {
+      const pid_t pid = fork();
+      REQUIRE(pid >= 0);
+      if (pid != 0) {
+        starters.push_back(pid);
+        continue;
+      }
+      close(ready[1]);
+      close(winners[0]);
+      char byte = 0;
+      static_cast<void>(read(ready[0], &byte, 1));  // until the parent closes it
+      EventLoop loop;
+      auto* const server = new ApiServer(loop, folder.socket(), echo);  // not ended: as if killed
+      if (server->start().empty()) static_cast<void>(write(winners[1], "w", 1));
+      close(winners[1]);
+      pause();
+      _exit(0);
+    }
+    close(ready[0]);
+    close(winners[1]);
+    close(ready[1]);
+    size_t won = 0;
+    char byte = 0;
+    while (read(winners[0], &byte, 1) == 1) ++won;  // until all have closed it
+    close(winners[0]);
+    CHECK(won == 1);
+    for (const pid_t pid : starters) kill(pid, SIGKILL);
+    for (const pid_t pid : starters) waitpid(pid, nullptr, 0);
+    CHECK(std::filesystem::is_socket(folder.socket()));  // of a dead one, for the next round
+  }
 }
 
 TEST_CASE("the client: no daemon, an answer, a refusal", "[threads]") {

@@ -1,0 +1,27 @@
+// A lock file beside a control socket, held as long as its daemon lives (flock(2)): who has it may replace the socket.
+// Without it two daemons that start at once would each find the other's socket dead, or not there yet.
+#pragma once
+
+#include <string>
+
+#include "pmd/linux_interface.h"
+
+namespace causeway {
+
+class SocketLock {
+ public:
+  SocketLock() = default;
+  SocketLock(const SocketLock&) = delete;
+  SocketLock& operator=(const SocketLock&) = delete;
+  // The file goes, too, unless somebody has put another one there.
+  ~SocketLock();
+
+  // An empty string, or why not. `holder`: the process that has it, if that is why.
+  std::string take(const std::string& socket_path, std::string& holder);
+
+ private:
+  std::string path_;
+  FileDescriptor file_;
+};
+
+}  // namespace causeway
