@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "control/address_text.h"
+#include "control/host_addresses.h"
 #include "control/underlay.h"
 #include "control/yaml_tree.h"
 #include "dataplane/wire/link_local.h"
@@ -102,6 +103,13 @@ void warn_of_dead_bridges(const Config& config, std::vector<ConfigWarning>& warn
   }
 }
 
+void warn_of_host_addresses(const Config& config, std::vector<ConfigWarning>& warnings) {
+  for (const HostAddress& shared : shared_with_host(config)) {
+    const bool vlan = config.ethernets.at(shared.ethernet).vlan_device() != nullptr;
+    warnings.push_back({vlan ? "vlans" : "ethernets", shared.ethernet, "addresses", to_string(shared)});
+  }
+}
+
 }  // namespace
 
 std::vector<ConfigWarning> warnings_of(const Config& config) {
@@ -109,6 +117,7 @@ std::vector<ConfigWarning> warnings_of(const Config& config) {
   warn_of_idle_interfaces(config, warnings);
   warn_of_unreachable_remotes(config, warnings);
   warn_of_dead_bridges(config, warnings);
+  warn_of_host_addresses(config, warnings);
   return warnings;
 }
 

@@ -14,8 +14,12 @@ bool is_entry(MacVlan key) { return key != kFdbEmpty && key != kFdbDeleted && ke
 
 }  // namespace
 
-Fdb::Fdb(Tables& tables, Publisher& publisher, uint64_t seed)
-    : tables_(tables), publisher_(publisher), seed_(seed), table_(new FdbTable(kFirstSlots, seed)) {
+Fdb::Fdb(Tables& tables, Publisher& publisher, uint64_t seed, Hooks hooks)
+    : tables_(tables),
+      publisher_(publisher),
+      seed_(seed),
+      hooks_(std::move(hooks)),
+      table_(new FdbTable(kFirstSlots, seed)) {
   tables_.fdb.store(table_, std::memory_order_release);
 }
 
@@ -110,18 +114,20 @@ void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t n
   if (index != kNoSlot) {
     FdbSlot& slot = table_->slot(index);
     const AdjacencyIndex before = slot.exit.load(std::memory_order_relaxed);
-    if ((before & kFdbStatic) != 0 || before == exit || !count_move(before, exit)) return;
+    if ((before & kFdbStatic) != 0 || before == exit) return;
+    if (!count_move(before, exit)) return hooks_.refused(bridge, exit, limits_.at(exit)->max_macs);
     slot.exit.store(exit, std::memory_order_relaxed);
     slot.seen_s.store(now_s, std::memory_order_relaxed);
     tables_.changed();
     ++state->second.moves;
+    hooks_.moved(bridge, key, before, exit);
     return;
   }
   if (state->second.macs >= state->second.max_macs) {
     ++state->second.refused;
-    return;
+    return hooks_.refused(bridge, kNoAdjacency, state->second.max_macs);
   }
-  if (!count_at(exit, +1)) return;
+  if (!count_at(exit, +1)) return hooks_.refused(bridge, exit, limits_.at(exit)->max_macs);
   insert(bridge, key, exit, now_s);
 }
 

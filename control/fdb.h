@@ -32,7 +32,13 @@ class Fdb {
   // Ages are counted modulo 65,536 s, so nothing older can be told apart.
   static constexpr uint32_t kMaxAgeing_s = 60000;
 
-  Fdb(Tables& tables, Publisher& publisher, uint64_t seed);
+  // Told of what the log says. `end`: whose limit it is; kNoAdjacency: the bridge's.
+  struct Hooks {
+    std::function<void(BridgeIndex bridge, MacVlan key, AdjacencyIndex from, AdjacencyIndex to)> moved;
+    std::function<void(BridgeIndex bridge, AdjacencyIndex end, uint32_t max_macs)> refused;
+  };
+
+  Fdb(Tables& tables, Publisher& publisher, uint64_t seed, Hooks hooks);
   ~Fdb();
 
   void set_bridge(BridgeIndex bridge, uint32_t ageing_s, uint32_t max_macs);
@@ -78,6 +84,7 @@ class Fdb {
   Tables& tables_;
   Publisher& publisher_;
   uint64_t seed_;
+  Hooks hooks_;
   FdbTable* table_;          // the published one
   uint64_t generation_ = 0;  // of table_
   uint32_t used_ = 0;        // slots that are not empty

@@ -44,11 +44,13 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       workers_(make_workers(tables_, system, pool)),
       publisher_(tables_),
       adjacencies_(tables_, publisher_),
-      fdb_(tables_, publisher_, random_seed()),
+      fdb_(tables_, publisher_, random_seed(), fdb_hooks()),
       bridges_(tables_, publisher_, fdb_),
+      events_(adjacencies_, bridges_, underlay_),
       neighbors_(underlay_, neighbor_hooks()),
       memberships_(underlay_, membership_hooks()),
-      tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, memberships_, workers_.size(), random_seed()),
+      tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, memberships_, workers_.size(), random_seed(),
+               tunnel_hooks()),
       offload_sync_(ports_, tunnels_, [this](AdjacencyIndex index) { return received_from(index); }),
       elephants_(tables_, ports_, tunnels_, adjacencies_, fdb_),
       ports_(tables_, publisher_, adjacencies_, underlay_, workers_, pool, std::move(opener)) {
@@ -73,6 +75,27 @@ Neighbors::Hooks Gateway::neighbor_hooks() {
   hooks.resume = [this](const PuntedFrame& frame) { inject(frame); };
   hooks.drop = [this](rte_mbuf* frame, PortIndex, DropReason reason) { drop(frame, reason); };
   hooks.changed = [this](const NextHop& hop) { tunnels_.neighbor_changed(hop); };
+  hooks.noted = [this](const auto& hop, const auto& before, const auto& now) { events_.neighbor(hop, before, now); };
+  return hooks;
+}
+
+Fdb::Hooks Gateway::fdb_hooks() {
+  Fdb::Hooks hooks;
+  hooks.moved = [this](BridgeIndex bridge, MacVlan key, AdjacencyIndex from, AdjacencyIndex to) {
+    events_.moved(bridge, key, from, to);
+  };
+  hooks.refused = [this](BridgeIndex bridge, AdjacencyIndex end, uint32_t most) {
+    events_.macs_full(bridge, end, most);
+  };
+  return hooks;
+}
+
+Tunnels::Hooks Gateway::tunnel_hooks() {
+  Tunnels::Hooks hooks;
+  hooks.published = [this](AdjacencyIndex end, DropReason blocked) { events_.tunnel(end, blocked); };
+  hooks.vtep_learnt = [this](const auto& tunnel, const IpAddress& vtep) { events_.vtep_learnt(tunnel, vtep); };
+  hooks.vtep_gone = [this](const auto& tunnel, const IpAddress& vtep) { events_.vtep_gone(tunnel, vtep); };
+  hooks.vteps_full = [this](const auto& tunnel) { events_.vteps_full(tunnel, Tunnels::kMaxVteps); };
   return hooks;
 }
 
@@ -285,6 +308,12 @@ uint64_t Gateway::received_from(AdjacencyIndex adjacency) const {
   return packets;
 }
 
+uint64_t Gateway::dropped(DropReason reason) const {
+  uint64_t frames = 0;
+  for (const auto& worker : workers_) frames += worker->context().counters.drops[static_cast<size_t>(reason)].get();
+  return frames;
+}
+
 void Gateway::commit() {
   offload_sync_.changed();
   bridges_.commit();
@@ -322,12 +351,24 @@ void Gateway::receive_own(PortIndex port, rte_mbuf* frame) {
     inject({.frame = frame, .port = port});
     return;
   }
-  const auto report = read_path_mtu_report(frame, *tables_.udp_listeners.load(std::memory_order_relaxed));
-  if (memberships_.receive(port, frame) || (report && tunnels_.learn_path_mtu(*report))) {
+  const auto error = read_tunnel_error(frame, *tables_.udp_listeners.load(std::memory_order_relaxed));
+  if (memberships_.receive(port, frame) || (error && learn_error(*error))) {
     rte_pktmbuf_free(frame);
   } else {
     neighbors_.receive(port, frame);
   }
+}
+
+bool Gateway::learn_error(const TunnelError& error) {
+  if (error.kind == TunnelError::Kind::too_big) {
+    const auto report = path_mtu_report(error);
+    return report && tunnels_.learn_path_mtu(*report);
+  }
+  const AdjacencyIndex end = tunnels_.sender_of(error.tunnel);
+  if (end == kNoAdjacency) return false;
+  refusals_.learn(end, error, received_from(end), Refusals::Clock::now());
+  events_.refused(end, error);
+  return true;
 }
 
 void Gateway::receive(const PuntedFrame& punted) {
@@ -423,6 +464,9 @@ void Gateway::tick() {
   tunnels_.tick();
   memberships_.tick();
   forget_idle_vteps();
+  refusals_.expire([this](AdjacencyIndex end) { return received_from(end); }, Refusals::Clock::now());
+  events_.flood_limited(dropped(DropReason::flood_limit));
+  events_.tick();
   offload_sync_.step(OffloadSync::Clock::now());
   elephants_.step(Elephants::Clock::now(), now_s());
   look_at_ports(false);

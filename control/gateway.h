@@ -10,12 +10,14 @@
 #include "control/bridges.h"
 #include "control/config.h"
 #include "control/elephants.h"
+#include "control/event_log.h"
 #include "control/fdb.h"
 #include "control/memberships.h"
 #include "control/neighbors.h"
 #include "control/offload_sync.h"
 #include "control/ports.h"
 #include "control/publish.h"
+#include "control/refusals.h"
 #include "control/tunnels.h"
 #include "control/underlay.h"
 #include "dataplane/flow/tables.h"
@@ -76,6 +78,7 @@ class Gateway {
   const Elephants& elephants() const { return elephants_; }
   const Bridges& bridges() const { return bridges_; }
   const Tunnels& tunnels() const { return tunnels_; }
+  const Refusals& refusals() const { return refusals_; }
   const Neighbors& neighbors() const { return neighbors_; }
   const Memberships& memberships() const { return memberships_; }
   const Adjacencies& adjacencies() const { return adjacencies_; }
@@ -87,8 +90,10 @@ class Gateway {
   rte_mempool* pool() { return pool_; }
 
  private:
+  Fdb::Hooks fdb_hooks();
   Neighbors::Hooks neighbor_hooks();
   Memberships::Hooks membership_hooks();
+  Tunnels::Hooks tunnel_hooks();
   void look_at_ports(bool interfaces_changed);
   void follow(const Ports::Changes& changes);
   void learn_anew(const std::string& interface);
@@ -105,6 +110,9 @@ class Gateway {
   void clear_released();
   // A frame to this host from an underlay port.
   void receive_own(PortIndex port, rte_mbuf* frame);
+  // False: it isn't about a tunnel of ours, or no news.
+  bool learn_error(const TunnelError& error);
+  uint64_t dropped(DropReason reason) const;  // by the workers, so far
   void answer_too_big(const PuntedFrame& punted);
   void inject(const InjectedFrame& frame);
   uint64_t received_from(AdjacencyIndex adjacency) const;  // frames, so far
@@ -120,9 +128,11 @@ class Gateway {
   Fdb fdb_;
   Bridges bridges_;
   Underlay underlay_;
+  EventLog events_;
   Neighbors neighbors_;
   Memberships memberships_;
   Tunnels tunnels_;
+  Refusals refusals_;
   OffloadSync offload_sync_;
   Elephants elephants_;
   Ports ports_;

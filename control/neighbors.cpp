@@ -56,8 +56,7 @@ void Neighbors::unwatch(const NextHop& hop) {
 
 void Neighbors::set_static(const NextHop& hop, const MacAddress& mac) {
   Neighbor& neighbor = neighbors_[hop];
-  confirm(hop, neighbor, mac);
-  neighbor.state = State::permanent;
+  confirm(hop, neighbor, mac, State::permanent);
 }
 
 void Neighbors::remove_static(const NextHop& hop) {
@@ -115,13 +114,15 @@ void Neighbors::forget(const NextHop& hop, AdjacencyIndex adjacency) {
   });
 }
 
-void Neighbors::confirm(const NextHop& hop, Neighbor& neighbor, const MacAddress& mac) {
-  const bool changed = !neighbor.usable() || neighbor.mac != mac;
+void Neighbors::confirm(const NextHop& hop, Neighbor& neighbor, const MacAddress& mac, State state) {
+  const std::optional<MacAddress> before = neighbor.usable() ? std::optional(neighbor.mac) : std::nullopt;
+  const bool changed = before != mac;
   neighbor.mac = mac;
-  neighbor.state = State::reachable;
+  neighbor.state = state;
   neighbor.probes = 0;
   neighbor.confirmed = Clock::now();
   neighbor.next_probe = neighbor.confirmed + kFresh;
+  if (changed && state != State::permanent) hooks_.noted(hop, before, mac);
   if (changed) hooks_.changed(hop);
   for (const PuntedFrame& frame : std::exchange(neighbor.waiting, {})) hooks_.resume(frame);
 }
@@ -129,6 +130,7 @@ void Neighbors::confirm(const NextHop& hop, Neighbor& neighbor, const MacAddress
 void Neighbors::fail(const NextHop& hop, Neighbor& neighbor) {
   const bool was_usable = neighbor.usable();
   neighbor.state = State::failed;
+  hooks_.noted(hop, was_usable ? std::optional(neighbor.mac) : std::nullopt, std::nullopt);
   for (const PuntedFrame& frame : std::exchange(neighbor.waiting, {})) {
     hooks_.drop(frame.frame, frame.port, DropReason::neighbor_unresolved);
   }

@@ -39,6 +39,8 @@ class Neighbors {
     std::function<void(const PuntedFrame&)> resume;              // a frame whose next hop is known now
     std::function<void(rte_mbuf*, PortIndex, DropReason)> drop;  // counts and frees
     std::function<void(const NextHop&)> changed;                 // MAC known, changed or lost
+    // Before that, and when one never answered: what is known of it, before and now. Not of static ones.
+    std::function<void(const NextHop&, const std::optional<MacAddress>&, const std::optional<MacAddress>&)> noted;
   };
 
   Neighbors(const Underlay& underlay, Hooks hooks) : underlay_(underlay), hooks_(std::move(hooks)) {}
@@ -73,7 +75,7 @@ class Neighbors {
   using Clock = std::chrono::steady_clock;
 
   void probe(const NextHop& hop, Neighbor& neighbor);
-  void confirm(const NextHop& hop, Neighbor& neighbor, const MacAddress& mac);
+  void confirm(const NextHop& hop, Neighbor& neighbor, const MacAddress& mac, State state = State::reachable);
   void fail(const NextHop& hop, Neighbor& neighbor);
   void receive_arp(PortIndex port, rte_mbuf* frame);
   void receive_nd(PortIndex port, rte_mbuf* frame);

@@ -1,14 +1,12 @@
 // What routers of the underlay say of the way to a remote: too narrow for a tunnel's packet (RFC 1191, RFC 8201).
 #pragma once
 
-#include <rte_mbuf.h>
-
 #include <chrono>
 #include <map>
 #include <optional>
 #include <vector>
 
-#include "dataplane/flow/tables.h"
+#include "control/tunnel_error.h"
 
 namespace causeway {
 
@@ -17,9 +15,8 @@ struct PathMtuReport {
   uint16_t mtu = 0;  // what would have fitted; at least what every host must take: 576 (IPv4) or 1280 (IPv6)
 };
 
-// Nothing: no ICMP error of this kind, or one that is not about a packet of a tunnel that we could have sent: its
-// addresses, ports, tunnel header and a size that is more than what fits must all stand in the quote.
-std::optional<PathMtuReport> read_path_mtu_report(const rte_mbuf* frame, const UdpListeners& listeners);
+// Nothing: the error is of another kind, or the packet it quotes isn't larger than what it says would fit.
+std::optional<PathMtuReport> path_mtu_report(const TunnelError& error);
 
 // From one of our addresses to a remote.
 struct Path {

@@ -150,16 +150,38 @@ std::string_view state_text(DropReason blocked) {
   return blocked == DropReason::none ? "up" : kDropReasonText.at(static_cast<size_t>(blocked)).name;
 }
 
+// Frames leave, but somebody refuses them.
+std::string_view state_of(const Gateway& gateway, const Tunnels::Endpoint& endpoint) {
+  const DropReason blocked = gateway.tunnels().blocked(endpoint);
+  const bool refused = gateway.refusals().find(endpoint.adjacency, endpoint.remote) != nullptr;
+  return blocked == DropReason::none && refused ? "refused" : state_text(blocked);
+}
+
 // Bytes of IP packet inside: the largest frame without its Ethernet header.
 uint16_t mtu_of(const Gateway& gateway, const Tunnels::Endpoint& endpoint) {
   const uint16_t frame = gateway.adjacencies().get(endpoint.adjacency)->max_frame_bytes;
   return static_cast<uint16_t>(frame > 14 ? frame - 14 : 0);
 }
 
+// Who refuses what is sent, and how he puts it.
+json refusals_json(const Gateway& gateway, const Tunnels::Tunnel& tunnel) {
+  json list = json::array();
+  const auto add = [&](const Tunnels::Endpoint& endpoint) {
+    const auto* const refusal = gateway.refusals().find(endpoint.adjacency, endpoint.remote);
+    if (refusal == nullptr) return;
+    list.push_back({{"remote", to_string(endpoint.remote)},
+                    {"from", to_string(refusal->error.from)},
+                    {"reason", to_string(refusal->error.kind)}});
+  };
+  for (const Tunnels::Endpoint& endpoint : tunnel.endpoints) add(endpoint);
+  for (const auto& [remote, vtep] : tunnel.vteps) add(vtep);
+  return list;
+}
+
 json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels::Tunnel& tunnel) {
   Traffic traffic;
   json remotes = json::array();
-  DropReason blocked = DropReason::none;
+  std::string_view state = "up";
   uint16_t mtu = 0xffff;
   std::optional<uint16_t> path_mtu;  // what routers said, of the narrowest path
   for (const Tunnels::Endpoint& endpoint : tunnel.endpoints) {
@@ -169,8 +191,7 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
     for (const auto& worker : gateway.workers()) traffic.add(worker->context().counters.tunnels[endpoint.adjacency]);
     traffic.add(gateway.elephants().of_tunnel(endpoint.adjacency));
     remotes.push_back(to_string(endpoint.remote));
-    const DropReason reason = gateway.tunnels().blocked(endpoint);
-    if (reason != DropReason::none) blocked = reason;
+    if (const auto worse = state_of(gateway, endpoint); worse != "up") state = worse;
     mtu = std::min(mtu, mtu_of(gateway, endpoint));
   }
   json next_hops = json::array();
@@ -185,9 +206,8 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
   json vteps = json::array();
   for (const auto& [remote, vtep] : tunnel.vteps) {
     for (const auto& worker : gateway.workers()) traffic.add(worker->context().counters.tunnels[vtep.adjacency]);
-    vteps.push_back({{"remote", to_string(remote)},
-                     {"state", state_text(gateway.tunnels().blocked(vtep))},
-                     {"mtu", mtu_of(gateway, vtep)}});
+    vteps.push_back(
+        {{"remote", to_string(remote)}, {"state", state_of(gateway, vtep)}, {"mtu", mtu_of(gateway, vtep)}});
   }
   const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(name);
   const auto [max_macs, macs_refused] = limit_json(gateway, tunnel.endpoints.front().adjacency);
@@ -200,7 +220,8 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
           {"port", tunnel.settings.port},
           {"sequence", tunnel.settings.sequence},
           {"bridge", bridge != nullptr ? json(gateway.bridges().name_of(bridge->index)) : json()},
-          {"state", state_text(blocked)},
+          {"state", state},
+          {"refusals", refusals_json(gateway, tunnel)},
           {"next_hops", next_hops},
           {"vteps", vteps},
           {"mtu", mtu},

@@ -16,7 +16,7 @@ constexpr uint32_t kFirstSlots = 1024;
 }  // namespace
 
 Tunnels::Tunnels(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, const Underlay& underlay,
-                 Neighbors& neighbors, Memberships& memberships, size_t workers, uint64_t seed)
+                 Neighbors& neighbors, Memberships& memberships, size_t workers, uint64_t seed, Hooks hooks)
     : tables_(tables),
       publisher_(publisher),
       adjacencies_(adjacencies),
@@ -25,7 +25,8 @@ Tunnels::Tunnels(Tables& tables, Publisher& publisher, Adjacencies& adjacencies,
       memberships_(memberships),
       workers_(workers),
       seed_(seed),
-      table_(new TunnelTable(kFirstSlots, seed)) {
+      table_(new TunnelTable(kFirstSlots, seed)),
+      hooks_(std::move(hooks)) {
   tables_.tunnels.store(table_, std::memory_order_release);
   publisher_.publish<UdpListeners>(tables_.udp_listeners, std::make_unique<UdpListeners>());
   publisher_.publish<GroupTunnels>(tables_.group_tunnels, std::make_unique<GroupTunnels>());
@@ -114,11 +115,32 @@ std::string Tunnels::add(const std::string& name, const config::Tunnel& settings
   return {};
 }
 
+// What frames to `remote` carry, if that is another key than what frames from it do.
+std::optional<TunnelKey> Tunnels::other_key_sent(const config::Tunnel& settings, const IpAddress& remote) {
+  if (!settings.sent_id) return {};
+  TunnelKey key = key_of(settings, remote);
+  key.id = *settings.sent_id;
+  return key;
+}
+
+AdjacencyIndex Tunnels::sender_of(const TunnelKey& sent) const {
+  const auto find = [&](const TunnelKey& key) {
+    if (const auto other = senders_.find(sent_key(key)); other != senders_.end()) return other->second;
+    const AdjacencyIndex found = table_->find(key);
+    const auto owner = tunnel_of_.find(found);
+    return owner != tunnel_of_.end() && !tunnels_.at(owner->second).settings.sent_id ? found : kNoAdjacency;
+  };
+  const AdjacencyIndex found = find(sent);
+  return found == kNoAdjacency && sent.may_be_nvgre() ? find(sent.as_nvgre()) : found;
+}
+
 // The rest of an endpoint that has an index and a remote.
 void Tunnels::set_up(const Tunnel& tunnel, Endpoint& endpoint) {
   route(tunnel.settings, endpoint);
   publish(tunnel, endpoint);
   for (const TunnelKey& key : keys_of(tunnel.settings, endpoint.remote)) insert_key(key, endpoint.adjacency);
+  if (const auto sent = other_key_sent(tunnel.settings, endpoint.remote))
+    senders_[sent_key(*sent)] = endpoint.adjacency;
   if (endpoint.remote.is_multicast()) {
     groups_[endpoint.adjacency] = tunnel.settings.allow_from;
     groups_changed_ = true;
@@ -135,6 +157,7 @@ void Tunnels::set_up(const Tunnel& tunnel, Endpoint& endpoint) {
 // Nothing more is received for an endpoint.
 void Tunnels::erase_keys(const config::Tunnel& settings, const Endpoint& endpoint) {
   for (const TunnelKey& key : keys_of(settings, endpoint.remote)) erase_key(key);
+  if (const auto sent = other_key_sent(settings, endpoint.remote)) senders_.erase(sent_key(*sent));
   if (groups_.erase(endpoint.adjacency) != 0) groups_changed_ = true;
   if (known_options_.erase(endpoint.adjacency) != 0) options_changed_ = true;
 }
@@ -289,7 +312,9 @@ void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
   const int room = mtu + kEthernetBytes - adjacency->outer_bytes;
   adjacency->max_frame_bytes = static_cast<uint16_t>(std::max(room, 0));
   adjacency->mss = mss_limit(tunnel.settings.mss_clamp, static_cast<uint32_t>(std::max(room - kEthernetBytes, 0)));
+  const DropReason reason = adjacency->blocked;
   adjacencies_.publish(std::move(adjacency));
+  hooks_.published(endpoint.adjacency, reason);
 }
 
 void Tunnels::reroute() {
@@ -320,9 +345,7 @@ bool Tunnels::learn_path_mtu(const PathMtuReport& report) {
   for (const NextHop& hop : underlay_.routes(path.local, path.remote)) {
     known = std::max(known, underlay_.find(hop.port)->mtu);
   }
-  const bool ours = table_->find(report.tunnel) != kNoAdjacency ||
-                    (report.tunnel.may_be_nvgre() && table_->find(report.tunnel.as_nvgre()) != kNoAdjacency);
-  if (!ours || report.mtu >= known) return false;
+  if (sender_of(report.tunnel) == kNoAdjacency || report.mtu >= known) return false;
   if (path_mtus_.learn(path, report.mtu, PathMtus::Clock::now())) republish(path);
   return true;
 }
@@ -359,9 +382,13 @@ DropReason Tunnels::learn_vtep(AdjacencyIndex group, const IpAddress& remote, ui
     return DropReason::unknown_remote;
   }
   if (tunnel.vteps.contains(remote)) return DropReason::none;
-  if (tunnel.vteps.size() == kMaxVteps) return DropReason::vtep_limit;
-  const AdjacencyIndex index = adjacencies_.allocate({owner->second, remote});
-  if (index == kNoAdjacency) return DropReason::vtep_limit;
+  const bool full = tunnel.vteps.size() == kMaxVteps;
+  const AdjacencyIndex index = full ? kNoAdjacency : adjacencies_.allocate({owner->second, remote});
+  if (index == kNoAdjacency) {
+    hooks_.vteps_full(owner->second);
+    return DropReason::vtep_limit;
+  }
+  hooks_.vtep_learnt(owner->second, remote);
   tunnel_of_[index] = owner->second;
   Endpoint& vtep = tunnel.vteps[remote];
   vtep.adjacency = index;
@@ -389,6 +416,7 @@ void Tunnels::forget_idle_vteps(const std::function<uint64_t(AdjacencyIndex)>& p
         ++item;
         continue;
       }
+      hooks_.vtep_gone(name, vtep.remote);
       release(tunnel.settings, vtep);
       item = tunnel.vteps.erase(item);
     }

@@ -41,9 +41,16 @@ class Tunnels {
   };
   // Of a multicast tunnel.
   static constexpr size_t kMaxVteps = 4096;
+  // Told of what the log says.
+  struct Hooks {
+    std::function<void(AdjacencyIndex end, DropReason blocked)> published;
+    std::function<void(const std::string& tunnel, const IpAddress& vtep)> vtep_learnt;
+    std::function<void(const std::string& tunnel, const IpAddress& vtep)> vtep_gone;
+    std::function<void(const std::string& tunnel)> vteps_full;
+  };
 
   Tunnels(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, const Underlay& underlay,
-          Neighbors& neighbors, Memberships& memberships, size_t workers, uint64_t seed);
+          Neighbors& neighbors, Memberships& memberships, size_t workers, uint64_t seed, Hooks hooks);
   ~Tunnels();
 
   // An empty string, or why not.
@@ -66,6 +73,8 @@ class Tunnels {
   void reroute();
   // A neighbor's MAC became known, changed or was lost.
   void neighbor_changed(const NextHop& hop);
+  // The end that sends packets with this key; kNoAdjacency: none of ours.
+  AdjacencyIndex sender_of(const TunnelKey& sent) const;
   // A router says that packets of a tunnel are too big; false: no tunnel of ours sends such packets.
   bool learn_path_mtu(const PathMtuReport& report);
   const PathMtus& path_mtus() const { return path_mtus_; }
@@ -84,6 +93,10 @@ class Tunnels {
 
  private:
   static std::vector<TunnelKey> keys_of(const config::Tunnel& settings, const IpAddress& remote);
+  static std::optional<TunnelKey> other_key_sent(const config::Tunnel& settings, const IpAddress& remote);
+  // What tells packets apart that are sent.
+  using SentKey = std::tuple<AdjacencyKind, uint16_t, uint32_t, IpAddress, IpAddress>;
+  static SentKey sent_key(const TunnelKey& key) { return {key.kind, key.udp_port, key.id, key.local, key.remote}; }
   std::vector<NextHop> routes_of(const config::Tunnel& settings, const IpAddress& remote) const;
   const Endpoint* endpoint_of(AdjacencyIndex index) const;
   std::string add_endpoint(const std::string& name, Tunnel& tunnel, const IpAddress& remote);
@@ -116,6 +129,8 @@ class Tunnels {
   std::map<AdjacencyIndex, std::string> tunnel_of_;
   std::map<NextHop, std::set<AdjacencyIndex>> users_;
   PathMtus path_mtus_;
+  Hooks hooks_;
+  std::map<SentKey, AdjacencyIndex> senders_;  // of tunnels that send another key than they receive
   // Kind, keyless, UDP port, VNI -> endpoints.
   std::map<std::tuple<AdjacencyKind, uint8_t, uint16_t, uint32_t>, unsigned> ids_;
   std::map<std::pair<uint16_t, AdjacencyKind>, unsigned> listeners_;

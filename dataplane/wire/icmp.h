@@ -13,10 +13,17 @@ namespace causeway {
 inline constexpr uint8_t kIcmpEchoReply = 0;
 inline constexpr uint8_t kIcmpUnreachable = 3;
 inline constexpr uint8_t kIcmpEchoRequest = 8;
-inline constexpr uint8_t kIcmpCodeFragmentationNeeded = 4;  // of kIcmpUnreachable (RFC 1191 section 4)
+inline constexpr uint8_t kIcmpTimeExceeded = 11;
+inline constexpr uint8_t kIcmpCodeProtocolUnreachable = 2;  // of kIcmpUnreachable
+inline constexpr uint8_t kIcmpCodePortUnreachable = 3;
+inline constexpr uint8_t kIcmpCodeFragmentationNeeded = 4;  // RFC 1191 section 4
 
 inline constexpr uint8_t kIcmpv6Unreachable = 1;
 inline constexpr uint8_t kIcmpv6PacketTooBig = 2;
+inline constexpr uint8_t kIcmpv6TimeExceeded = 3;
+inline constexpr uint8_t kIcmpv6ParameterProblem = 4;
+inline constexpr uint8_t kIcmpv6CodePortUnreachable = 4;    // of kIcmpv6Unreachable
+inline constexpr uint8_t kIcmpv6CodeUnknownNextHeader = 1;  // of kIcmpv6ParameterProblem
 inline constexpr uint8_t kIcmpv6EchoRequest = 128;
 inline constexpr uint8_t kIcmpv6EchoReply = 129;
 inline constexpr uint8_t kIcmpv6RouterSolicitation = 133;

@@ -1,5 +1,6 @@
-"""Two daemons that want the same: an interface, a name. The second is told whose it is; what a dead one held is free."""
+"""Two daemons that want the same: an interface, a name. The second is told whose it is, and has it when the first is gone."""
 
+import json
 import os
 import signal
 
@@ -8,36 +9,40 @@ from tests.support.overlay import gateway, two_hosts
 from tests.support.process import wait_until
 
 
-def named(name, ports=None):
-    return gateway(1, "geneve", ports=ports, system={"name": name})
-
-
-def start(host, config, socket, wrapper=()):
-    """Runs a daemon that is not to live: what it said, and its status."""
-    file = write_yaml(config, host.lab.path("second.yaml"))
-    return host.run([*wrapper, program("causewayd"), "-c", file, "--socket", socket], check=False, timeout=20)
+def named(name):
+    return gateway(1, "geneve", system={"name": name})
 
 
 def test_an_interface_has_one_daemon(lab):
     h1, h2, _, _ = two_hosts(lab)
     first = h1.causeway(named("gw1"))
-    # In mount namespaces of their own (ip netns exec makes one), with sockets and names of their own.
-    for ports in ({}, {"c1": {}}):
-        second = start(h1, named("gw2", ports), lab.path("second.sock"))
-        assert second.returncode != 0
-        assert f"in use by gw1 (pid {first.pid})" in second.stderr
-        assert "double every frame" in second.stderr
-    assert first.row("ports", "up0")["state"] == "up"
-    # The same interface is opened anew, whatever its name; an interface of the same number elsewhere is another one.
+    # In a mount namespace of its own (ip netns exec makes one), with another socket and name: it waits for its turn.
+    socket = lab.path("second.sock")
+    file = write_yaml(named("gw2"), lab.path("second.yaml"))
+    second = h1.spawn([program("causewayd"), "-c", file, "--socket", socket], title="second")
+
+    def states():
+        shown = h1.run([program("causewayctl"), "--socket", socket, "--json", "show", "ports"], check=False, quiet=True)
+        return {row["name"]: row["state"] for row in json.loads(shown.stdout)} if shown.returncode == 0 else {}
+
+    wait_until(lambda: states() == {"c1": "missing", "up0": "missing"}, 10, "the second has no port")
+    for name in ("c1", "up0"):
+        assert f"{name}: missing: in use by gw1 (pid {first.pid}): two gateways on one interface double every frame" in second.output()
+    assert {row["state"] for row in first.ctl("show", "ports")} == {"up"}
+    # The first opens it anew when it likes; an interface of the same number elsewhere is another one.
     reopened = named("gw1")
     reopened["ethernets"]["c1"] = {"packet": {"rx-queues": 2}}
     first.apply(reopened)
+    assert {row["state"] for row in first.ctl("show", "ports")} == {"up"}
     h2.causeway(gateway(2, "geneve")).stop()
     # However it ends.
     first.process.child.send_signal(signal.SIGKILL)
     first.process.wait(check=False)
-    h1.causeway(named("gw2")).stop()
-    h1.causeway(named("gw3")).stop()
+    wait_until(lambda: states() == {"c1": "up", "up0": "up"}, 10, "the second has taken over")
+    # To one that runs it is an error.
+    third = h1.causeway({"version": 1, "system": {"name": "gw3", "hugepages": "off"}})
+    refused = third.apply(named("gw3"), check=False)
+    assert refused.returncode != 0 and f"in use by gw2 (pid {second.pid})" in refused.stdout + refused.stderr
 
 
 def test_of_daemons_that_start_at_once_one_wins(lab):

@@ -1,6 +1,7 @@
 #include "tests/pipeline/bed.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <stdexcept>
 
@@ -10,6 +11,9 @@
 namespace causeway::test {
 
 namespace {
+
+// Only who looks for lines (tests/support/log_lines.h) makes a log that has some.
+[[maybe_unused]] const bool kSilent = (spdlog::set_level(spdlog::level::off), true);
 
 constexpr const char* kEveryTunnel = R"(
 version: 1

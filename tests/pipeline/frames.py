@@ -16,6 +16,7 @@ from interfaces_frames import write_interfaces
 from mtu_frames import write_mtu
 from offload_frames import write_offload
 from overlay_frames import Output
+from refused_frames import write_refused
 from routes_frames import write_routes
 from vlan_frames import write_vlan
 
@@ -37,6 +38,7 @@ def main():
         write_bindings(out)
         write_elephants(out)
         write_interfaces(out)
+        write_refused(out)
 
 
 if __name__ == "__main__":

@@ -183,7 +183,7 @@ def write_path_mtus(out):
         "fits": router_says(geneve, 1470),
         "port-is-narrower": router_says(encapsulated("geneve", 50, raw(ether() / packet(4, 1700)), incoming=False), 1600),
         "checksum": right[:-1] + bytes([right[-1] ^ 1]),
-        "code": router_says(geneve, 1400, code=3),
+        "code": router_says(geneve, 1400, code=14),
         "v6-1279": router_says(geneve6, 1279, family=6),
         "v6-vni": router_says(encapsulated("geneve", 50, inner, family=6, incoming=False), 1400, family=6),
         "v6-quote": router_says(geneve6, 1400, quoted=55, family=6),

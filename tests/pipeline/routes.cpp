@@ -162,4 +162,48 @@ TEST_CASE("routes: a next hop that does not answer gets no flows") {
   CHECK(bed.counts().all_drops() == 0);
 }
 
+TEST_CASE("routes: a next hop in no network, on-link, is resolved on its port") {
+  Bed bed(topology("192.0.2.1", "{to: default, via: 203.0.113.1, on-link: true}", "", ""));
+  bed.run();
+  CHECK(bed.take_bytes("up0") == std::vector<Bytes>{pipeline_frames()["routes.on-link.who-is"]});
+  bed.send("up0", pipeline_frames()["routes.on-link.is-at"]);
+  CHECK(show(bed.gateway(), "tunnels")[0]["state"] == "up");
+  CHECK(ways_of_flows(bed).size() == 1);
+  // As long as its link is up, and no longer than the file says so.
+  CHECK(bed.apply(topology("192.0.2.1", "", "", "")).empty());
+  CHECK(show(bed.gateway(), "tunnels")[0]["state"] == "no_route");
+}
+
+TEST_CASE("routes: the same link-local addresses on two links are two links' own") {
+  Bed bed(R"(
+version: 1
+ethernets:
+  up0:
+    macaddress: 02:00:00:00:00:01
+    addresses: ["fe80::1/64", "fd00::1/128"]
+    routes: [{to: "fd05::/16", via: "fe80::2"}]
+    neighbors: [{to: "fe80::2", macaddress: 02:00:00:00:01:09}]
+  up1:
+    macaddress: 02:00:00:00:00:02
+    addresses: ["fe80::1/64", "fe80::7/64"]
+    routes: [{to: "fd05::/16", via: "fe80::2"}]
+    neighbors: [{to: "fe80::2", macaddress: 02:00:00:00:02:09}]
+tunnels:
+  gn0: {mode: geneve, id: 50, local: "fd00::1", remote: "fd05::5"}
+  gn1: {mode: geneve, id: 50, local: "fe80::7", remote: "fe80::2"}
+bridges:
+  br0: {interfaces: [gn0, gn1]}
+)");
+  const auto tunnels = show(bed.gateway(), "tunnels");
+  CHECK(tunnels[0]["next_hops"].size() == 2);
+  REQUIRE(tunnels[1]["next_hops"].size() == 1);  // a link-local remote is on the link of `local`
+  CHECK(tunnels[1]["next_hops"][0]["port"] == "up1");
+  bed.nothing_sent();
+  for (const std::string port : {"up0", "up1"}) {
+    bed.send(port, pipeline_frames()["routes.links." + port + ".asks"]);
+    CHECK(bed.take_bytes(port) == std::vector<Bytes>{pipeline_frames()["routes.links." + port + ".answer"]});
+    CHECK(bed.nothing_sent());
+  }
+}
+
 }  // namespace causeway::test

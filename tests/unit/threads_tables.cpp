@@ -134,7 +134,7 @@ TEST_CASE("the FDB under churn: what stays is always found, and what is found is
     publisher.publish<Adjacency>(tables.adjacencies[index], port_adjacency(index, kBridge));
   }
   {
-    Fdb fdb(tables, publisher, 42);
+    Fdb fdb(tables, publisher, 42, {[](auto...) {}, [](auto...) {}});
     fdb.set_bridge(kBridge, 300, 1 << 20);
     for (uint64_t n = 0; n < kStay; ++n) fdb.learn(kBridge, mac_number(n), 1 + n % 4, 0);
     Readers readers(tables.quiescence, [&](uint64_t turn) {
