@@ -243,12 +243,12 @@ TEST_CASE("apply: ports swap their devices, or hand them on") {
         gn("g1", 1), "br0: {interfaces: [p1, p2, g1]}");
   };
   Bed bed(file("012"));
-  bed.run();
-  json before = state_of(bed);
   const auto carries = [&] {
     bed.send("p1", pipeline_frames()["eth.1-all"]);
     return bed.take("p2").size() == 1 && bed.take("up0").size() == 1;
   };
+  CHECK(carries());
+  const json before = state_of(bed);
   for (const char* const devices : {"102", "012", "120", "201", "345", "453", "012"}) {
     CAPTURE(devices);
     const auto errors = bed.apply(file(devices));

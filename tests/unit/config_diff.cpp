@@ -61,7 +61,6 @@ std::string with(std::string_view piece, std::string_view replacement) {
 TEST_CASE("what is the same yields nothing") {
   CHECK(diff(kGateway, kGateway).empty());
   CHECK(diff(kGateway, with("[veth1, gnv0]", "[gnv0, veth1]")).empty());
-  CHECK(diff(kGateway, with("172.31.0.3, 172.31.0.4", "172.31.0.4, 172.31.0.3")).empty());
   CHECK(diff(kNothing, kNothing).empty());
 }
 

@@ -92,6 +92,7 @@ tunnels:
 )");
   Config expected;
   expected.system = {.name = "gw1",
+                     .named = true,
                      .worker_cores = {3, 1},
                      .workers = 2,
                      .control_core = 0,
