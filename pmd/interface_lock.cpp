@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <fstream>
 
+#include "pmd/system_error.h"
+
 namespace causeway {
 namespace {
 
