@@ -64,6 +64,7 @@ namespace causeway {
   X(control_ignored, "ARP, ND or ICMP that asks nothing of us")                                             \
   /* transmit */                                                                                            \
   X(segment_failed, "super-packet whose headers could not be cut")                                          \
+  X(tx_refused, "the kernel refused to send it: longer than its MTU, or the interface is down")             \
   X(tx_full, "transmit queue full")                                                                         \
   X(shutdown, "still queued when the daemon stopped")
 

@@ -5,153 +5,19 @@
 #include <cstring>
 
 #include "dataplane/wire/checksum.h"
-#include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/gre.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/ipv6.h"
 #include "dataplane/wire/tcp.h"
 #include "dataplane/wire/udp.h"
-#include "dataplane/wire/vlan.h"
 
 namespace causeway {
 
 namespace {
 
-constexpr uint8_t kTcpChecksumOffset = offsetof(TcpHeader, checksum);
 constexpr uint8_t kUdpChecksumOffset = offsetof(UdpHeader, checksum);
 
 uint16_t negated(uint32_t sum) noexcept { return static_cast<uint16_t>(~fold(sum)); }
-
-// A frame's headers, copied or in place, read within their bounds.
-struct Headers {
-  const uint8_t* bytes;
-  uint32_t count;
-
-  template <class Header>
-  const Header* at(uint32_t offset) const noexcept {
-    static_assert(alignof(Header) == 1);
-    return offset + sizeof(Header) <= count ? reinterpret_cast<const Header*>(bytes + offset) : nullptr;
-  }
-};
-
-struct NetworkHeader {
-  uint32_t l3 = 0;
-  uint32_t l4 = 0;  // 0: not IP, or cut off
-  uint8_t protocol = 0;
-  bool is_v4 = false;
-};
-
-// Over hop-by-hop, routing and destination options (RFC 8200 section 4.1) to the L4 header.
-void skip_extension_headers(Headers headers, NetworkHeader& ip) noexcept {
-  struct Extension {
-    uint8_t next_header;
-    uint8_t length_units;  // of 8 bytes behind the first 8
-  };
-  while (ip.protocol == kIpv6HopByHop || ip.protocol == kIpv6Routing || ip.protocol == kIpv6DestinationOptions) {
-    const auto* extension = headers.at<Extension>(ip.l4);
-    if (extension == nullptr) {
-      ip.l4 = 0;
-      return;
-    }
-    ip.protocol = extension->next_header;
-    ip.l4 += 8U + extension->length_units * 8U;
-  }
-}
-
-// The IP header behind the Ethernet header at `offset`, VLAN tags skipped.
-NetworkHeader find_ip(Headers headers, uint32_t offset) noexcept {
-  const auto* ethernet = headers.at<EthernetHeader>(offset);
-  if (ethernet == nullptr) return {};
-  NetworkHeader found;
-  found.l3 = offset + sizeof(EthernetHeader);
-  uint16_t ethertype = ethernet->ethertype.get();
-  while (is_vlan_ethertype(ethertype)) {
-    const auto* vlan = headers.at<VlanHeader>(found.l3);
-    if (vlan == nullptr) return {};
-    ethertype = vlan->ethertype.get();
-    found.l3 += sizeof(VlanHeader);
-  }
-  if (ethertype == kEtherTypeIpv4) {
-    const auto* ip = headers.at<Ipv4Header>(found.l3);
-    if (ip == nullptr || ip->version() != 4 || ip->header_bytes() < sizeof(Ipv4Header) || ip->is_fragment()) return {};
-    found.is_v4 = true;
-    found.protocol = ip->protocol;
-    found.l4 = found.l3 + ip->header_bytes();
-  } else if (ethertype == kEtherTypeIpv6) {
-    const auto* ip = headers.at<Ipv6Header>(found.l3);
-    if (ip == nullptr || ip->version() != 6) return {};
-    found.protocol = ip->next_header;
-    found.l4 = found.l3 + static_cast<uint32_t>(sizeof(Ipv6Header));
-    skip_extension_headers(headers, found);
-  }
-  return found;
-}
-
-// The tunnel whose outer Ethernet header is at `offset`.
-bool find_tunnel(Headers headers, uint32_t offset, SegmentLayout& layout) noexcept {
-  const NetworkHeader ip = find_ip(headers, offset);
-  if (ip.l4 == 0) return false;
-  TunnelLayout& tunnel = layout.tunnels[layout.tunnel_count++];
-  tunnel = {static_cast<uint16_t>(ip.l3), static_cast<uint16_t>(ip.l4), ip.is_v4, ip.protocol == kIpProtocolUdp};
-  if (tunnel.is_udp) return headers.at<UdpHeader>(ip.l4) != nullptr;
-  const auto* gre = ip.protocol == kIpProtocolGre ? headers.at<GreHeader>(ip.l4) : nullptr;
-  return gre != nullptr && ip.l4 + gre->header_bytes() <= headers.count;
-}
-
-bool find_outer(Headers headers, const Intent& intent, SegmentLayout& layout) noexcept {
-  if (intent.tunnel_bytes == 0) return true;
-  headers.count = std::min<uint32_t>(headers.count, intent.tunnel_bytes);
-  return find_tunnel(headers, 0, layout);
-}
-
-// The IP header in front of csum_start in a tunnel of the sender's own. Whatever that tunnel's format: the header
-// has no options, and its length, which find_inner checks, must come out.
-NetworkHeader find_ip_backwards(Headers headers, const Intent& intent) noexcept {
-  NetworkHeader ip;
-  ip.is_v4 = intent.gso_type == GsoType::tcp4 || intent.gso_type == GsoType::udp4;
-  const uint32_t bytes = ip.is_v4 ? sizeof(Ipv4Header) : sizeof(Ipv6Header);
-  if (intent.csum_start < intent.tunnel_bytes + sizeof(EthernetHeader) + bytes) return {};
-  ip.l3 = intent.csum_start - bytes;
-  const auto* v4 = headers.at<Ipv4Header>(ip.l3);
-  const auto* v6 = headers.at<Ipv6Header>(ip.l3);
-  if (ip.is_v4 ? v4 == nullptr || v4->version() != 4 || v4->header_bytes() != bytes || v4->is_fragment()
-               : v6 == nullptr || v6->version() != 6) {
-    return {};
-  }
-  ip.protocol = ip.is_v4 ? v4->protocol : v6->next_header;
-  ip.l4 = intent.csum_start;
-  return ip;
-}
-
-// The super-packet's IP and L4 header, against what its Intent says and `frame_bytes`.
-bool find_inner(Headers headers, const Intent& intent, uint32_t frame_bytes, SegmentLayout& layout) noexcept {
-  NetworkHeader ip = find_ip(headers, intent.tunnel_bytes);
-  if (ip.l4 != 0 && ip.l4 < intent.csum_start && intent.outer() == Outer::other) {
-    if (!find_tunnel(headers, intent.tunnel_bytes, layout)) return false;
-    ip = find_ip_backwards(headers, intent);
-  }
-  if (ip.l4 == 0 || ip.l4 != intent.csum_start) return false;
-  const bool tcp = intent.gso_type == GsoType::tcp4 || intent.gso_type == GsoType::tcp6;
-  const bool v4 = intent.gso_type == GsoType::tcp4 || intent.gso_type == GsoType::udp4;
-  if (ip.is_v4 != v4 || ip.protocol != (tcp ? kIpProtocolTcp : kIpProtocolUdp)) return false;
-  if (intent.csum_offset != (tcp ? kTcpChecksumOffset : kUdpChecksumOffset)) return false;
-  const uint32_t ip_bytes = v4 ? headers.at<Ipv4Header>(ip.l3)->total_bytes.get()
-                               : headers.at<Ipv6Header>(ip.l3)->payload_bytes.get() + sizeof(Ipv6Header);
-  if (ip.l3 + ip_bytes != frame_bytes) return false;  // padding must not become payload
-  uint32_t l4_header_bytes = sizeof(UdpHeader);
-  if (tcp) {
-    const auto* header = headers.at<TcpHeader>(ip.l4);
-    if (header == nullptr || header->header_bytes() < sizeof(TcpHeader)) return false;
-    l4_header_bytes = header->header_bytes();
-  }
-  if (ip.l4 + l4_header_bytes > headers.count) return false;
-  layout.inner_l3 = static_cast<uint16_t>(ip.l3);
-  layout.l4 = static_cast<uint16_t>(ip.l4);
-  layout.header_bytes = static_cast<uint16_t>(ip.l4 + l4_header_bytes);
-  layout.inner_is_v4 = v4;
-  layout.is_tcp = tcp;
-  return true;
-}
 
 // Whether this thread may write into the first mbuf's data: no clone or second holder reads it.
 bool is_writable(const rte_mbuf* m) noexcept { return RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1; }
@@ -198,17 +64,21 @@ uint32_t IpPatch::write(uint8_t* headers, uint32_t frame_bytes, uint32_t index) 
   return bytes.raw();
 }
 
-void OuterPatch::take(uint8_t* headers, const TunnelLayout& tunnel, uint32_t end) noexcept {
+void OuterPatch::take(uint8_t* headers, const TunnelLayout& tunnel, bool is_encaps, uint32_t end) noexcept {
   ip.take(headers, tunnel.l3, tunnel.is_v4);
   l4 = tunnel.l4;
-  is_udp = tunnel.is_udp;
+  kind = tunnel.kind;
   sum = 0;
-  if (is_udp) {
+  checksum_at = 0;
+  if (kind == TunnelLayout::L4::udp) {
     auto* udp = reinterpret_cast<UdpHeader*>(headers + l4);
     checksum_at = static_cast<uint16_t>(udp->checksum != be16{} ? l4 + kUdpChecksumOffset : 0);
+    // Encap leaves a mark there, the sender's kernel the pseudo-header's sum (udp_set_csum): with routing headers
+    // nobody else knows the address that counts.
+    sum = is_encaps ? pseudo_header_sum_at(headers + ip.l3, kIpProtocolUdp, 0)
+                    : uint32_t{udp->checksum.raw()} + negated(udp->length_bytes.raw());
     udp->length_bytes = udp->checksum = be16{};
-    sum = pseudo_header_sum_at(headers + ip.l3, kIpProtocolUdp, 0);
-  } else {
+  } else if (kind == TunnelLayout::L4::gre) {
     const bool wanted = reinterpret_cast<const GreHeader*>(headers + l4)->has_checksum();
     checksum_at = static_cast<uint16_t>(wanted ? l4 + GreHeader::checksum_offset() : 0);
     if (wanted) *reinterpret_cast<be16*>(headers + checksum_at) = be16{};
@@ -219,6 +89,7 @@ void OuterPatch::take(uint8_t* headers, const TunnelLayout& tunnel, uint32_t end
 uint32_t OuterPatch::write(uint8_t* headers, uint32_t frame_bytes, uint32_t index, uint32_t rest) const noexcept {
   uint32_t written = ip.write(headers, frame_bytes, index);
   const be16 bytes(static_cast<uint16_t>(frame_bytes - l4));
+  const bool is_udp = kind == TunnelLayout::L4::udp;
   if (is_udp) {
     reinterpret_cast<UdpHeader*>(headers + l4)->length_bytes = bytes;
     written += bytes.raw();
@@ -275,7 +146,7 @@ DropReason Segmenter::begin_cut(const SegmentBuffers& buffers) noexcept {
   const auto* read = static_cast<const uint8_t*>(rte_pktmbuf_read(frame_, 0, copied, headers_.data()));
   if (read == nullptr || intent_.gso_size == 0) return DropReason::segment_failed;
   layout_ = {};
-  const Headers headers{read, copied};
+  const HeaderBytes headers{read, copied};
   if (!find_outer(headers, intent_, layout_) || !find_inner(headers, intent_, frame_bytes, layout_)) {
     return DropReason::segment_failed;
   }
@@ -299,7 +170,9 @@ void Segmenter::take_headers(uint32_t frame_bytes) noexcept {
   inner_ip_.take(headers, layout_.inner_l3, layout_.inner_is_v4);
   // An IPv4 header sums to nothing.
   const uint16_t end = layout_.inner_is_v4 ? layout_.inner_l3 : layout_.l4;
-  for (size_t i = layout_.tunnel_count; i-- > 0;) tunnels_[i].take(headers, layout_.tunnels[i], end);
+  for (size_t i = layout_.tunnel_count; i-- > 0;) {
+    tunnels_[i].take(headers, layout_.tunnels[i], i == 0 && layout_.first_is_encaps, end);
+  }
   be16 partial;
   std::memcpy(&partial, headers + layout_.l4 + intent_.csum_offset, sizeof partial);
   pseudo_sum_ = fold(uint32_t{partial.raw()} + negated(be16(static_cast<uint16_t>(frame_bytes - layout_.l4)).raw()));
@@ -434,10 +307,7 @@ void Segmenter::patch(uint8_t* headers, uint32_t payload_bytes, uint32_t payload
   if (!layout_.inner_is_v4) {
     rest += be16(static_cast<uint16_t>(frame_bytes - layout_.inner_l3 - sizeof(Ipv6Header))).raw();
   }
-  if (layout_.tunnel_count == 2) [[unlikely]] {
-    rest += tunnels_[1].write(headers, frame_bytes, index_, rest);
-  }
-  tunnels_[0].write(headers, frame_bytes, index_, rest);
+  for (size_t i = layout_.tunnel_count; i-- > 0;) rest += tunnels_[i].write(headers, frame_bytes, index_, rest);
 }
 
 // Completes the checksum of a frame that needs no cutting.
@@ -463,7 +333,7 @@ DropReason Segmenter::make_whole(const SegmentBuffers& buffers) noexcept {
   checksum = intent_.csum_offset == kUdpChecksumOffset ? udp_checksum_of(sum) : checksum_of(sum);
   std::memcpy(headers + field, &checksum, sizeof checksum);
   if (layout_.tunnel_count != 0) {
-    tunnels_[0].take(headers, outer, intent_.csum_start);
+    tunnels_[0].take(headers, outer, true, intent_.csum_start);
     tunnels_[0].write(headers, frame_bytes, 0, negated(pseudo_sum));
   }
   clear_intent(frame_);

@@ -3,8 +3,9 @@
 //
 // The outer UDP checksum of a tunnelled super-packet is wanted if its field is not zero: encap
 // writes kOuterChecksumWanted there, and here it becomes the real one, per segment. Zero stays zero.
-// A GRE checksum is filled where the C flag stands. (Any other frame gets its outer checksum in encap:
-// it doesn't come here for that.)
+// A GRE checksum is filled where the C flag stands. The same holds for tunnels of the sender's own (segment_layout.h),
+// but that its kernel leaves the pseudo-header's sum in a wanted UDP checksum. (Any other frame gets its outer checksum
+// in encap: it doesn't come here for that.)
 //
 // Each worker has its own Segmenter and uses it for one frame at a time:
 //
@@ -25,6 +26,7 @@
 
 #include "dataplane/drop_reason.h"
 #include "dataplane/intent.h"
+#include "dataplane/segment_layout.h"
 #include "dataplane/wire/big_endian.h"
 #include "pmd/port_io.h"
 
@@ -49,23 +51,6 @@ struct SegmentBuffers {
   rte_mempool* payload = nullptr;
 };
 
-// Where things stand in a frame, in bytes from its start.
-struct TunnelLayout {
-  uint16_t l3 = 0;
-  uint16_t l4 = 0;  // UDP or GRE
-  bool is_v4 = false;
-  bool is_udp = false;
-};
-struct SegmentLayout {
-  std::array<TunnelLayout, 2> tunnels{};  // outermost first: encap's, and one that the sender put in it
-  uint8_t tunnel_count = 0;
-  uint16_t inner_l3 = 0;
-  uint16_t l4 = 0;
-  uint16_t header_bytes = 0;  // everything in front of the payload
-  bool inner_is_v4 = false;
-  bool is_tcp = false;
-};
-
 // The IP header of every segment of a super-packet: its lengths, ids and checksum, without summing it again.
 struct IpPatch {
   uint16_t l3 = 0;
@@ -80,15 +65,16 @@ struct IpPatch {
   uint32_t write(uint8_t* headers, uint32_t frame_bytes, uint32_t index) const noexcept;
 };
 
-// The same for a tunnel's IP header and UDP or GRE behind it.
+// The same for a tunnel's IP header, and for UDP or GRE if that is behind it.
 struct OuterPatch {
   IpPatch ip;
   uint16_t l4 = 0;
   uint16_t checksum_at = 0;  // 0: none is wanted
-  bool is_udp = false;
+  TunnelLayout::L4 kind = TunnelLayout::L4::none;
   uint32_t sum = 0;  // from there to `end`
 
-  void take(uint8_t* headers, const TunnelLayout& tunnel, uint32_t end) noexcept;
+  // `is_encaps`: encap has written it.
+  void take(uint8_t* headers, const TunnelLayout& tunnel, bool is_encaps, uint32_t end) noexcept;
   // `rest`: the sum of the frame from `end` on, and of what has changed in front of it.
   uint32_t write(uint8_t* headers, uint32_t frame_bytes, uint32_t index, uint32_t rest) const noexcept;
 };
@@ -145,7 +131,7 @@ class Segmenter {
   uint8_t tcp_flags_ = 0;
   uint16_t pieces_left_ = 0;  // of pieces_
   IpPatch inner_ip_;
-  std::array<OuterPatch, 2> tunnels_;  // as in layout_
+  std::array<OuterPatch, kMaxTunnels> tunnels_;  // as in layout_
   SegmentLayout layout_{};
   std::array<rte_mbuf*, 32> pieces_;              // raw, for payload
   std::array<uint8_t, kMaxHeaderBytes> headers_;  // the super-packet's own, without what differs per segment

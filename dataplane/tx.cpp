@@ -33,13 +33,22 @@ void flush(WorkerContext& w, PortIndex index) noexcept {
     return;
   }
   uint16_t sent = 0;
+  uint16_t refused = 0;
   // A device that takes some of them may take more after it.
   for (uint16_t taken = 1; sent < count && taken != 0; sent = static_cast<uint16_t>(sent + taken)) {
     taken = port->io->tx_burst(w.id, &buffer.frame[sent], static_cast<uint16_t>(count - sent));
+    if (sent + taken == count || !port->io->refused(w.id)) [[likely]] {
+      continue;
+    }
+    rte_mbuf** const frame = &buffer.frame[sent + taken];
+    sent_bytes -= (*frame)->pkt_len;
+    drop_unsent(w, index, frame, 1, DropReason::tx_refused);
+    ++refused;
+    ++taken;
   }
   for (uint16_t i = sent; i < count; ++i) sent_bytes -= buffer.frame[i]->pkt_len;
   TrafficCounters& traffic = w.counters.ports[index].traffic;
-  traffic.tx_packets.add(sent);
+  traffic.tx_packets.add(static_cast<uint64_t>(sent - refused));
   traffic.tx_bytes.add(sent_bytes);
   if (sent < count) [[unlikely]] {
     drop_unsent(w, index, &buffer.frame[sent], static_cast<uint16_t>(count - sent), DropReason::tx_full);

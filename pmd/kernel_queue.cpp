@@ -12,8 +12,10 @@ RxChain::RxChain(rte_mempool* pool, size_t header_bytes)
   const size_t buffers = (kMaxFrameBytes + room_bytes_ - 1) / room_bytes_;
   buffers_.resize(buffers, nullptr);
   used_ = buffers;
-  iov_.resize(1 + buffers);
-  iov_[0] = {&header_, header_bytes};
+  rest_ = std::make_unique_for_overwrite<uint8_t[]>(kRestBytes);
+  iov_.resize(1 + buffers + 1);
+  iov_.front() = {&header_, header_bytes};
+  iov_.back() = {rest_.get(), kRestBytes};
 }
 
 RxChain::~RxChain() {
@@ -59,10 +61,34 @@ bool insert_tag(rte_mbuf* frame, const VlanTag& tag) noexcept {
 
 }  // namespace
 
+KernelRxQueue::~KernelRxQueue() {
+  for (; pieces_taken < pieces.count; ++pieces_taken) rte_pktmbuf_free(pieces.frame[pieces_taken]);
+}
+
+uint16_t KernelRxQueue::take_pieces(rte_mbuf** frames, uint16_t count) noexcept {
+  if (pieces.count == 0) [[likely]] {
+    return 0;
+  }
+  uint16_t taken = 0;
+  while (taken < count && pieces_taken < pieces.count) frames[taken++] = pieces.frame[pieces_taken++];
+  if (pieces_taken == pieces.count) pieces_taken = pieces.count = 0;
+  return taken;
+}
+
+BigTcpPieces finish_big_rx(RxChain& chain, const ReadResult& result) noexcept {
+  const size_t rest_bytes = static_cast<size_t>(result.bytes) - chain.header_bytes() - chain.chain_bytes();
+  rte_mbuf* frame = chain.take(chain.chain_bytes());
+  if (!result.tag || insert_tag(frame, *result.tag)) {
+    return split_big_tcp(frame, chain.rest(rest_bytes), chain.header(), result.tag ? 4 : 0, chain.pool());
+  }
+  rte_pktmbuf_free(frame);
+  return {};
+}
+
 rte_mbuf* finish_rx(RxChain& chain, const ReadResult& result) noexcept {
   const auto bytes = static_cast<size_t>(result.bytes);
   const size_t header_bytes = chain.header_bytes();
-  if (bytes <= header_bytes || bytes - header_bytes > RxChain::kMaxFrameBytes) return nullptr;
+  if (bytes <= header_bytes) return nullptr;
   rte_mbuf* frame = chain.take(bytes - header_bytes);
   const bool tag_is_in = !result.tag || insert_tag(frame, *result.tag);
   const uint16_t inserted_bytes = result.tag ? 4 : 0;
@@ -87,7 +113,8 @@ std::string kernel_lacks(Outer outer, const char* why_no_tunnels) {
   return std::string("no tx-udp_tnl-segmentation: ") + why_no_tunnels;
 }
 
-KernelOffloads kernel_offloads(const OffloadSettings& settings, bool automatic, bool tunnels, const char* why_not) {
+KernelOffloads kernel_offloads(const OffloadSettings& settings, bool underlay, bool automatic, bool tunnels,
+                               const char* why_not) {
   const auto chosen = [&](Toggle toggle) { return toggle == Toggle::on || (toggle == Toggle::automatic && automatic); };
   const bool checksum = chosen(settings.checksum) ||
                         (settings.checksum == Toggle::automatic && tunnels && settings.tunnel_tso == Toggle::on);
@@ -107,6 +134,12 @@ KernelOffloads kernel_offloads(const OffloadSettings& settings, bool automatic, 
   // Wherever it starts, a checksum is one to the kernel.
   for (uint8_t& can : caps.can) can |= TxCapabilities::kChecksum;
   if (chosen(settings.tso)) caps.add(Outer::none, TxCapabilities::kTcp | TxCapabilities::kUdp);
+  // A container's own tunnel ends in a container: its kernel takes the outer headers off a super-packet as it is. Only
+  // to cut it, as in front of a device that can't, it would need to know the tunnel's kind, which a virtio-net header
+  // can't say.
+  if (chosen(settings.tso) && !underlay && settings.tunnel_tso != Toggle::off) {
+    caps.add(Outer::other, TxCapabilities::kTcp | TxCapabilities::kUdp);
+  }
   if (!tunnels || settings.tunnel_tso == Toggle::off) return result;
   for (const Outer outer : {Outer::geneve4, Outer::geneve6, Outer::vxlan4, Outer::vxlan6}) {
     caps.add(outer, TxCapabilities::kTcp | TxCapabilities::kUdp | TxCapabilities::kOuterChecksum);

@@ -10,9 +10,12 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "pmd/big_tcp.h"
 #include "pmd/port.h"
 #include "pmd/vnet_header.h"
 
@@ -29,12 +32,13 @@ class PortCounter {
   std::atomic<uint64_t> value_{0};
 };
 
-// A chain of empty mbufs, long enough for any frame, that waits for the next read. A read uses up its
-// first few; those are replaced before the next one.
+// A chain of empty mbufs, long enough for any frame but those of BIG TCP, that waits for the next read. A read uses up
+// its first few; those are replaced before the next one. What is longer goes on in plain memory.
 class RxChain {
  public:
   // 64 KB of IP packet behind an Ethernet header with two VLAN tags.
   static constexpr size_t kMaxFrameBytes = 65535 + 14 + 8;
+  static constexpr size_t kRestBytes = kBigTcpBytes - 65535;
 
   // `header_bytes`: of the virtio-net header in front, as the descriptor was told.
   RxChain(rte_mempool* pool, size_t header_bytes);
@@ -44,13 +48,18 @@ class RxChain {
 
   // False while the pool has no buffers.
   bool refill() noexcept;
-  // The virtio-net header, then the buffers.
+  // The virtio-net header, then the buffers, then room for the rest.
   iovec* iov() noexcept { return iov_.data(); }
   int iov_count() const noexcept { return static_cast<int>(iov_.size()); }
   const VnetHeader& header() const noexcept { return header_; }
   size_t header_bytes() const noexcept { return iov_[0].iov_len; }
-  // Makes the first `bytes` read into a frame.
+  // What the buffers hold together, kMaxFrameBytes or a little more.
+  size_t chain_bytes() const noexcept { return buffers_.size() * room_bytes_; }
+  // Makes the first `bytes` read into a frame, chain_bytes() at most.
   rte_mbuf* take(size_t bytes) noexcept;
+  // The bytes behind them.
+  std::span<const uint8_t> rest(size_t bytes) const noexcept { return {rest_.get(), bytes}; }
+  rte_mempool* pool() const noexcept { return pool_; }
 
  private:
   rte_mempool* pool_;
@@ -59,22 +68,32 @@ class RxChain {
   VnetHeader header_;
   std::vector<rte_mbuf*> buffers_;
   std::vector<iovec> iov_;
+  std::unique_ptr<uint8_t[]> rest_;  // not touched, and so no memory, before it is needed
 };
 
 struct alignas(64) KernelRxQueue {
   KernelRxQueue(int descriptor, rte_mempool* pool, size_t header_bytes) : fd(descriptor), chain(pool, header_bytes) {}
 
+  ~KernelRxQueue();
+  KernelRxQueue(const KernelRxQueue&) = delete;
+  KernelRxQueue& operator=(const KernelRxQueue&) = delete;
+
+  // Moves up to `count` pieces of the last big frame to `frames` and returns how many.
+  uint16_t take_pieces(rte_mbuf** frames, uint16_t count) noexcept;
+
   int fd;
   RxChain chain;
   PortCounter errors;
+  BigTcpPieces pieces;  // of a frame over 64 KB
+  size_t pieces_taken = 0;
 };
 
 struct alignas(64) KernelTxQueue {
   KernelTxQueue(int descriptor, size_t vnet_bytes) : fd(descriptor), header_bytes(vnet_bytes) {}
 
   int fd;
-  size_t header_bytes;  // of the virtio-net header in front of each frame
-  PortCounter errors;
+  size_t header_bytes;   // of the virtio-net header in front of each frame
+  bool refused = false;  // the kernel will never take the frame that send_burst stopped at
 };
 
 // A VLAN tag that travelled beside the frame.
@@ -91,6 +110,8 @@ struct ReadResult {
 
 // Completes a frame just read into `chain`; null (and the frame freed) if it is malformed.
 rte_mbuf* finish_rx(RxChain& chain, const ReadResult& result) noexcept;
+// The same for one that is longer than the chain: its pieces, none if it can't be cut.
+BigTcpPieces finish_big_rx(RxChain& chain, const ReadResult& result) noexcept;
 
 // Errors of read() that cost a frame: the kernel could not express it as a virtio-net header, or it was too
 // long. All others mean that nothing came.
@@ -99,12 +120,18 @@ inline bool read_lost_frame(int error) noexcept { return error == EINVAL || erro
 // `read(iovec*, int) -> ReadResult`.
 template <typename Read>
 uint16_t receive_burst(KernelRxQueue& queue, rte_mbuf** frames, uint16_t count, Read&& read) noexcept {
-  uint16_t received = 0;
-  for (uint16_t attempt = 0; attempt < count && queue.chain.refill(); ++attempt) {
+  uint16_t received = queue.take_pieces(frames, count);
+  for (uint16_t attempt = 0; attempt < count && received < count && queue.chain.refill(); ++attempt) {
     const ReadResult result = read(queue.chain.iov(), queue.chain.iov_count());
     if (result.bytes < 0) {
       if (!read_lost_frame(errno)) break;
       queue.errors.add(1);
+    } else if (static_cast<size_t>(result.bytes) > queue.chain.header_bytes() + queue.chain.chain_bytes())
+        [[unlikely]] {
+      queue.pieces = finish_big_rx(queue.chain, result);
+      if (queue.pieces.count == 0) queue.errors.add(1);
+      received = static_cast<uint16_t>(received +
+                                       queue.take_pieces(&frames[received], static_cast<uint16_t>(count - received)));
     } else if (rte_mbuf* frame = finish_rx(queue.chain, result); frame != nullptr) {
       frames[received++] = frame;
     } else {
@@ -130,18 +157,22 @@ class TxVector {
   std::array<iovec, 1 + kMaxSegments> iov_;
 };
 
-// `write(iovec*, int) -> ssize_t`, -1 and errno on failure. Stops where the kernel's queue is full.
+// Errors of write() that mean: later, perhaps. All others are about the frame (EMSGSIZE, EINVAL) or the interface
+// (ENETDOWN, ENXIO).
+inline bool write_may_pass(int error) noexcept { return error == EAGAIN || error == ENOBUFS || error == EINTR; }
+
+// `write(iovec*, int) -> ssize_t`, -1 and errno on failure. Stops where the kernel's queue is full, and at a frame that
+// the kernel refuses.
 template <typename Write>
 uint16_t send_burst(KernelTxQueue& queue, rte_mbuf** frames, uint16_t count, Write&& write) noexcept {
   TxVector vector;
   uint16_t taken = 0;
+  queue.refused = false;
   for (; taken < count; ++taken) {
-    ssize_t result = -1;
-    if (vector.assign(frames[taken], queue.header_bytes)) {
-      result = write(vector.iov(), vector.iov_count());
-      if (result < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == EINTR)) break;
-    }
-    if (result < 0) queue.errors.add(1);
+    const bool readable = vector.assign(frames[taken], queue.header_bytes);
+    if (readable && write(vector.iov(), vector.iov_count()) >= 0) continue;
+    queue.refused = !readable || !write_may_pass(errno);
+    break;
   }
   if (taken > 0) rte_pktmbuf_free_bulk(frames, taken);
   return taken;
@@ -153,7 +184,9 @@ struct KernelOffloads {
   std::string error;  // of what was asked for by name and is not there
 };
 // `automatic`: whether toggles that say so mean on. `tunnels`: the device cuts UDP tunnels; otherwise `why_not`.
-KernelOffloads kernel_offloads(const OffloadSettings& settings, bool automatic, bool tunnels, const char* why_not);
+// `underlay`: its frames go on to other machines, whatever is in them.
+KernelOffloads kernel_offloads(const OffloadSettings& settings, bool underlay, bool automatic, bool tunnels,
+                               const char* why_not);
 inline constexpr const char* kNeedsLinux = "needs Linux 6.17";
 // Port::lacks of a kernel port.
 std::string kernel_lacks(Outer outer, const char* why_no_tunnels);

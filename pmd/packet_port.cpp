@@ -189,6 +189,7 @@ class PacketPort final : public Port {
     }
     return send_burst(tx_[queue], frames, count, [fd](iovec* iov, int n) { return write_socket(fd, iov, n); });
   }
+  bool refused(uint16_t queue) const noexcept override { return tx_[queue].refused; }
   int rx_fd(uint16_t queue) const noexcept override { return rx_[queue].fd; }
 
   void look() override {
@@ -224,7 +225,6 @@ class PacketPort final : public Port {
       if (getsockopt(queue.fd, SOL_PACKET, PACKET_STATISTICS, &drops, &size) == 0) socket_drops_.add(drops.tp_drops);
       stats.rx_errors += queue.errors.get();
     }
-    for (const KernelTxQueue& queue : tx_) stats.tx_errors += queue.errors.get();
     stats.rx_missed = socket_drops_.get();
     return stats;
   }
@@ -263,7 +263,8 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, OpenError& er
   // veth). An underlay's frames reach a wire or another machine's stack, so they are finished here, or by the
   // kernel behind the TAP.
   const bool automatic = !options.underlay || tap.has_value();
-  const KernelOffloads offloads = kernel_offloads(options.offloads, automatic, tap.has_value(), why_no_tunnels);
+  const KernelOffloads offloads =
+      kernel_offloads(options.offloads, options.underlay, automatic, tap.has_value(), why_no_tunnels);
   error = offloads.error;
   if (!error.empty()) return nullptr;
   auto port = std::make_unique<PacketPort>(options, std::move(*interface), std::move(*lock), std::move(tap),

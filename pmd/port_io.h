@@ -42,6 +42,12 @@ class PortIo {
   // counted in its tx_errors), the others stay the caller's.
   virtual uint16_t tx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept = 0;
 
+  // Whether the last tx_burst on this queue stopped at a frame that the device will never take.
+  virtual bool refused(uint16_t queue) const noexcept {
+    (void)queue;
+    return false;
+  }
+
   // A descriptor that poll() reports readable when rx_burst has work; -1 where the device has none.
   virtual int rx_fd(uint16_t queue) const noexcept {
     (void)queue;

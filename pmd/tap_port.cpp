@@ -69,6 +69,7 @@ class TapPort final : public Port {
     const int fd = tx_[queue].fd;
     return send_burst(tx_[queue], frames, count, [fd](iovec* iov, int n) { return writev(fd, iov, n); });
   }
+  bool refused(uint16_t queue) const noexcept override { return tx_[queue].refused; }
   int rx_fd(uint16_t queue) const noexcept override { return rx_[queue].fd; }
 
   // It may be moved into a container's network namespace while we run; there we go on seeing it, until that one ends.
@@ -96,7 +97,6 @@ class TapPort final : public Port {
     PortDeviceStats stats;
     stats.rx_missed = interface_.tx_dropped();  // sent by Linux while our queue was full
     for (const KernelRxQueue& queue : rx_) stats.rx_errors += queue.errors.get();
-    for (const KernelTxQueue& queue : tx_) stats.tx_errors += queue.errors.get();
     return stats;
   }
 
@@ -129,7 +129,7 @@ std::unique_ptr<Port> open_tap_port(const PortOptions& options, OpenError& error
     fds.push_back(open_tap_queue(options.name, queues > 1, tunnels, error));
   }
   // A TAP's reader is a kernel, which understands unfinished checksums: as underlay, too.
-  const KernelOffloads offloads = kernel_offloads(options.offloads, true, tunnels, kNeedsLinux);
+  const KernelOffloads offloads = kernel_offloads(options.offloads, options.underlay, true, tunnels, kNeedsLinux);
   if (error.empty()) error = offloads.error;
   if (!error.empty()) return nullptr;
   std::optional<LinuxInterface> interface = LinuxInterface::find(options.name, error);

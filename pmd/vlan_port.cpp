@@ -37,6 +37,8 @@ class VlanPort final : public Port {
     return static_cast<uint16_t>(sent + 1);
   }
 
+  bool refused(uint16_t queue) const noexcept override { return link_.refused(queue); }
+
   const std::string& name() const noexcept override { return name_; }
   const char* kind() const noexcept override { return "vlan"; }
   MacAddress mac() const noexcept override { return link_.mac(); }

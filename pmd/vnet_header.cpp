@@ -4,7 +4,9 @@
 #include <rte_ip.h>
 #include <rte_udp.h>
 
+#include "dataplane/segment_layout.h"
 #include "pmd/plain_headers.h"
+#include "pmd/sctp_checksum.h"
 
 namespace causeway {
 
@@ -38,12 +40,12 @@ GsoType udp_gso_type(const rte_mbuf* frame, uint16_t csum_start) noexcept {
   const auto* bytes = rte_pktmbuf_mtod(frame, const uint8_t*);
   const PlainHeaders headers = plain_headers(frame);
   if (headers.ip_version == 6 && csum_start == headers.l2_bytes + 40) return GsoType::udp6;
-  if (csum_start < 20 || csum_start > frame->data_len) return GsoType::udp6;
-  if (headers.ip_version == 4 && csum_start == headers.l2_bytes + 4 * (bytes[headers.l2_bytes] & 0xf)) {
-    return GsoType::udp4;
+  if (csum_start > frame->data_len) return GsoType::udp6;
+  for (uint8_t bytes_of_ip = sizeof(rte_ipv4_hdr); bytes_of_ip <= 60 && bytes_of_ip <= csum_start; bytes_of_ip += 4) {
+    const uint8_t* ip = bytes + csum_start - bytes_of_ip;
+    if (ip[0] == (0x40 | bytes_of_ip / 4) && ip[9] == kProtocolUdp) return GsoType::udp4;
   }
-  const uint8_t* ip = bytes + csum_start - 20;
-  return ip[0] == 0x45 && ip[9] == kProtocolUdp ? GsoType::udp4 : GsoType::udp6;
+  return GsoType::udp6;
 }
 
 // Bytes of the L4 header at `csum_start`; 0: beyond the frame or malformed.
@@ -59,15 +61,7 @@ uint16_t l4_header_bytes(const rte_mbuf* frame, uint16_t csum_start, bool tcp) n
 // Whether the L4 header at `csum_start` is not the frame's first one: the sender has a tunnel of its own. Packet
 // sockets don't say so.
 bool in_a_tunnel(const rte_mbuf* frame, uint16_t csum_start) noexcept {
-  const PlainHeaders headers = plain_headers(frame);
-  const uint16_t l3 = headers.l2_bytes;
-  if (headers.ip_version == 4) {
-    return frame->data_len > l3 && csum_start != l3 + 4 * (*rte_pktmbuf_mtod_offset(frame, uint8_t*, l3) & 0xf);
-  }
-  if (headers.ip_version != 6 || frame->data_len < l3 + sizeof(rte_ipv6_hdr)) return true;
-  const uint8_t next = rte_pktmbuf_mtod_offset(frame, const rte_ipv6_hdr*, l3)->proto;
-  const bool extensions = next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS;
-  return !extensions && csum_start != l3 + sizeof(rte_ipv6_hdr);
+  return find_ip({rte_pktmbuf_mtod(frame, const uint8_t*), frame->data_len}, 0).l4 != csum_start;
 }
 
 bool is_tcp(GsoType type) noexcept { return type == GsoType::tcp4 || type == GsoType::tcp6; }
@@ -112,6 +106,9 @@ bool apply_vnet_header(const VnetHeader& header, uint16_t inserted_bytes, rte_mb
     intent.csum_offset = static_cast<uint8_t>(header.csum_offset);
   }
   if (header.gso_type != kVnetGsoNone) return apply_gso(header, frame, intent, needs_checksum);
+  if (needs_checksum && wants_sctp_checksum(frame, intent)) [[unlikely]] {
+    return fill_sctp_checksum(frame, intent.csum_start);
+  }
   if (needs_checksum) {
     set_intent(frame, intent, kNeedsChecksum);
   } else if ((header.flags & kVnetDataValid) != 0) {
@@ -162,7 +159,8 @@ bool make_vnet_header(rte_mbuf* frame, VnetHeader& header) noexcept {
   header.gso_size = intent.gso_size;
   header.gso_type = !tcp ? kVnetGsoUdp : intent.gso_type == GsoType::tcp4 ? kVnetGsoTcp4 : kVnetGsoTcp6;
   if (intent.ecn != 0) header.gso_type |= kVnetGsoEcn;
-  return intent.outer() == Outer::none || add_tunnel(frame, intent, header);
+  // What isn't encap's is left as the sender's kernel has made it.
+  return intent.tunnel_bytes == 0 || add_tunnel(frame, intent, header);
 }
 
 }  // namespace causeway

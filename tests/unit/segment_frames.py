@@ -10,8 +10,9 @@ import random
 import sys
 
 from scapy.all import (GRE, IP, TCP, UDP, VXLAN, Dot1AD, Dot1Q, Ether, IPOption_RR, IPv6, IPv6ExtHdrDestOpt,
-                       IPv6ExtHdrHopByHop, PadN, Raw, checksum, raw)
+                       IPv6ExtHdrHopByHop, IPv6ExtHdrSegmentRouting, PadN, Raw, checksum, raw)
 from scapy.contrib.geneve import GENEVE, GeneveOptions
+from scapy.contrib.mpls import MPLS
 from scapy.layers.inet import in4_pseudoheader
 from scapy.layers.inet6 import in6_pseudoheader
 
@@ -37,6 +38,61 @@ def ip_layer(version, ident, extra=False):
     return layer
 
 
+def layers_of(frame, kind):
+    found = []
+    while (layer := frame.getlayer(kind, len(found) + 1)) is not None:
+        found.append(layer)
+    return found
+
+
+def tunnel4(index, **fields):
+    return IP(src="192.0.2.1", dst="192.0.2.2", id=(500 + index) & 0xFFFF, flags="DF", **fields)
+
+
+def tunnel6(**fields):
+    return IPv6(src="2001:db8::1", dst="2001:db8::2", **fields)
+
+
+def srv6(**fields):
+    """One segment still to go: the address that counts in pseudo-headers is another one."""
+    return tunnel6() / IPv6ExtHdrSegmentRouting(addresses=["2001:db8::9", "2001:db8::2"], segleft=1, lastentry=1, **fields)
+
+
+def ether():
+    return Ether(src="02:00:00:00:03:01", dst="02:00:00:00:04:01")
+
+
+# Tunnels that a container makes itself: what stands between its Ethernet header and the inner IP header, in segment
+# number `index`. Linux numbers every IPv4 header on the way (net/ipv4/af_inet.c, inet_gso_segment).
+WITHIN = {
+    "vxlan4": lambda index: tunnel4(index) / UDP(sport=50000, dport=4789) / VXLAN(flags=8, vni=9) / ether(),
+    "vxlan6": lambda index: tunnel6() / UDP(sport=50000, dport=4789) / VXLAN(flags=8, vni=9) / ether(),
+    "vxlan4-no-sum-tag": lambda index: (tunnel4(index) / UDP(sport=50000, dport=8472, chksum=0) / VXLAN(flags=8, vni=9) / ether() /
+                                        Dot1Q(vlan=7)),
+    "geneve6": lambda index: (tunnel6() / UDP(sport=50001, dport=6081) /
+                              GENEVE(vni=9, proto=0x6558, options=[GeneveOptions(classid=0x102, type=1, data=b"E" * 8)]) / ether()),
+    "fou4": lambda index: tunnel4(index) / UDP(sport=50002, dport=5555),
+    "ip4": tunnel4,
+    "ip4-options": lambda index: tunnel4(index, options=[IPOption_RR()]),
+    "ip6": lambda index: tunnel6(),
+    "ip6-limit": lambda index: tunnel6() / IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * 4)]),  # RFC 2473 has one
+    "srv6": lambda index: srv6(),
+    "srv6-ethernet": lambda index: srv6(nh=143) / ether(),
+    "srv6-vxlan": lambda index: srv6() / UDP(sport=50003, dport=4789) / VXLAN(flags=8, vni=9) / ether(),
+    "gre4": lambda index: tunnel4(index) / GRE(),
+    "gre4-sum-key-sequence": lambda index: tunnel4(index) / GRE(chksum_present=1, key_present=1, key=9, seqnum_present=1, sequence_number=5),
+    "gre6-sum": lambda index: tunnel6() / GRE(chksum_present=1),
+    "gretap4": lambda index: tunnel4(index) / GRE(proto=0x6558) / ether(),
+    "mpls": lambda index: MPLS(label=100, s=0, ttl=9) / MPLS(label=200, s=1, ttl=9),
+    "mpls-gre4": lambda index: tunnel4(index) / GRE(proto=0x8847) / MPLS(label=200, s=1, ttl=9),
+    "l2tpv3-4": lambda index: tunnel4(index, proto=115) / Raw(bytes.fromhex("0000002a") + b"COOKIE!!" + bytes(4)) / ether(),
+    "l2tpv3-udp6": lambda index: tunnel6() / UDP(sport=1701, dport=1701) / Raw(bytes.fromhex("000300000000002a") + bytes(4)) / ether(),
+    "ip4-in-vxlan4": lambda index: tunnel4(index) / UDP(sport=50000, dport=4789) / VXLAN(flags=8, vni=9) / ether() / tunnel4(index + 7000),
+    "gre6-sum-in-vxlan4": lambda index: (tunnel4(index) / UDP(sport=50000, dport=4789) / VXLAN(flags=8, vni=9) / ether() /
+                                         tunnel6() / GRE(chksum_present=1)),
+}
+
+
 class Case:
     """One super-packet: build() makes the whole of it, or its segment number `index`."""
 
@@ -45,7 +101,7 @@ class Case:
         self.encap, self.outer, self.inner, self.l4 = encap, outer, inner, l4
         self.flags, self.options, self.outer_sum = flags, list(options), outer_sum
         self.inner_tags, self.outer_tags, self.extra, self.ident = inner_tags, outer_tags, extra, ident
-        self.within = within  # IP version of the outer header of a tunnel that the sender made itself
+        self.within = within  # one of WITHIN
 
     def outer_headers(self, index):
         if self.encap == "plain":
@@ -76,9 +132,7 @@ class Case:
         for tag in self.inner_tags:
             head = head / tag
         if self.within:
-            head = head / (IP(src="192.0.2.1", dst="192.0.2.2", id=(500 + index) & 0xFFFF, flags="DF")
-                           if self.within == 4 else IPv6(src="2001:db8::1", dst="2001:db8::2"))
-            head = head / UDP(sport=50000, dport=4789) / VXLAN(flags=8, vni=9) / Ether(src="02:00:00:00:03:01", dst="02:00:00:00:04:01")
+            head = head / WITHIN[self.within](index)
         head = head / ip_layer(self.inner, self.ident + index, self.extra)
         if self.l4 == "udp":
             return head / UDP(sport=5000, dport=5001)
@@ -100,7 +154,7 @@ class Case:
         outer = self.outer_headers(0)
         tunnel = 0 if outer is None else len(raw(outer))
         inner = self.inner_headers(0, 0, True)
-        l4 = inner.getlayer({"tcp": TCP, "udp": UDP}[self.l4], 2 if self.within and self.l4 == "udp" else 1)
+        l4 = layers_of(inner, {"tcp": TCP, "udp": UDP}[self.l4])[-1]
         return tunnel, tunnel + len(raw(inner)) - len(raw(l4))
 
     def unfinished(self, payload):
@@ -119,6 +173,24 @@ class Case:
             frame[outer_l4 + 4:outer_l4 + 6] = b"\0\0"
         return bytes(frame)
 
+    def uncut(self, payload):
+        """The same of a super-packet: the pseudo-header sums that Linux leaves in UDP checksums of its tunnels
+        (udp_set_csum)."""
+        frame = bytearray(self.unfinished(payload))
+        inner = self.inner_headers(0, 0, True) / Raw(payload)
+        outermost = self.offsets()[0]
+        for udp in layers_of(inner, UDP)[:-1 if self.l4 == "udp" else None]:
+            if udp.chksum == 0:
+                continue
+            length = len(raw(udp))
+            at = outermost + len(raw(inner)) - length
+            ip = udp.underlayer
+            while not isinstance(ip, (IP, IPv6)):
+                ip = ip.underlayer
+            pseudo = (in4_pseudoheader if isinstance(ip, IP) else in6_pseudoheader)(17, udp.underlayer, length)
+            frame[at + 6:at + 8] = (~checksum(raw(pseudo)) & 0xFFFF).to_bytes(2, "big")
+        return bytes(frame)
+
     def intent(self, gso_size=0):
         tunnel, start = self.offsets()
         kind = GSO[(self.l4, self.inner)] if gso_size else 0
@@ -132,7 +204,7 @@ class Case:
 
 def write_cut(out, name, case, payload_bytes, gso_size):
     payload = some_bytes(payload_bytes)
-    out.write(f"cut.{name} {case.unfinished(payload).hex()} {case.intent(gso_size)}\n")
+    out.write(f"cut.{name} {case.uncut(payload).hex()} {case.intent(gso_size)}\n")
     starts = list(range(0, payload_bytes, gso_size)) or [0]
     for index, start in enumerate(starts):
         segment = case.build(payload[start:start + gso_size], index, start, index == len(starts) - 1)
@@ -181,12 +253,14 @@ def main():
         "id-wraps": dict(ident=0xFFFE),
         "shared": dict(encap="vxlan", outer=6, inner=6, outer_sum=True),
         "pointed-at": dict(encap="geneve"),
-        "within-plain": dict(within=4),
-        "within-plain-6-udp": dict(within=6, inner=6, l4="udp"),
-        "within-geneve": dict(encap="geneve", outer=6, within=4, inner=6, outer_sum=True),
-        "within-vxlan": dict(encap="vxlan", within=6, inner_tags=(tag,)),
-        "within-gre": dict(encap="gre-sum-key", within=4, l4="udp"),
     }
+    encaps = (dict(), dict(encap="vxlan"), dict(encap="geneve", outer=6, outer_sum=True, inner_tags=(tag,)), dict(encap="gre-sum-key"))
+    for number, within in enumerate(WITHIN):
+        for inner in (4, 6):
+            for l4, extra in (("tcp", False), ("tcp", True), ("udp", False)):
+                fields = encaps[(number + inner // 2 + extra + (l4 == "udp")) % len(encaps)]
+                name = f"within-{within}.{fields.get('encap', 'plain')}.{inner}.{l4}{'.extra' if extra else ''}"
+                special[name] = dict(within=within, inner=inner, l4=l4, extra=extra, **fields)
     with open(sys.argv[1], "w", encoding="ascii") as out:
         for number, (name, fields) in enumerate(matrix()):
             for turn in range(3):
