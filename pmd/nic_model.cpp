@@ -139,6 +139,10 @@ class NicModel final : public Port {
       const std::unique_lock guard =
           switch_ != nullptr ? std::unique_lock(cable_lock_) : std::unique_lock<std::mutex>();
       taken = cable_->tx_burst(queue, &tx.wire[sent], left);
+      if (taken == left || !cable_->refused(queue)) continue;
+      rte_pktmbuf_free(tx.wire[sent + taken]);
+      tx.errors.add(1);
+      ++taken;
     }
     tx.errors.add(tx.wire.size() - sent);
     for (size_t i = sent; i < tx.wire.size(); ++i) rte_pktmbuf_free(tx.wire[i]);

@@ -15,7 +15,7 @@ namespace {
 class VlanPort final : public Port {
  public:
   VlanPort(const PortOptions& options, Port& link, uint16_t id)
-      : name_(options.name), link_(link), id_(id), mtu_(options.mtu), dropped_(options.tx_queues) {
+      : name_(options.name), link_(link), id_(id), mtu_(options.mtu), tx_(options.tx_queues) {
     // Inside a tunnel a device would have to skip the tag in front of it; few can, and none says so.
     const TxCapabilities capabilities = link.capabilities();
     capabilities_.multi_segment = capabilities.multi_segment;
@@ -30,14 +30,14 @@ class VlanPort final : public Port {
     while (tagged < count && push_tag(frames[tagged], id_)) ++tagged;
     const uint16_t sent = tagged == 0 ? uint16_t{0} : link_.tx_burst(queue, frames, tagged);
     for (uint16_t i = sent; i < tagged; ++i) pop_tag(frames[i]);  // still the caller's, as it gave them
+    tx_[queue].refused = sent < tagged && link_.refused(queue);
     if (sent < tagged || tagged == count) return sent;
     rte_pktmbuf_free(frames[tagged]);
-    dropped_[queue].packets.store(dropped_[queue].packets.load(std::memory_order_relaxed) + 1,
-                                  std::memory_order_relaxed);
+    tx_[queue].dropped.store(tx_[queue].dropped.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     return static_cast<uint16_t>(sent + 1);
   }
 
-  bool refused(uint16_t queue) const noexcept override { return link_.refused(queue); }
+  bool refused(uint16_t queue) const noexcept override { return tx_[queue].refused; }
 
   const std::string& name() const noexcept override { return name_; }
   const char* kind() const noexcept override { return "vlan"; }
@@ -53,7 +53,7 @@ class VlanPort final : public Port {
   }
   PortDeviceStats device_stats() const noexcept override {
     PortDeviceStats stats;
-    for (const Dropped& queue : dropped_) stats.tx_errors += queue.packets.load(std::memory_order_relaxed);
+    for (const TxQueue& queue : tx_) stats.tx_errors += queue.dropped.load(std::memory_order_relaxed);
     return stats;
   }
   std::string set_mtu(uint16_t mtu) override {
@@ -63,8 +63,9 @@ class VlanPort final : public Port {
   std::string set_mac(const MacAddress&) override { return "a VLAN has its link's MAC address"; }
 
  private:
-  struct alignas(64) Dropped {  // written by the one thread of its queue
-    std::atomic<uint64_t> packets{0};
+  struct alignas(64) TxQueue {  // of the one thread that writes it
+    std::atomic<uint64_t> dropped{0};
+    bool refused = false;  // see PortIo
   };
 
   std::string name_;
@@ -72,7 +73,7 @@ class VlanPort final : public Port {
   uint16_t id_;
   uint16_t mtu_;  // 0: the link's
   TxCapabilities capabilities_;
-  std::vector<Dropped> dropped_;
+  std::vector<TxQueue> tx_;
 };
 
 }  // namespace

@@ -326,6 +326,24 @@ TEST_CASE("bridge: what a port does not take is counted and freed") {
   CHECK(bed.buffers() == buffers);
 }
 
+TEST_CASE("bridge: what a kernel refuses is counted for what it is, and holds up nothing") {
+  Bed bed(topology());
+  send(bed, "p2", "2-all");
+  const unsigned buffers = bed.buffers();
+  Bytes longer = frame("eth.1-2");
+  longer.resize(longer.size() + 100);
+  bed.port("p2").set_longest(static_cast<uint32_t>(longer.size() - 1));
+  const Counts before = bed.counts();
+  for (int i = 0; i < 40; ++i) bed.deliver("p1", i % 4 == 0 ? longer : frame("eth.1-2"));
+  bed.run();
+  const Counts rise = bed.counts() - before;
+  CHECK(to_text(rise) == "tx_refused 10");
+  CHECK(rise.tx_drops == 10);
+  CHECK(rise.tx == 30);
+  CHECK((bed.take_bytes("p2") == std::vector<Bytes>(30, frame("eth.1-2"))));
+  CHECK(bed.buffers() == buffers);
+}
+
 TEST_CASE("bridge: a port that is down, and one in no bridge") {
   Bed bed(topology());
   send(bed, "p2", "2-all");

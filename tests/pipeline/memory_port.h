@@ -47,6 +47,8 @@ class MemoryPort : public Port {
   bool gone() const noexcept override { return gone_; }
   // So many frames it still takes; then its transmit queue is full.
   void set_room(size_t frames) { room_ = frames; }
+  // What is longer it refuses for good, as a kernel does beyond its MTU.
+  void set_longest(uint32_t bytes) { longest_ = bytes; }
 
   uint16_t rx_burst(uint16_t number, rte_mbuf** frames, uint16_t count) noexcept override {
     auto& queue = waiting_[number];
@@ -59,8 +61,11 @@ class MemoryPort : public Port {
   }
   uint16_t tx_burst(uint16_t, rte_mbuf** frames, uint16_t count) noexcept override {
     uint16_t taken = 0;
+    refused_ = false;
     for (; taken < count && room_ != 0; ++taken, --room_) {
       rte_mbuf* const m = frames[taken];
+      refused_ = m->pkt_len > longest_;
+      if (refused_) break;
       uint16_t shortest = m->data_len;
       for (const rte_mbuf* s = m; s != nullptr; s = s->next) shortest = std::min(shortest, s->data_len);
       sent_.push_back(
@@ -69,6 +74,8 @@ class MemoryPort : public Port {
     }
     return taken;
   }
+
+  bool refused(uint16_t) const noexcept override { return refused_; }
 
   const std::string& name() const noexcept override { return name_; }
   const char* kind() const noexcept override { return "memory"; }
@@ -100,6 +107,8 @@ class MemoryPort : public Port {
   bool link_up_ = true;
   bool gone_ = false;
   size_t room_ = SIZE_MAX;
+  uint32_t longest_ = UINT32_MAX;
+  bool refused_ = false;
   std::vector<Sent> sent_;
 };
 

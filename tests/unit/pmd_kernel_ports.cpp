@@ -381,6 +381,27 @@ TEST_CASE("two rx queues share a packet port's flows, each frame arrives once, n
   CHECK(per_queue[1] > 10);
 }
 
+TEST_CASE("a packet port stops at what Linux refuses, and says so") {
+  pool();
+  const Namespace ports;
+  const VethHost host(ports, "ga", 1);
+  const auto port = packet_port(ports, port_options("ga"));
+  std::array<rte_mbuf*, 3> frames{};
+  for (size_t i = 0; i < frames.size(); ++i) {
+    frames[i] = make_frame(from_hex("0200000000020200000000030800" + std::string(i == 1 ? 2 * 1600 : 100, '0')));
+  }
+  CHECK(port->tx_burst(0, frames.data(), 3) == 1);  // the interface's MTU is 1500: EMSGSIZE
+  CHECK(port->refused(0));
+  rte_pktmbuf_free(frames[1]);
+  CHECK(port->tx_burst(0, &frames[2], 1) == 1);
+  CHECK_FALSE(port->refused(0));
+  ports.run("ip link set ga down");
+  rte_mbuf* frame = make_frame(from_hex("0200000000020200000000030800" + std::string(100, '0')));
+  CHECK(port->tx_burst(0, &frame, 1) == 0);  // ENETDOWN
+  CHECK(port->refused(0));
+  rte_pktmbuf_free(frame);
+}
+
 TEST_CASE("a packet port counts what its socket had no room for") {
   pool();
   const Namespace ports;

@@ -3,7 +3,8 @@
 
 Usage: segment_frames.py OUTPUT. Lines as tests/support/frames.h reads them: `cut.*` is a super-packet
 with its Intent behind it, `want.*` of the same rest of the name the segments in order; `whole.*` is a frame
-that only lacks its checksum, `done.*` the same frame with it.
+that only lacks its checksum, `done.*` the same frame with it. `jumbo.*` is a super-packet over 64 KB as Linux sends it
+(BIG TCP), `pieces.*` its segments; `sctp.*` wants CRC32c, `summed.*` has it.
 """
 
 import random
@@ -15,6 +16,7 @@ from scapy.contrib.geneve import GENEVE, GeneveOptions
 from scapy.contrib.mpls import MPLS
 from scapy.layers.inet import in4_pseudoheader
 from scapy.layers.inet6 import in6_pseudoheader
+from scapy.layers.sctp import SCTP, SCTPChunkData
 
 GSO = {("tcp", 4): 1, ("tcp", 6): 2, ("udp", 4): 3, ("udp", 6): 4}
 NUMBER = {"tcp": 6, "udp": 17}
@@ -229,6 +231,41 @@ def matrix():
                         yield name, dict(encap=encap, outer=outer, inner=inner, l4=l4, outer_sum=outer_sum)
 
 
+def write_jumbo(out, name, case, payload_bytes, gso_size):
+    """Linux: IPv6 gets a jumbo payload option (RFC 2675), IPv4 a total length of 0; both lengths are 32 bits in the
+    pseudo-header."""
+    payload = some_bytes(payload_bytes)
+    start = case.offsets()[1]
+    headers = case.build(b"")
+    length = len(headers) - start + payload_bytes
+    l3 = start - (20 if case.inner == 4 else 40)
+    addresses = headers[l3 + 12:l3 + 20] if case.inner == 4 else headers[l3 + 8:l3 + 40]
+    pseudo = ~checksum(addresses + length.to_bytes(4, "big") + bytes([0, 0, 0, 6])) & 0xFFFF
+    headers = bytearray(headers)
+    headers[start + 16:start + 18] = pseudo.to_bytes(2, "big")
+    headers[l3 + (2 if case.inner == 4 else 4):l3 + (4 if case.inner == 4 else 6)] = b"\0\0"
+    if case.inner == 4:
+        headers[l3 + 10:l3 + 12] = b"\0\0"
+        headers[l3 + 10:l3 + 12] = checksum(bytes(headers[l3:start])).to_bytes(2, "big")
+    else:
+        headers[l3 + 6] = 0
+        headers[start:start] = bytes([6, 0, 0xC2, 4]) + (length + 8).to_bytes(4, "big")
+        start += 8
+    out.write(f"jumbo.{name} {(bytes(headers) + payload).hex()} csum_start={start} gso_size={gso_size} v4={int(case.inner == 4)}\n")
+    starts = list(range(0, payload_bytes, gso_size))
+    for index, at in enumerate(starts):
+        segment = case.build(payload[at:at + gso_size], index, at, index == len(starts) - 1)
+        out.write(f"pieces.{name} {segment.hex()}\n")
+
+
+def write_sctp(out, name, headers):
+    """RFC 9260 section 6.8; what Linux hands over has 0 in the field."""
+    done = raw(headers / SCTP(sport=5000, dport=6000, tag=7) / SCTPChunkData(data=some_bytes(1001)))
+    start = len(raw(headers))
+    out.write(f"sctp.{name} {(done[:start + 8] + bytes(4) + done[start + 12:]).hex()} csum_start={start}\n")
+    out.write(f"summed.{name} {done.hex()}\n")
+
+
 def zero_sum_payload(case):
     """A payload that makes the inner UDP checksum 0, which goes out as 0xffff."""
     payload = b"\0\0" + some_bytes(39)
@@ -275,6 +312,12 @@ def main():
         write_cut(out, "no-payload", Case(), 0, 100)
         write_cut(out, "tiny-gso", Case(), 65495, 88)
         write_cut(out, "big-geneve", Case(encap="geneve", outer=6, outer_sum=True), 62001, 1398)
+        write_jumbo(out, "4", Case(flags="FPCA", options=timestamps), 190001, 1348)
+        write_jumbo(out, "6", Case(inner=6, flags="PCA", inner_tags=(tag,), ident=0), 190001, 1328)
+        write_jumbo(out, "6-longest", Case(inner=6, options=timestamps), 524180, 8948)
+        write_sctp(out, "4", ether() / ip_layer(4, 1).copy())
+        write_sctp(out, "6-tag", ether() / tag / ip_layer(6, 1))
+        write_sctp(out, "in-vxlan", ether() / WITHIN["vxlan4"](0) / ip_layer(4, 1))
         for name, fields in {"plain": {}, "vxlan": dict(encap="vxlan", outer_sum=True)}.items():
             case = Case(l4="udp", **fields)
             write_whole(out, f"zero-sum.{name}", case, zero_sum_payload(case))
