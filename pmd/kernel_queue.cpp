@@ -113,7 +113,7 @@ std::string kernel_lacks(Outer outer, const char* why_no_tunnels) {
   return std::string("no tx-udp_tnl-segmentation: ") + why_no_tunnels;
 }
 
-KernelOffloads kernel_offloads(const OffloadSettings& settings, bool underlay, bool automatic, bool tunnels,
+KernelOffloads kernel_offloads(const OffloadSettings& settings, bool automatic, bool tunnels, bool to_stack,
                                const char* why_not) {
   const auto chosen = [&](Toggle toggle) { return toggle == Toggle::on || (toggle == Toggle::automatic && automatic); };
   const bool checksum = chosen(settings.checksum) ||
@@ -134,10 +134,10 @@ KernelOffloads kernel_offloads(const OffloadSettings& settings, bool underlay, b
   // Wherever it starts, a checksum is one to the kernel.
   for (uint8_t& can : caps.can) can |= TxCapabilities::kChecksum;
   if (chosen(settings.tso)) caps.add(Outer::none, TxCapabilities::kTcp | TxCapabilities::kUdp);
-  // A container's own tunnel ends in a container: its kernel takes the outer headers off a super-packet as it is. Only
-  // to cut it, as in front of a device that can't, it would need to know the tunnel's kind, which a virtio-net header
-  // can't say.
-  if (chosen(settings.tso) && !underlay && settings.tunnel_tso != Toggle::off) {
+  // A container takes the outer headers of its own tunnel off a super-packet as it is. Any device in front of it would
+  // have to know the tunnel's kind, which a virtio-net header can't say: Linux drops what it can't look into
+  // (SKB_GSO_DODGY), as on its way out of a packet socket.
+  if (chosen(settings.tso) && to_stack && settings.tunnel_tso != Toggle::off) {
     caps.add(Outer::other, TxCapabilities::kTcp | TxCapabilities::kUdp);
   }
   if (!tunnels || settings.tunnel_tso == Toggle::off) return result;

@@ -184,8 +184,8 @@ struct KernelOffloads {
   std::string error;  // of what was asked for by name and is not there
 };
 // `automatic`: whether toggles that say so mean on. `tunnels`: the device cuts UDP tunnels; otherwise `why_not`.
-// `underlay`: its frames go on to other machines, whatever is in them.
-KernelOffloads kernel_offloads(const OffloadSettings& settings, bool underlay, bool automatic, bool tunnels,
+// `to_stack`: what is written goes straight to the stack that the frames are for.
+KernelOffloads kernel_offloads(const OffloadSettings& settings, bool automatic, bool tunnels, bool to_stack,
                                const char* why_not);
 inline constexpr const char* kNeedsLinux = "needs Linux 6.17";
 // Port::lacks of a kernel port.

@@ -263,8 +263,7 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, OpenError& er
   // veth). An underlay's frames reach a wire or another machine's stack, so they are finished here, or by the
   // kernel behind the TAP.
   const bool automatic = !options.underlay || tap.has_value();
-  const KernelOffloads offloads =
-      kernel_offloads(options.offloads, options.underlay, automatic, tap.has_value(), why_no_tunnels);
+  const KernelOffloads offloads = kernel_offloads(options.offloads, automatic, tap.has_value(), false, why_no_tunnels);
   error = offloads.error;
   if (!error.empty()) return nullptr;
   auto port = std::make_unique<PacketPort>(options, std::move(*interface), std::move(*lock), std::move(tap),

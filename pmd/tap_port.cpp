@@ -129,7 +129,7 @@ std::unique_ptr<Port> open_tap_port(const PortOptions& options, OpenError& error
     fds.push_back(open_tap_queue(options.name, queues > 1, tunnels, error));
   }
   // A TAP's reader is a kernel, which understands unfinished checksums: as underlay, too.
-  const KernelOffloads offloads = kernel_offloads(options.offloads, options.underlay, true, tunnels, kNeedsLinux);
+  const KernelOffloads offloads = kernel_offloads(options.offloads, true, tunnels, !options.underlay, kNeedsLinux);
   if (error.empty()) error = offloads.error;
   if (!error.empty()) return nullptr;
   std::optional<LinuxInterface> interface = LinuxInterface::find(options.name, error);

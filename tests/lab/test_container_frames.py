@@ -42,8 +42,8 @@ class Between:
             self.gateways = [host.causeway({"version": 1, "system": {"hugepages": "off"}, "ethernets": {"c1": {}, "c2": {}},
                                             "bridges": {"br": {"interfaces": ["c1", "c2"]}}})]
         for c in (self.c1, self.c2):
-            c.ip("route", "replace", "10.1.0.0/24", "dev", "eth0", "mtu", TUNNEL_MTU)
-            c.ip("-6", "route", "replace", "fd00:1::/64", "dev", "eth0", "mtu", TUNNEL_MTU)
+            c.ip("route", "replace", "10.1.0.0/24", "dev", "eth0", "mtu", str(TUNNEL_MTU))
+            c.ip("-6", "route", "replace", "fd00:1::/64", "dev", "eth0", "proto", "kernel", "metric", "256", "mtu", str(TUNNEL_MTU))
         traffic.ping(self.c1, self.c2.ip4)
         self.plain = traffic.iperf3(self.c1, self.c2, self.c2.ip4, 2)
 
@@ -55,7 +55,6 @@ class Between:
             print(f"{name}: {rate / 1e9:.2f} Gbit/s, plain TCP {self.plain / 1e9:.2f}")
             if rate >= self.plain / 2:
                 break
-            self.plain = min(self.plain, traffic.iperf3(self.c1, self.c2, self.c2.ip4, 2))
         assert rate >= self.plain / 2
         for gateway_, drops in zip(self.gateways, before):
             assert gateway_.drops().get("segment_failed", 0) == drops.get("segment_failed", 0)
@@ -110,17 +109,17 @@ def test_vxlan_of_a_container_with_ip_options(between):
     between.check_rate(measure, "IPv4 options in VXLAN")
 
 
-@pytest.mark.parametrize("family", ["ip4", "ip6"])
-def test_frames_over_64_kilobytes(between, family):
+@pytest.mark.parametrize("family, size", [("ip4", "gso_ipv4_max_size"), ("ip6", "gso_max_size")])
+def test_frames_over_64_kilobytes(between, family, size):
     try:
-        between.c1.ip("link", "set", "eth0", "gso_max_size", "190000", "gso_ipv4_max_size", "190000")
+        between.c1.ip("link", "set", "eth0", size, "190000")
     except LabError as error:
-        pytest.skip(f"BIG TCP needs Linux 6.3 and its iproute2: {error}")
+        pytest.skip(f"BIG TCP over IPv4 needs Linux 6.3 and its iproute2: {error}")
     capture = between.c1.lab.capture(between.c1, "eth0", filter="ip6 and tcp" if family == "ip6" else "tcp", snap_bytes=90)
     try:
         between.check_rate(lambda: traffic.iperf3(between.c1, between.c2, getattr(between.c2, family), 2), f"BIG TCP, {family}")
     finally:
-        between.c1.ip("link", "set", "eth0", "gso_max_size", "65536", "gso_ipv4_max_size", "65536")
+        between.c1.ip("link", "set", "eth0", size, "65536")
         capture.stop()
     assert max(int(frame["frame.len"][0]) for frame in capture.frames(fields=["frame.len"])) > 65536
     port = between.gateways[0].row("ports", "c1")
