@@ -75,16 +75,6 @@ uint16_t KernelRxQueue::take_pieces(rte_mbuf** frames, uint16_t count) noexcept 
   return taken;
 }
 
-BigTcpPieces finish_big_rx(RxChain& chain, const ReadResult& result) noexcept {
-  const size_t rest_bytes = static_cast<size_t>(result.bytes) - chain.header_bytes() - chain.chain_bytes();
-  rte_mbuf* frame = chain.take(chain.chain_bytes());
-  if (!result.tag || insert_tag(frame, *result.tag)) {
-    return split_big_tcp(frame, chain.rest(rest_bytes), chain.header(), result.tag ? 4 : 0, chain.pool());
-  }
-  rte_pktmbuf_free(frame);
-  return {};
-}
-
 rte_mbuf* finish_rx(RxChain& chain, const ReadResult& result) noexcept {
   const auto bytes = static_cast<size_t>(result.bytes);
   const size_t header_bytes = chain.header_bytes();
@@ -95,6 +85,24 @@ rte_mbuf* finish_rx(RxChain& chain, const ReadResult& result) noexcept {
   if (tag_is_in && apply_vnet_header(chain.header(), inserted_bytes, frame)) return frame;
   rte_pktmbuf_free(frame);
   return nullptr;
+}
+
+BigTcpPieces finish_big_rx(RxChain& chain, const ReadResult& result) noexcept {
+  const size_t bytes = static_cast<size_t>(result.bytes) - chain.header_bytes();
+  const size_t in_chain = std::min(bytes, chain.chain_bytes());
+  const uint8_t type = chain.header().gso_type & static_cast<uint8_t>(~kVnetGsoEcn);
+  BigTcpPieces pieces;
+  if (bytes == in_chain && type != kVnetGsoTcp4 && type != kVnetGsoTcp6) {  // 64 KB behind tags
+    pieces.frame[0] = finish_rx(chain, result);
+    pieces.count = pieces.frame[0] != nullptr ? 1 : 0;
+    return pieces;
+  }
+  rte_mbuf* frame = chain.take(in_chain);
+  if (!result.tag || insert_tag(frame, *result.tag)) {
+    return split_big_tcp(frame, chain.rest(bytes - in_chain), chain.header(), result.tag ? 4 : 0, chain.pool());
+  }
+  rte_pktmbuf_free(frame);
+  return pieces;
 }
 
 bool TxVector::assign(rte_mbuf* frame, size_t header_bytes) noexcept {

@@ -39,6 +39,8 @@ class RxChain {
   // 64 KB of IP packet behind an Ethernet header with two VLAN tags.
   static constexpr size_t kMaxFrameBytes = 65535 + 14 + 8;
   static constexpr size_t kRestBytes = kBigTcpBytes - 65535;
+  // What is longer may be BIG TCP's, whose lengths no header says, or have tags.
+  static constexpr size_t kPlainFrameBytes = 65535 + 14;
 
   // `header_bytes`: of the virtio-net header in front, as the descriptor was told.
   RxChain(rte_mempool* pool, size_t header_bytes);
@@ -110,7 +112,7 @@ struct ReadResult {
 
 // Completes a frame just read into `chain`; null (and the frame freed) if it is malformed.
 rte_mbuf* finish_rx(RxChain& chain, const ReadResult& result) noexcept;
-// The same for one that is longer than the chain: its pieces, none if it can't be cut.
+// The same for one of more than kPlainFrameBytes: its pieces, none if it can't be cut.
 BigTcpPieces finish_big_rx(RxChain& chain, const ReadResult& result) noexcept;
 
 // Errors of read() that cost a frame: the kernel could not express it as a virtio-net header, or it was too
@@ -126,7 +128,7 @@ uint16_t receive_burst(KernelRxQueue& queue, rte_mbuf** frames, uint16_t count, 
     if (result.bytes < 0) {
       if (!read_lost_frame(errno)) break;
       queue.errors.add(1);
-    } else if (static_cast<size_t>(result.bytes) > queue.chain.header_bytes() + queue.chain.chain_bytes())
+    } else if (static_cast<size_t>(result.bytes) > queue.chain.header_bytes() + RxChain::kPlainFrameBytes)
         [[unlikely]] {
       queue.pieces = finish_big_rx(queue.chain, result);
       if (queue.pieces.count == 0) queue.errors.add(1);

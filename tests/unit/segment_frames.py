@@ -315,6 +315,8 @@ def main():
         write_jumbo(out, "4", Case(flags="FPCA", options=timestamps), 190001, 1348)
         write_jumbo(out, "6", Case(inner=6, flags="PCA", inner_tags=(tag,), ident=0), 190001, 1328)
         write_jumbo(out, "6-longest", Case(inner=6, options=timestamps), 524180, 8948)
+        write_jumbo(out, "4-just", Case(), 65520, 1348)
+        write_jumbo(out, "6-just", Case(inner=6), 65520, 1328)
         write_sctp(out, "4", ether() / ip_layer(4, 1).copy())
         write_sctp(out, "6-tag", ether() / tag / ip_layer(6, 1))
         write_sctp(out, "in-vxlan", ether() / WITHIN["vxlan4"](0) / ip_layer(4, 1))
