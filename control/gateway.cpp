@@ -469,6 +469,7 @@ void Gateway::tick() {
   events_.tick();
   offload_sync_.step(OffloadSync::Clock::now());
   elephants_.step(Elephants::Clock::now(), now_s());
+  drops_[static_cast<size_t>(DropReason::rx_error)] += receive_errors_.step(ports_, ReceiveErrors::Clock::now());
   look_at_ports(false);
 }
 

@@ -17,6 +17,7 @@
 #include "control/offload_sync.h"
 #include "control/ports.h"
 #include "control/publish.h"
+#include "control/receive_errors.h"
 #include "control/refusals.h"
 #include "control/tunnels.h"
 #include "control/underlay.h"
@@ -135,6 +136,7 @@ class Gateway {
   Refusals refusals_;
   OffloadSync offload_sync_;
   Elephants elephants_;
+  ReceiveErrors receive_errors_;
   Ports ports_;
   std::set<AdjacencyIndex> left_bridge_;  // since the last commit
   RateLimit too_big_{kMaxPorts};          // of all workers together

@@ -14,6 +14,7 @@ namespace causeway {
   X(frame_too_short, "fewer than 14 bytes, or a header beyond the frame's end")                             \
   X(port_unassigned, "arrived on a port that is neither in a bridge nor an underlay")                       \
   X(mbuf_alloc, "no buffer left for a copy, a segment or a header")                                         \
+  X(rx_error, "a device could not hand it over (of Linux: SCTP super-packets, tunnels over 64 KB)")         \
   /* bridge */                                                                                              \
   X(source_multicast, "source MAC is a group address (IEEE 802.1Q 8.13.9)")                                 \
   X(link_local_multicast, "destination 01:80:c2:00:00:0x, never forwarded by a bridge (IEEE 802.1Q 8.6.3)") \
