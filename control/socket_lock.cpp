@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 
+#include "pmd/system_error.h"
+
 namespace causeway {
 namespace {
 

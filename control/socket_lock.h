@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "pmd/linux_interface.h"
+#include "pmd/file_descriptor.h"
 
 namespace causeway {
 

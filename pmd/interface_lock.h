@@ -5,8 +5,9 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
-#include "pmd/linux_interface.h"
+#include "pmd/file_descriptor.h"
 #include "pmd/open_error.h"
 
 namespace causeway {
