@@ -10,6 +10,7 @@
 #include "dataplane/drop_reason.h"
 #include "dataplane/flow/cache.h"
 #include "dataplane/flow/tables.h"
+#include "dataplane/merged_datagrams.h"
 #include "dataplane/outer_cache.h"
 #include "dataplane/sample.h"
 #include "dataplane/segment.h"
@@ -106,6 +107,7 @@ struct WorkerContext {
   OuterCache outer_cache;
   TxBuffers tx;
   Segmenter segmenter;
+  DatagramCutter datagrams;
   Segmenter numbered_segmenter;  // of what is cut in front of encap, where each segment gets a number of its own
   RecentlyTold told;
   RateLimit too_big{kMaxPorts};

@@ -5,9 +5,11 @@
 #include "dataplane/geneve_options.h"
 #include "dataplane/intent.h"
 #include "dataplane/marked_tunnel.h"
+#include "dataplane/merged_datagrams.h"
 #include "dataplane/move_start.h"
 #include "dataplane/parse.h"
 #include "dataplane/vlan.h"
+#include "dataplane/vlan_tag.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/ipv6.h"
@@ -207,7 +209,7 @@ DropReason refused_by(WorkerContext& w, const rte_mbuf* m, const OuterFrame& out
     return nullptr;
   }
   if ((m->ol_flags & kNeedsSegment) != 0 && intent_of(m).csum_start < outer.inner_offset) [[unlikely]] {
-    // UDP GSO of the outer datagrams: several inner frames in a row, which nobody here takes apart.
+    // UDP GSO of outer datagrams that the DatagramCutter can't take apart.
     drop(w, m, DropReason::segment_failed);
     return nullptr;
   }
@@ -272,13 +274,13 @@ class TunnelCount {
 
 }  // namespace
 
-void decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
+uint16_t decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
   std::array<AdjacencyIndex, kBatch> known;
   bool vlan_rules = find_known(w, port, batch, known);
   TunnelFinder tunnels(w);
   TunnelCount counted(w);
   uint16_t kept = 0;
-  const uint16_t count = batch.count;
+  uint16_t count = batch.count;
   for (uint16_t i = 0; i < count; ++i) {
     rte_mbuf* const m = batch.frame[i];
     const Adjacency* in = batch.in[i];
@@ -286,6 +288,11 @@ void decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
     if (in != nullptr) [[likely]] {
       move_start(m, OuterCache::kOuterBytes);
     } else {
+      take_priority_tags(m);
+      if (has_intent(m) && holds_datagrams(w, port, m)) [[unlikely]] {
+        count = i;
+        break;
+      }
       in = decap_one(w, port, m, tunnels);
       if (in == nullptr) continue;
       index = in->index;
@@ -301,6 +308,7 @@ void decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
   if (vlan_rules) [[unlikely]] {
     enter_vlans(w, batch);
   }
+  return count;
 }
 
 }  // namespace causeway

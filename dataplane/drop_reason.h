@@ -17,6 +17,7 @@ namespace causeway {
   X(rx_error, "a device could not hand it over (of Linux: SCTP super-packets, tunnels over 64 KB)")         \
   /* bridge */                                                                                              \
   X(source_multicast, "source MAC is a group address (IEEE 802.1Q 8.13.9)")                                 \
+  X(source_zero, "source MAC is all zeros, nobody's address")                                               \
   X(link_local_multicast, "destination 01:80:c2:00:00:0x, never forwarded by a bridge (IEEE 802.1Q 8.6.3)") \
   X(same_port, "destination is behind the port it came from")                                               \
   X(split_horizon, "from one isolated port to another")                                                     \
@@ -35,8 +36,8 @@ namespace causeway {
   X(ip_version, "IP version field contradicts the ethertype, or header length under 20 bytes")              \
   X(ip_checksum, "outer IPv4 header checksum wrong (RFC 1122 3.2.1.2)")                                     \
   X(ip_length, "IP total length beyond the frame, or under its headers")                                    \
-  X(ip_fragment, "outer fragment")                                                                          \
-  X(ip_options, "outer IPv4 options or IPv6 extension headers")                                             \
+  X(ip_fragment, "fragment of a packet to us, tunnel or echo request: they aren't put together")            \
+  X(ip_options, "packet to us, tunnel or echo request, with IPv4 options or IPv6 extension headers")        \
   X(udp_length, "UDP length beyond the IP payload, or under its header")                                    \
   X(udp_checksum, "outer UDP checksum wrong")                                                               \
   X(udp_zero_checksum, "GENEVE over IPv6 without UDP checksum (RFC 8926 3.3, RFC 6936)")                    \

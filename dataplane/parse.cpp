@@ -8,6 +8,8 @@
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/geneve.h"
 #include "dataplane/wire/gre.h"
+#include "dataplane/wire/icmp.h"
+#include "dataplane/wire/igmp.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/ipv6.h"
 #include "dataplane/wire/udp.h"
@@ -120,7 +122,8 @@ Verdict parse_gre(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcep
   if (ip->version() != 4 || ip->header_bytes() < sizeof(Ipv4Header)) return dead(outer, DropReason::ip_version);
   if (ip->header_bytes() != sizeof(Ipv4Header)) {
     // IGMP carries the router alert option (RFC 2236 section 2); who reads it checks the rest.
-    return ip->protocol == kIpProtocolIgmp ? Verdict::control : dead(outer, DropReason::ip_options);
+    if (ip->protocol == kIpProtocolIgmp) return Verdict::control;
+    return dead(outer, is_ours(port, ip->destination_address()) ? DropReason::ip_options : DropReason::not_for_us);
   }
   const uint32_t total = ip->total_bytes.get();
   if (total < sizeof(Ipv4Header) || outer.ip_offset + total > rte_pktmbuf_pkt_len(m)) {
@@ -147,12 +150,39 @@ Verdict parse_gre(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcep
   return dead(outer, DropReason::unknown_protocol);
 }
 
-bool asks_for_members(const rte_mbuf* m, const Ipv6Header& ip, uint32_t payload) noexcept {
+// MLD: a hop-by-hop header with a router alert in front of it (RFC 3810 section 5). Who reads it checks the rest.
+bool is_of_members(const rte_mbuf* m, const Ipv6Header& ip, uint32_t payload) noexcept {
   if (ip.next_header != kIpv6HopByHop) [[likely]] {
     return false;
   }
-  const auto* next = header_at<uint8_t>(m, payload);
-  return next != nullptr && *next == kIpProtocolIcmpv6;
+  const auto* options = header_at<Ipv6Extension>(m, payload);
+  if (options == nullptr || options->next_header != kIpProtocolIcmpv6) return false;
+  const auto* icmp = header_at<IcmpHeader>(m, payload + options->bytes());
+  return icmp != nullptr && is_mld(icmp->type);
+}
+
+// Linux' ip6gretap puts a tunnel encapsulation limit in front of GRE (RFC 2473 section 4.1.1), which is for who puts
+// the packet into one more tunnel. With no other option but padding the header is skipped.
+Verdict parse_destination_options(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcept {
+  const auto* header = header_at<Ipv6Extension>(m, offset);
+  if (header == nullptr || header->next_header != kIpProtocolGre) return dead(outer, DropReason::ip_options);
+  const uint32_t end = offset + header->bytes();
+  if (end > std::min<uint32_t>(outer.end, rte_pktmbuf_data_len(m))) return dead(outer, DropReason::ip_length);
+  const auto* const bytes = rte_pktmbuf_mtod(m, const uint8_t*);
+  bool limit = false;
+  for (uint32_t at = offset + sizeof(Ipv6Extension); at < end;) {
+    if (bytes[at] == kIpv6OptionPad1) {
+      ++at;
+      continue;
+    }
+    const uint32_t data_bytes = at + 1 < end ? bytes[at + 1] : UINT8_MAX;
+    const bool is_limit = bytes[at] == kIpv6OptionEncapsulationLimit && data_bytes == 1 && !limit;
+    if (!is_limit && bytes[at] != kIpv6OptionPadN) return dead(outer, DropReason::ip_options);
+    limit |= is_limit;
+    at += 2 + data_bytes;
+    if (at > end) return dead(outer, DropReason::ip_options);
+  }
+  return limit ? parse_gre(m, end, outer) : dead(outer, DropReason::ip_options);
 }
 
 Verdict parse_ipv6(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m, OuterFrame& outer) noexcept {
@@ -166,8 +196,8 @@ Verdict parse_ipv6(const WorkerContext& w, const PortEntry& port, const rte_mbuf
   outer.key.local = ip->destination_address();
   if (outer.key.local.is_v4()) return dead(outer, DropReason::not_for_us);  // ::ffff:a.b.c.d is how tables say a.b.c.d
   // Neighbor solicitations come to a multicast address (RFC 4861 section 7.2.2).
-  // So do queries for its members, behind a router alert option (RFC 3810 section 5).
-  const bool mld = asks_for_members(m, *ip, payload);
+  // So do queries for its members.
+  const bool mld = is_of_members(m, *ip, payload);
   const bool icmp = ip->next_header == kIpProtocolIcmpv6 || mld;
   if (!is_ours(port, outer.key.local) && !(icmp && outer.key.local.is_multicast())) {
     return dead(outer, DropReason::not_for_us);
@@ -186,8 +216,9 @@ Verdict parse_ipv6(const WorkerContext& w, const PortEntry& port, const rte_mbuf
     case kIpv6HopByHop:
       return mld ? Verdict::control : dead(outer, DropReason::ip_options);
     case kIpv6Routing:
-    case kIpv6DestinationOptions:
       return dead(outer, DropReason::ip_options);
+    case kIpv6DestinationOptions:
+      return parse_destination_options(m, payload, outer);
     default:
       return dead(outer, DropReason::unknown_protocol);
   }

@@ -36,12 +36,19 @@ AdjacencyIndex resolve_one(WorkerContext& w, rte_mbuf* frame, const FlowKey& key
     drop(w, frame, DropReason::source_multicast);
     return kGone;
   }
+  if (key.from_zero()) {
+    drop(w, frame, DropReason::source_zero);
+    return kGone;
+  }
   if (is_link_local(key)) {
     drop(w, frame, DropReason::link_local_multicast);
     return kGone;
   }
   const uint32_t from = source_slot(w, key, in);
   if (key.to_group()) return kFlood;
+  // A switch's loop probe, to itself. Linux and Open vSwitch learn before they look, and so find it here, wherever it
+  // was before.
+  if (key.source() == key.destination()) return in.index;
   const uint32_t to = w.fdb->find(in.bridge, key.destination());
   if (to == kNoSlot) {
     const AdjacencyIndex told = w.told.find(in.bridge, key.destination(), w.tick, w.changes);

@@ -36,6 +36,12 @@ rte_mbuf* enter(WorkerContext& w, rte_mbuf* m, const VlanRules& rules) noexcept 
     drop(w, m, DropReason::frame_too_short);
     return nullptr;
   }
+  // What lies behind it is not a tag: in front of another VLAN's it would let that one through, to whoever takes ours
+  // off.
+  if (is_vlan_ethertype(header->tag.ethertype.get())) {
+    drop(w, m, DropReason::vlan_not_member);
+    return nullptr;
+  }
   header->tag.control.set(static_cast<uint16_t>((header->tag.control.get() & ~kVlanIdMask) | rules.tag));
   return m;
 }

@@ -8,6 +8,7 @@
 
 #include "dataplane/intent.h"
 #include "dataplane/wire/ethernet.h"
+#include "dataplane/wire/header_at.h"
 #include "dataplane/wire/vlan.h"
 
 namespace causeway {
@@ -55,6 +56,18 @@ inline void pop_tag(rte_mbuf* m) noexcept {
   m->data_len = static_cast<uint16_t>(m->data_len - kVlanTagBytes);
   m->pkt_len -= kVlanTagBytes;
   shift_intent(m, -kVlanTagBytes);
+}
+
+// Tags of VLAN ID 0 carry a priority and stand for none (IEEE 802.1Q 6.9.1). Linux takes off any number of them, too
+// (net/core/dev.c, __netif_receive_skb_core).
+inline void take_priority_tags(rte_mbuf* m) noexcept {
+  for (;;) {
+    const auto* header = header_at<TaggedEthernet>(m, 0);
+    if (header == nullptr || !is_vlan_ethertype(header->ethernet.ethertype.get()) || header->tag.id() != 0) [[likely]] {
+      return;
+    }
+    pop_tag(m);
+  }
 }
 
 }  // namespace causeway

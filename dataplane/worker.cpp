@@ -8,6 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "dataplane/decap.h"
 #include "dataplane/forward.h"
 #include "dataplane/lookup.h"
@@ -15,6 +17,7 @@
 #include "dataplane/resolve.h"
 #include "dataplane/tx.h"
 #include "dataplane/vlan.h"
+#include "dataplane/vlan_tag.h"
 
 namespace causeway {
 namespace {
@@ -138,7 +141,12 @@ uint32_t Worker::poll(const PollList& list) noexcept {
 void Worker::process_interfaces(const PortEntry& device, Batch& burst) noexcept {
   WorkerContext& w = context_;
   std::array<PortIndex, kBatch> interface;
-  for (uint16_t i = 0; i < burst.count; ++i) interface[i] = interface_of(device, burst.frame[i]);
+  const Adjacency* const port = device.underlay ? nullptr : w.tables.adjacency(device.adjacency);
+  const bool bridged = port != nullptr && port->bridge != kNoBridge;
+  for (uint16_t i = 0; i < burst.count; ++i) {
+    if (!bridged) take_priority_tags(burst.frame[i]);  // a bridge has frames as they are
+    interface[i] = interface_of(device, burst.frame[i]);
+  }
   Batch batch;
   while (burst.count != 0) {
     const PortIndex index = interface[0];
@@ -153,9 +161,9 @@ void Worker::process_interfaces(const PortEntry& device, Batch& burst) noexcept 
       }
     }
     burst.count = others;
-    const PortEntry* const port = index == device.index ? &device : w.tables.port(index);
-    if (port != nullptr) {
-      process(*port, batch);
+    const PortEntry* const entry = index == device.index ? &device : w.tables.port(index);
+    if (entry != nullptr) {
+      process(*entry, batch);
       continue;
     }
     count_received(index, batch);
@@ -181,24 +189,68 @@ void Worker::process(const PortEntry& port, Batch& batch) noexcept {
 }
 
 void Worker::carry(const PortEntry& port, Batch& batch) noexcept {
+  const uint16_t received = batch.count;
+  const uint16_t taken = carry_up_to_merged(port, batch);
+  if (taken != received) [[unlikely]] {
+    carry_apart(port, std::span(batch.frame).subspan(taken, received - taken));
+  }
+}
+
+// Returns how many frames that were (decap.h).
+uint16_t Worker::carry_up_to_merged(const PortEntry& port, Batch& batch) noexcept {
   WorkerContext& w = context_;
+  uint16_t taken = batch.count;
   batch.port = port.index;
   if (port.underlay) {
-    decap(w, port, batch);
+    taken = decap(w, port, batch);
   } else {
     const Adjacency* const in = w.tables.adjacency(port.adjacency);
     if (in == nullptr || in->bridge == kNoBridge) {
       for (uint16_t i = 0; i < batch.count; ++i) drop(w, batch.frame[i], DropReason::port_unassigned);
-      return;
+      return taken;
     }
     parse_bridge_port(w, *in, batch);
   }
-  if (batch.count == 0) return;
+  if (batch.count == 0) return taken;
   if (w.sampling) [[unlikely]] {
     w.sampler.look_at(batch);
   }
   if (lookup(w, batch) != 0) resolve(w, batch);
   forward(w, batch);
+  return taken;
+}
+
+// The rest of a burst from a merged frame on: its datagrams, then what came behind it, so that no flow's order changes.
+void Worker::carry_apart(const PortEntry& port, std::span<rte_mbuf* const> frames) noexcept {
+  Batch batch;
+  while (!frames.empty()) {
+    carry_datagrams(port, frames.front(), batch);
+    frames = frames.subspan(1);
+    batch.count = static_cast<uint16_t>(frames.size());
+    std::ranges::copy(frames, batch.frame.begin());
+    if (batch.count != 0) frames = frames.subspan(carry_up_to_merged(port, batch));
+  }
+}
+
+// A merged frame has come as one; it counts as the frames that it was made of.
+void Worker::carry_datagrams(const PortEntry& port, rte_mbuf* merged, Batch& batch) noexcept {
+  WorkerContext& w = context_;
+  w.datagrams.begin(merged);
+  const uint32_t more = w.datagrams.left() - 1;
+  TrafficCounters& traffic = w.counters.ports[port.index].traffic;
+  traffic.rx_packets.add(more);
+  traffic.rx_bytes.add(uint64_t{more} * w.datagrams.header_bytes());
+  w.counters.rx_packets.add(more);
+  while (w.datagrams.left() != 0) {
+    batch.count = w.datagrams.next(batch.frame.data(), kBatch, w.pool);
+    if (batch.count != 0) {
+      carry_up_to_merged(port, batch);
+      continue;
+    }
+    w.counters.drops[static_cast<size_t>(DropReason::mbuf_alloc)].add(w.datagrams.left());
+    w.counters.ports[w.ingress].rx_drops.add(w.datagrams.left());
+    w.datagrams.end();
+  }
 }
 
 // Frames that the control thread wants sent: its own (ARP, ICMP, IGMP), and those that waited for a neighbor; and outer

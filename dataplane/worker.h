@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -62,6 +63,9 @@ class Worker {
   uint32_t send_injected() noexcept;
   void process(const PortEntry& port, Batch& batch) noexcept;
   void carry(const PortEntry& port, Batch& batch) noexcept;
+  uint16_t carry_up_to_merged(const PortEntry& port, Batch& batch) noexcept;
+  void carry_apart(const PortEntry& port, std::span<rte_mbuf* const> frames) noexcept;
+  void carry_datagrams(const PortEntry& port, rte_mbuf* merged, Batch& batch) noexcept;
   void receive_again(const InjectedFrame& item) noexcept;
   void process_interfaces(const PortEntry& device, Batch& burst) noexcept;
   void count_received(PortIndex port, const Batch& batch) noexcept;

@@ -62,6 +62,7 @@ struct FlowKey {
   }
   bool to_group() const noexcept { return (lo & kMacGroupBit) != 0; }
   bool from_group() const noexcept { return (hi & kMacGroupBit) != 0; }
+  bool from_zero() const noexcept { return (hi & kMacMask) == 0; }
   bool operator==(const FlowKey&) const = default;
 };
 static_assert(sizeof(FlowKey) == 16);

@@ -20,6 +20,9 @@ inline constexpr uint8_t kMldQuery = 130;
 inline constexpr uint8_t kMldReport = 131;
 inline constexpr uint8_t kMldDone = 132;
 inline constexpr uint8_t kMldReportV2 = 143;
+constexpr bool is_mld(uint8_t icmpv6_type) noexcept {
+  return (icmpv6_type >= kMldQuery && icmpv6_type <= kMldDone) || icmpv6_type == kMldReportV2;
+}
 
 // Types of group records (RFC 3376 section 4.2.12, RFC 3810 section 5.2.12).
 inline constexpr uint8_t kRecordIsExclude = 2;

@@ -20,6 +20,20 @@ inline constexpr uint8_t kIpv6Fragment = 44;
 inline constexpr uint8_t kIpv6NoNextHeader = 59;
 inline constexpr uint8_t kIpv6DestinationOptions = 60;
 
+// Options in hop-by-hop and destination options headers: type, length of the data, data (RFC 8200 section 4.2).
+inline constexpr uint8_t kIpv6OptionPad1 = 0;  // the type alone
+inline constexpr uint8_t kIpv6OptionPadN = 1;
+inline constexpr uint8_t kIpv6OptionEncapsulationLimit = 4;  // RFC 2473 section 4.1.1; one byte of data
+
+// How a hop-by-hop, routing or destination options header begins (RFC 8200 section 4).
+struct Ipv6Extension {
+  uint8_t next_header;
+  uint8_t more_units;  // of 8 bytes, behind the first 8
+
+  constexpr uint32_t bytes() const noexcept { return 8U + more_units * 8U; }
+};
+static_assert(sizeof(Ipv6Extension) == 2 && alignof(Ipv6Extension) == 1);
+
 // RFC 8200 section 3.
 //
 //    0                   1                   2                   3

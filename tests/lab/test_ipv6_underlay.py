@@ -13,6 +13,7 @@ from tests.support.peer_cable import plain_cable
 from tests.support.peer_kernel_vxlan import KernelVxlanPeer
 from tests.support.peer_ovs import OvsPeer
 from tests.support.peer_transfer import transfer
+from tests.support.peer_uml import UmlPeer
 from tests.support.process import wait_until
 
 OURS, THEIRS = "fd00:31::1", "fd00:31::2"
@@ -100,6 +101,35 @@ def test_peers(lab, peer, mode):
         print(f"{sender} -> {receiver}: {transfer(receiver, sender, receiver.ip4):.0f} Mbit/s")
     check_ours(pair, pair.capture.stop())
     assert pair.gateway.drops().keys() <= {"control_ignored", "not_for_us"}  # what they say to groups
+
+
+def test_kernel_ip6gretap_as_it_is_by_default(lab):
+    """With the tunnel encapsulation limit in front of GRE (RFC 2473 section 4.1.1)."""
+    h1, h2 = lab.host("h1"), lab.host("h2")
+    lab.link(h1, "up0", h2, "up0")
+    plain_cable(h1, "up0")
+    c1 = h1.container("c1", address="10.1.0.1/24", mtu=1400)
+    peer = UmlPeer(h2, "up0")
+    peer.run("modprobe -d /run/root ip6_gre && ip link set vec0 up && ip addr add fd00:31::2/64 dev vec0 nodad && "
+             "ip link add tap0 type ip6gretap local fd00:31::2 remote fd00:31::1 key 7 csum && "
+             "sysctl -qew net.ipv6.conf.tap0.disable_ipv6=1 && ip link set tap0 mtu 1400 up && ip addr add 10.1.0.2/24 dev tap0")
+    capture = h1.capture("up0", max_frames=3000)
+    gateway = h1.causeway({
+        "version": 1, "system": {"hugepages": "off"},
+        "ethernets": {"c1": {}, "up0": {"addresses": [f"{OURS}/64"]}},
+        "bridges": {"br-int": {"interfaces": ["c1", "gre0"]}},
+        "tunnels": {"gre0": {"mode": "gretap", "key": 7, "checksum": True, "local": OURS, "remote": THEIRS}},
+    })
+    wait_until(lambda: traffic.ping(c1, "10.1.0.2", count=1, check=False), 20, "the kernel's end answers")
+    for payload_bytes in (56, 1372):
+        assert traffic.ping(c1, "10.1.0.2", payload_bytes=payload_bytes, dont_fragment=True) == 3
+        assert traffic.ping(peer, "10.1.0.1", payload_bytes=payload_bytes, dont_fragment=True) == 3
+    print(f"{transfer(c1, peer, '10.1.0.1'):.0f} Mbit/s")
+    capture.stop()
+    theirs = capture.frames(f"gre && ipv6.src == {THEIRS}", ["ipv6.opt.tel", "ipv6.nxt"])
+    assert len(theirs) > 100 and all(frame["ipv6.opt.tel"] == ["4"] and frame["ipv6.nxt"][0] == "60" for frame in theirs)
+    assert gateway.drops().keys() <= {"control_ignored", "not_for_us", "no_flood_target"}, gateway.drops()
+    peer.stop()
 
 
 def test_asked_again_we_answer(lab):

@@ -77,6 +77,33 @@ def test_tunnel_over_a_vlan_to_the_kernel(lab, mode):
     peer.stop()
 
 
+def test_peer_that_tags_everything_with_a_priority(lab):
+    """As Cisco UCS does: VLAN ID 0, in front of ARP, ICMP and tunnels alike (IEEE 802.1Q 6.9.1: none)."""
+    h1, h2 = lab.host("h1"), lab.host("h2")
+    lab.link(h1, "up0", h2, "up0")
+    c1 = h1.container("c1", address="10.1.0.1/24", mtu=CONTAINER_MTU)
+    peer = UmlPeer(h2, "up0", tap=True)
+    peer.run("for module in vxlan sch_ingress cls_matchall act_vlan; do modprobe -d /run/root $module || exit 1; done; "
+             "sysctl -qew net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1")
+    peer.run("ip link set vec0 up && ip addr add 172.31.0.2/24 dev vec0 && tc qdisc add dev vec0 clsact && "
+             "tc filter add dev vec0 egress matchall action vlan push id 0 priority 5 && "
+             "ip link add tun0 type vxlan id 123 remote 172.31.0.1 local 172.31.0.2 dstport 4789 dev vec0 && "
+             f"ip link set tun0 mtu {CONTAINER_MTU} up && ip addr add 10.1.0.2/24 dev tun0")
+    capture = h1.capture("up0", max_frames=3000)
+    g1 = h1.causeway(gateway(1, "vxlan"))
+    wait_until(lambda: traffic.ping(c1, "10.1.0.2", count=1, check=False), 20, "the kernel's end answers")
+    assert traffic.ping(peer, "172.31.0.1") == 3
+    for payload_bytes in (56, CONTAINER_MTU - 28):
+        assert traffic.ping(c1, "10.1.0.2", payload_bytes=payload_bytes, dont_fragment=True) == 3
+    print(f"{transfer(c1, peer, '10.1.0.1', FILE_BYTES):.0f} Mbit/s")
+    capture.stop()
+    for kind in ("arp && !vxlan", "icmp && !vxlan", "vxlan"):
+        seen = {tuple(frame["vlan.id"][:1]) for frame in capture.frames(kind, ["vlan.id"])}
+        assert seen == {(), ("0",)}, kind  # ours, and theirs
+    assert g1.drops().keys() <= {"control_ignored", "no_flood_target"}, g1.drops()
+    peer.stop()
+
+
 def test_tunnel_over_a_vlan_between_gateways(lab):
     h1, h2, c1, c2 = two_hosts(lab)
     capture = h1.capture("up0", max_frames=3000)

@@ -247,6 +247,17 @@ TEST_CASE("bridge: frames that no bridge forwards") {
   for (const Bytes& bytes : pipeline_frames().sequence("group-source")) {
     CHECK(rises(bed, DropReason::source_multicast, "p1", bytes) == 1);
   }
+  for (const char* reason : {"source_multicast", "source_zero"}) {
+    for (const std::string& name : pipeline_frames().names(std::string("no-source.") + reason)) {
+      CAPTURE(name);
+      const bool zero = std::string_view(reason) == "source_zero";
+      for (int times = 0; times < 2; ++times) {  // the second is known by its outer headers
+        CHECK(rises(bed, zero ? DropReason::source_zero : DropReason::source_multicast,
+                    name.find(".in.") == std::string::npos ? "p1" : "up0", frame(name)) == 1);
+      }
+    }
+  }
+  CHECK(fdb_entries(bed) == 2);
   for (const std::string& name : pipeline_frames().names("reserved.")) {
     CAPTURE(name);
     if (name == "reserved.10") continue;
@@ -259,6 +270,34 @@ TEST_CASE("bridge: frames that no bridge forwards") {
     const Bytes& whole = frame("eth.1-2");
     CHECK(rises(bed, DropReason::frame_too_short, "p1",
                 Bytes(whole.begin(), whole.begin() + static_cast<long>(bytes))) == 1);
+  }
+}
+
+// As in Linux (br_input.c, br_handle_frame_finish) and Open vSwitch (ofproto-dpif-xlate.c, xlate_normal), which learn
+// before they look.
+TEST_CASE("bridge: a frame to its own source never leaves") {
+  for (const std::string parameters : {"", "max-macs: 1"}) {
+    CAPTURE(parameters);
+    Bed bed(topology(parameters, "{mac: 02:00:00:00:01:06, port: p3}"));
+    for (const char* vlan : {"", ".v10"}) {
+      CAPTURE(vlan);
+      const auto probe = [&](const std::string& port, const std::string& name) {
+        bed.wait_a_tick();
+        return rises(bed, DropReason::same_port, port, frame(name + vlan));
+      };
+      CHECK(probe("p1", "eth.1-1") == 1);  // nobody knows it
+      CHECK(probe("p1", "eth.1-1") == 1);
+      CHECK(probe("up0", "in.vx0.3.2-2") == 1);
+      send(bed, "p2", std::string("1-all") + vlan);  // it is elsewhere
+      CHECK(probe("p1", "eth.1-1") == 1);
+      CHECK(probe("p2", "eth.1-1") == 1);
+      CHECK(probe("up0", "in.vx0.3.1-1") == 1);
+      CHECK(probe("p1", "eth.6-6") == 1);  // and doesn't move
+      CHECK(probe("up0", "in.gn1.5.6-6") == 1);
+    }
+    if (!parameters.empty()) continue;
+    CHECK(send(bed, "p3", "3-1") == Ways{"vx0.3"});  // where its last one came from
+    CHECK(send(bed, "p1", "5-6") == Ways{"p3"});
   }
 }
 

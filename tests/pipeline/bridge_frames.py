@@ -36,6 +36,15 @@ def write_bridge(out):
         out.write(f"reserved.{last:02x}", raw(Ether(src=host_mac(1), dst=f"01:80:c2:00:00:{last:02x}", type=0x88CC) / payload))
     for source in ("ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "33:33:00:00:00:01"):
         out.write_next("group-source", raw(Ether(src=source, dst=host_mac(2), type=0x88B5) / payload))
+    for reason, source in (("source_multicast", "03:00:00:00:00:01"), ("source_zero", "00:00:00:00:00:00")):
+        for destination in (host_mac(2), "ff:ff:ff:ff:ff:ff", source):
+            plain = raw(Ether(src=source, dst=destination, type=0x88B5) / payload)
+            tagged = raw(Ether(src=source, dst=destination) / Dot1Q(vlan=10, type=0x88B5) / payload)
+            for name, inner in (("", plain), (".v10", tagged)):
+                name = f"no-source.{reason}.{destination}{name}"
+                out.write(name, inner)
+                out.write(f"{name}.in.vx0", encapsulated("vxlan", 10, inner, remote=3))
+                out.write(f"{name}.in.gn1", encapsulated("geneve", 12, inner, remote=5))
     # What is copied for a flood: up to 512 bytes whole, more by reference.
     for size in (14, 60, 255, 256, 257, 511, 512, 513, 1000, 1514):
         big = raw(Ether(src=host_mac(1), dst="ff:ff:ff:ff:ff:ff", type=0x88B5) / Raw(some_bytes(size - 14)))

@@ -1,8 +1,9 @@
 """Received underlay frames, row by row: `decap.GROUP.ROW.VERDICT` is the frame, where VERDICT is `accept` or the
 reason of its drop; `inner.GROUP.ROW` is what must come out of an accepted one."""
 
-from scapy.all import (ARP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, IPOption_RR, IPv6, IPv6ExtHdrDestOpt,
-                       IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN, Raw, raw)
+from scapy.all import (ARP, HAO, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, HBHOptUnknown, ICMPv6EchoRequest, IPOption_RR,
+                       IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, Pad1, PadN, Raw,
+                       RouterAlert, raw)
 from scapy.contrib.geneve import GeneveOptions
 
 from overlay_frames import OUR_MAC, REMOTE_MAC, encapsulated, host_mac, outer_ip, some_bytes, tunnel_header, udp
@@ -85,6 +86,60 @@ def ipv4_rows(rows):
                                                / Raw(some_bytes(46))))
     tagged = Ether(src=REMOTE_MAC[2], dst=OUR_MAC) / Dot1Q(vlan=5) / raw(outer_ip(4))[14:]
     rows.drop("vlan-tag", "unknown_ethertype", changed(raw(tagged), 16, b"\x08\x00"))
+    echo_rows(rows, 4)
+
+
+def priority_rows(rows):
+    """VLAN ID 0 is none (IEEE 802.1Q 6.9.1), of whichever kind of tag, and however many (as Linux)."""
+    inner = inner_frame()
+    frames = {"vxlan": vxlan4(inner), "vxlan-checksum": vxlan4(inner, checksum=True),
+              "geneve": encapsulated("geneve", 123, inner), "gretap": encapsulated("gretap", 7, inner),
+              "vxlan-ipv6": encapsulated("vxlan", 100, inner, family=6),
+              "gretap-ipv6": encapsulated("gretap", 7, inner, family=6)}
+    zero, high, service = Dot1Q(vlan=0), Dot1Q(vlan=0, prio=7, id=1), Dot1AD(vlan=0, prio=2)
+    for name, frame in frames.items():
+        rows.accept(name, with_tags(frame, zero), inner)
+        rows.accept(f"{name}-high", with_tags(frame, high), inner)
+        rows.accept(f"{name}-service", with_tags(frame, service), inner)
+        rows.accept(f"{name}-three", with_tags(frame, service, zero, high), inner)
+        rows.drop(f"{name}-in-front-of-another", "unknown_ethertype", with_tags(frame, zero, Dot1Q(vlan=5)))
+        rows.drop(f"{name}-behind-another", "unknown_ethertype", with_tags(frame, Dot1Q(vlan=5), zero))
+    small = inner_frame(0)
+    rows.accept("trailing", with_tags(vxlan4(small), zero) + some_bytes(9), small)
+    rows.drop("cut-in-the-tag", "unknown_ethertype", with_tags(frames["vxlan"], zero)[:17])
+    rows.drop("cut-behind-the-tag", "frame_too_short", with_tags(frames["vxlan"], zero)[:18])
+    rows.drop("checksum", "ip_checksum", with_tags(flipped(frames["vxlan"], 24), zero))
+    rows.drop("not-our-address", "not_for_us", with_tags(vxlan4(inner, ip=dict(dst="172.31.0.99")), zero))
+
+
+def with_tags(frame, *tags):
+    head = Ether(src=Ether(frame).src, dst=Ether(frame).dst)
+    for tag in tags:
+        head = head / tag.copy()
+    head.lastlayer().type = Ether(frame).type
+    return raw(head) + frame[14:]
+
+
+def echo_rows(rows, family):
+    """Echo requests that nobody answers are counted by what they are."""
+    if family == 4:
+        rest = ICMP(type="echo-request") / Raw(some_bytes(56))
+        rows.drop("echo-options", "ip_options", raw(outer_ip(4, options=[IPOption_RR()], proto=1) / rest))
+        rows.drop("echo-options-not-our-address", "not_for_us",
+                  raw(outer_ip(4, options=[IPOption_RR()], proto=1, dst="172.31.0.99") / rest))
+        rows.drop("echo-fragment-first", "ip_fragment", raw(outer_ip(4, flags="MF", proto=1) / rest))
+        rows.drop("echo-fragment-later", "ip_fragment", raw(outer_ip(4, flags=0, frag=185, proto=1) / rest))
+        return
+    pad = [PadN(optdata=b"\0" * 4)]
+    headers = {"hop-by-hop": (IPv6ExtHdrHopByHop(options=pad), "ip_options"),
+               "router-alert": (IPv6ExtHdrHopByHop(options=[RouterAlert(), PadN(optdata=b"")]), "ip_options"),
+               "long-hop-by-hop": (IPv6ExtHdrHopByHop(options=[PadN(optdata=b"\0" * 12)]), "ip_options"),
+               "destination-options": (IPv6ExtHdrDestOpt(options=pad), "ip_options"),
+               "routing": (IPv6ExtHdrRouting(), "ip_options"),
+               "fragment-first": (IPv6ExtHdrFragment(m=1, id=9), "ip_fragment"),
+               "fragment-later": (IPv6ExtHdrFragment(offset=181, id=9), "ip_fragment")}
+    for name, (header, reason) in headers.items():
+        rows.drop(f"echo-{name}", reason, raw(outer_ip(6) / header / ICMPv6EchoRequest(data=some_bytes(56))))
 
 
 def ipv6_rows(rows):
@@ -116,6 +171,7 @@ def ipv6_rows(rows):
     rows.drop("next-header", "unknown_protocol", encapsulated("vxlan", 100, inner, family=6, ip=dict(nh=89)))
     rows.drop("not-our-address", "not_for_us", encapsulated("vxlan", 100, inner, family=6, ip=dict(dst="fd00:31::99")))
     rows.drop("multicast-address", "not_for_us", encapsulated("vxlan", 100, inner, family=6, ip=dict(dst="ff02::1")))
+    echo_rows(rows, 6)
     mapped = dict(src="::ffff:172.31.0.2", dst="::ffff:172.31.0.1")  # as our tables write IPv4 addresses
     rows.drop("mapped-address", "not_for_us", encapsulated("vxlan", 100, inner, family=6, ip=mapped))
 
@@ -232,6 +288,7 @@ def gre_rows(rows):
     rows.accept("key", gre(), inner)
     rows.accept("no-key", gre(key=None), inner)
     rows.accept("ipv6", gre(family=6), inner)
+    limit_rows(rows, inner)
     for payload_bytes in (60, 61):
         some = inner_frame(payload_bytes)
         rows.accept(f"checksum-{payload_bytes}", gre(inside=some, checksum=True), some)
@@ -256,6 +313,42 @@ def gre_rows(rows):
     rows.drop("header-cut", "ip_length", raw(outer_ip(4, proto=47) / Raw(b"\x20\x00\x65")))
     rows.drop("key-cut", "inner_too_short", raw(outer_ip(4, proto=47) / Raw(b"\x20\x00\x65\x58\0\0")))
     rows.drop("inner-13-bytes", "inner_too_short", gre(inside=raw(inner)[:13]))
+
+
+def limit_rows(rows, inner):
+    """The tunnel encapsulation limit (RFC 2473 section 4.1.1), which Linux' ip6gretap sends unless told not to."""
+    def gre6(*options, key=7, next_header=47, inside=inner, cut=None, checksum=False, extension=None):
+        rest = raw(tunnel_header("gretap", key, **(dict(chksum_present=1) if checksum else {})) / raw(inside))
+        header = raw(IPv6ExtHdrDestOpt(nh=next_header, options=list(options))) if extension is None else extension
+        return raw(outer_ip(6, nh=60) / Raw((header + rest)[:cut]))
+
+    def limit(value=4):
+        return HBHOptUnknown(otype=4, optlen=1, optdata=bytes([value]))
+
+    # As in net/ipv6/ip6_tunnel.c, init_tel_txopt.
+    linux = bytes([47, 0, 4, 1, 4, 1, 1, 0])
+    rows.accept("limit-as-linux", gre6(extension=linux), inner)
+    rows.accept("limit", gre6(limit(), PadN(optdata=b"\0")), inner)
+    rows.accept("limit-0", gre6(limit(0), PadN(optdata=b"\0")), inner)
+    rows.accept("limit-255", gre6(limit(255), Pad1(), Pad1(), Pad1()), inner)
+    rows.accept("limit-behind-padding", gre6(Pad1(), PadN(optdata=b""), limit()), inner)
+    rows.accept("limit-long-padding", gre6(PadN(optdata=b"\0" * 9), limit()), inner)
+    rows.accept("limit-checksum", gre6(limit(), PadN(optdata=b"\0"), checksum=True), inner)
+    rows.drop("limit-checksum-wrong", "gre_checksum", flipped(gre6(limit(), PadN(optdata=b"\0"), checksum=True), -1))
+    rows.drop("limit-unknown-key", "unknown_vni", gre6(limit(), PadN(optdata=b"\0"), key=8))
+    rows.drop("limit-twice", "ip_options", gre6(limit(), limit()))
+    rows.drop("limit-none", "ip_options", gre6(PadN(optdata=b"\0" * 4)))
+    rows.drop("limit-2-bytes", "ip_options", gre6(HBHOptUnknown(otype=4, optlen=2, optdata=b"\4\4"), PadN(optdata=b"")))
+    rows.drop("limit-0-bytes", "ip_options", gre6(HBHOptUnknown(otype=4, optlen=0), PadN(optdata=b"\0\0")))
+    rows.drop("limit-and-another", "ip_options", gre6(limit(), HBHOptUnknown(otype=0x1E, optlen=1, optdata=b"\0")))
+    rows.drop("limit-home-address", "ip_options", gre6(limit(), PadN(optdata=b"\0"), HAO()))
+    rows.drop("limit-overruns", "ip_options", gre6(extension=bytes([47, 0, 4, 1, 4, 1, 2, 0])))
+    rows.drop("limit-padding-overruns", "ip_options", gre6(extension=bytes([47, 0, 4, 1, 4, 0, 0, 1])))
+    rows.drop("limit-header-beyond-packet", "ip_length", gre6(extension=bytes([47, 200, 4, 1, 4, 1, 1, 0])))
+    rows.drop("limit-cut", "ip_length", gre6(extension=linux, cut=7))
+    rows.drop("limit-gre-cut", "ip_length", gre6(extension=linux, cut=11))
+    rows.drop("limit-and-udp", "ip_options", gre6(extension=bytes([17]) + linux[1:]))
+    rows.drop("limit-and-routing", "ip_options", gre6(extension=bytes([43]) + linux[1:]))
 
 
 def nvgre_rows(rows):
@@ -348,7 +441,7 @@ def ecn_rows(rows):
 
 
 def write_decap(out):
-    groups = {"ipv4": ipv4_rows, "ipv6": ipv6_rows, "udp": udp_rows, "geneve": geneve_rows, "vxlan": vxlan_rows,
+    groups = {"ipv4": ipv4_rows, "priority": priority_rows, "ipv6": ipv6_rows, "udp": udp_rows, "geneve": geneve_rows, "vxlan": vxlan_rows,
               "gre": gre_rows, "nvgre": nvgre_rows, "keys": keys_rows, "options": options_rows,
               "ecn": ecn_rows}
     for group, write in groups.items():

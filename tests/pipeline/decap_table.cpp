@@ -93,6 +93,7 @@ void check_group(const std::string& group) {
 
 TEST_CASE("decap: outer IPv4") { check_group("ipv4"); }
 TEST_CASE("decap: outer IPv6") { check_group("ipv6"); }
+TEST_CASE("decap: priority tags in front") { check_group("priority"); }
 TEST_CASE("decap: UDP") { check_group("udp"); }
 TEST_CASE("decap: GENEVE") { check_group("geneve"); }
 TEST_CASE("decap: VXLAN") { check_group("vxlan"); }

@@ -13,6 +13,7 @@ from gre_sequence_frames import write_gre_sequence
 from group_frames import write_group
 from host_frames import write_host
 from interfaces_frames import write_interfaces
+from merged_frames import write_merged
 from mtu_frames import write_mtu
 from offload_frames import write_offload
 from overlay_frames import Output
@@ -39,6 +40,7 @@ def main():
         write_elephants(out)
         write_interfaces(out)
         write_refused(out)
+        write_merged(out)
 
 
 if __name__ == "__main__":

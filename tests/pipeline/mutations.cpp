@@ -69,7 +69,9 @@ void check_mutations(const std::string& port, const std::vector<Bytes>& frames, 
       if (mutator.below(3) != 0) m->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
       if (with_intents && mutator.below(2) != 0) {
         Intent intent;
-        intent.csum_start = static_cast<uint16_t>(mutator.below(4) != 0 ? 84 : mutator.below(200));
+        constexpr uint16_t kStarts[] = {84, 84, 34, 54};  // of inner TCP; of outer UDP, as of merged datagrams
+        const auto start = mutator.below(5);
+        intent.csum_start = static_cast<uint16_t>(start != 4 ? kStarts[start] : mutator.below(200));
         intent.csum_offset = mutator.below(2) != 0 ? 16 : 6;
         intent.gso_type = static_cast<GsoType>(mutator.below(5));
         intent.gso_size = static_cast<uint16_t>(mutator.below(100));
@@ -82,7 +84,8 @@ void check_mutations(const std::string& port, const std::vector<Bytes>& frames, 
   }
   const Counts counts = bed.counts();
   INFO(to_text(counts));
-  CHECK(counts.rx == kMutations);
+  // Merged datagrams count one by one.
+  CHECK((port == "up0" && with_intents ? counts.rx > kMutations : counts.rx == kMutations));
   CHECK(counts.tx == out);
   CHECK(out > kMutations / 100);
   CHECK(counts.all_drops() > kMutations / 20);

@@ -3,27 +3,10 @@
 
 #include "tests/pipeline/bed.h"
 #include "tests/pipeline/outer_compare.h"
+#include "tests/pipeline/unfinished.h"
 
 namespace causeway::test {
 namespace {
-
-Intent written_intent(const std::string& name) {
-  const auto number = [&name](const char* key) { return pipeline_frames().number(name, key); };
-  Intent intent;
-  intent.csum_start = static_cast<uint16_t>(number("csum_start"));
-  intent.csum_offset = static_cast<uint8_t>(number("csum_offset"));
-  intent.gso_size = static_cast<uint16_t>(number("gso_size"));
-  intent.gso_type = static_cast<GsoType>(number("gso_type"));
-  return intent;
-}
-
-void deliver_unfinished(Bed& bed, const std::string& port, const std::string& name,
-                        const std::vector<uint16_t>& chain = {}) {
-  rte_mbuf* const m = to_mbuf(bed.pool(), pipeline_frames()[name], chain);
-  const Intent intent = written_intent(name);
-  set_intent(m, intent, intent.gso_size != 0 ? kNeedsChecksum | kNeedsSegment : kNeedsChecksum);
-  bed.deliver(port, m);
-}
 
 void check_intent(const Sent& sent, const std::string& name) {
   const Intent wanted = written_intent(name);
@@ -184,22 +167,6 @@ TEST_CASE("offload: a checksum that was to be filled in the outer headers dies w
   REQUIRE(sent.size() == 1);
   CHECK(sent.front().intent_flags == 0);
   CHECK(sent.front().bytes == pipeline_frames()["rx.outer-sum-inner"]);
-}
-
-TEST_CASE("offload: several outer datagrams in one super-packet are no inner frame") {
-  Bed bed(every_tunnel(), every_capability());
-  rte_mbuf* const m = to_mbuf(bed.pool(), pipeline_frames()["rx.outer-sum"]);
-  Intent intent = written_intent("rx.outer-sum");
-  intent.gso_type = GsoType::udp4;
-  intent.gso_size = 64;
-  set_intent(m, intent, kNeedsChecksum | kNeedsSegment);
-  const Counts before = bed.counts();
-  bed.deliver("up0", m);
-  bed.run();
-  const Counts rise = bed.counts() - before;
-  CHECK(rise.all_drops() == 1);
-  CHECK(rise.of(DropReason::segment_failed) == 1);
-  CHECK(bed.nothing_sent());
 }
 
 TEST_CASE("offload: a flooded super-packet is cut for every tunnel") {

@@ -141,6 +141,12 @@ TEST_CASE("vlan: what a port does not carry is dropped on its way in") {
   CHECK(rises(bed, DropReason::vlan_not_member, "vx10", "1-2.20") == 1);
   CHECK(rises(bed, DropReason::vlan_not_member, "vx10", "1-2.20") == 1);  // its outer headers are known by now
   CHECK(rises(bed, DropReason::vlan_not_member, "vx20", "1-2.20") == 1);
+  // A priority tag in front lets no other tag through, whichever it is.
+  for (const char* shape : {"1-2.0.20", "1-2.0.10", "1-2.0.0", "1-2.0.0.10"}) {
+    CAPTURE(shape);
+    for (const char* port : {"a10", "tr", "na", "vx10"})
+      CHECK(rises(bed, DropReason::vlan_not_member, port, shape) == 1);
+  }
   CHECK(rises(bed, DropReason::frame_too_short, "a10", "cut.17") == 1);
   CHECK(rises(bed, DropReason::frame_too_short, "a10", "cut.14") == 1);
   CHECK(fdb_of(bed).empty());

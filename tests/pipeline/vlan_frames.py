@@ -10,6 +10,7 @@ from overlay_frames import OUR_IP, OUR_MAC, REMOTE_IP, REMOTE_MAC, encapsulated,
 
 HOSTS = range(1, 7)
 TAGS = {"": (), ".7": (7,), ".10": (10,), ".20": (20,), ".30": (30,), ".40": (40,), ".20.7": (20, 7)}
+PRIORITY_IN_FRONT = {".0.10": (0, 10), ".0.20": (0, 20), ".0.0": (0, 0), ".0.0.10": (0, 0, 10)}
 PRIORITY_TAGS = {".p0": 0, ".p10": 10, ".p20": 20}
 TUNNELS = {"vx10": ("vxlan", 10, 2), "vx20": ("vxlan", 20, 2), "gt": ("geneve", 30, 3)}
 
@@ -32,16 +33,18 @@ def big(tags=()):
                / Raw(bytes(range(200)) * 15))
 
 
-def tagged(bytes_, vlan):
+def tagged(bytes_, vlan, ethertype=0x8100):
     """The frame with one more tag in front."""
     ethernet = Ether(bytes_)
-    return raw(Ether(src=ethernet.src, dst=ethernet.dst) / Dot1Q(vlan=vlan, type=ethernet.type) / Raw(bytes_[14:]))
+    return raw(Ether(src=ethernet.src, dst=ethernet.dst, type=ethertype) / Dot1Q(vlan=vlan, type=ethernet.type)
+               / Raw(bytes_[14:]))
 
 
 def write_vlan(out):
     for source in HOSTS:
         for destination in [*HOSTS, "all"]:
             shapes = {name: frame(source, destination, tags) for name, tags in TAGS.items()}
+            shapes |= {name: frame(source, destination, tags) for name, tags in PRIORITY_IN_FRONT.items()}
             shapes |= {name: frame(source, destination, (tag,), 5) for name, tag in PRIORITY_TAGS.items()}
             for shape, inner in shapes.items():
                 name = f"{source}-{destination}{shape}"
@@ -65,11 +68,21 @@ def write_vlan(out):
     out.write("vlan.mtu.super", raw(Ether(src=host_mac(1), dst=host_mac(3))
                                     / packet(4, 9000, TCP(sport=7, dport=8, flags="A", seq=99))))
 
+    for shape, tags in {"priority": (0,), "vlan": (6,), "priority-in-front": (0, 6), "priority-behind": (6, 0),
+                        "service-in-front": (None, 6)}.items():
+        inner = encapsulated("vxlan", 10, frame(3, "all"))
+        for tag in reversed(tags):
+            inner = tagged(inner, tag) if tag is not None else tagged(inner, 0, 0x88A8)
+        out.write(f"vlan.on-link.{shape}", inner)
+
     us, two, nobody = (OUR_MAC, OUR_IP[4]), (REMOTE_MAC[2], REMOTE_IP[4][2]), "00:00:00:00:00:00"
     asked = arp("who-has", two, (nobody, us[1]))
     out.write("vlan.link.arp.asks-us", tagged(asked, 6))
     out.write("vlan.link.arp.asks-us-untagged", asked)
     out.write("vlan.link.arp.asks-us-elsewhere", tagged(asked, 5))
+    out.write("vlan.link.arp.asks-us-priority", tagged(asked, 0))
+    out.write("vlan.link.arp.asks-us-priority-behind", tagged(tagged(asked, 0), 6))
+    out.write("vlan.link.arp.our-answer-untagged", arp("is-at", us, two, to=two[0]))
     out.write("vlan.link.arp.our-answer", tagged(arp("is-at", us, two, to=two[0]), 6))
     out.write("vlan.link.arp.who-is-2", tagged(arp("who-has", us, (nobody, two[1])), 6))
     out.write("vlan.link.arp.is-at-2", tagged(arp("is-at", two, us, to=us[0]), 6))
@@ -78,6 +91,8 @@ def write_vlan(out):
         return raw(Ether(src=source[0], dst=destination[0]) / IP(src=source[1], dst=destination[1], id=7, **fields)
                    / ICMP(type=kind, id=1, seq=2) / Raw(bytes(80)))
 
+    out.write("vlan.link.echo.request-priority", tagged(echo("echo-request", two, us, ttl=9), 0))
+    out.write("vlan.link.echo.reply-untagged", echo("echo-reply", us, two, ttl=64))
     out.write("vlan.link.echo.request", tagged(echo("echo-request", two, us, ttl=9), 6))
     out.write("vlan.link.echo.reply", tagged(echo("echo-reply", us, two, ttl=64), 6))
     # From ethertype 0x8100 on the tag is missing; 17 bytes and 14.

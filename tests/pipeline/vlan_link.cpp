@@ -99,6 +99,55 @@ TEST_CASE("vlan link: the underlay's business has the tag") {
   CHECK(bed.take_bytes("p1").size() == 2);
 }
 
+// As Linux takes them (net/core/dev.c, __netif_receive_skb_core).
+TEST_CASE("vlan link: a priority tag stands for none, wherever it is") {
+  std::string yaml = topology();
+  yaml.replace(yaml.find("[p1, dev0]"), 10, "[p1]");
+  Bed bed(yaml);
+  for (const char* shape : {"vlan", "priority-in-front", "priority-behind", "service-in-front"}) {
+    CAPTURE(shape);
+    for (int times = 0; times < 2; ++times) {
+      bed.send("dev0", frame(std::string("on-link.") + shape));
+      CHECK(bed.take_bytes("p0") == Sequence{frame("3-all")});
+      CHECK(bed.take_bytes("dev0") == Sequence{frame("3-all.10")});
+    }
+  }
+  bed.send("dev0", frame("link.arp.asks-us-priority-behind"));
+  CHECK(bed.take_bytes("dev0") == Sequence{frame("link.arp.our-answer")});
+  CHECK(to_text(bed.counts()).empty());
+  bed.send("dev0", frame("on-link.priority"));  // of no VLAN: the device's own, which is nothing here
+  CHECK(to_text(bed.counts()) == "port_unassigned 1");
+  CHECK(bed.nothing_sent());
+  // A bridge has it as it is.
+  Bed bridged(topology());
+  for (const char* shape : {"priority", "priority-in-front", "service-in-front"}) {
+    bridged.send("dev0", frame(std::string("on-link.") + shape));
+    CHECK(bridged.take_bytes("p1") == Sequence{frame(std::string("on-link.") + shape)});
+    CHECK(bridged.nothing_sent());
+  }
+}
+
+TEST_CASE("vlan link: an underlay beside its VLANs answers priority-tagged frames without a tag") {
+  Bed bed(R"(
+version: 1
+ethernets:
+  dev0: {macaddress: 02:00:00:00:00:01, addresses: [172.31.0.1/24], neighbors: [{to: 172.31.0.2, macaddress: 02:00:00:00:00:02}]}
+  p0: {}
+vlans: {a.10: {id: 10, link: dev0}}
+tunnels: {vx10: {mode: vxlan, id: 10, local: 172.31.0.1, remote: 172.31.0.2}}
+bridges: {br0: {interfaces: [p0, vx10]}}
+)");
+  bed.run();
+  bed.nothing_sent();
+  bed.send("dev0", frame("link.arp.asks-us-priority"));
+  CHECK(bed.take_bytes("dev0") == Sequence{frame("link.arp.our-answer-untagged")});
+  bed.send("dev0", frame("link.echo.request-priority"));
+  CHECK(bed.take_bytes("dev0") == Sequence{frame("link.echo.reply-untagged")});
+  bed.send("dev0", frame("on-link.priority"));
+  CHECK(bed.take_bytes("p0") == Sequence{frame("3-all")});
+  CHECK(to_text(bed.counts()).empty());
+}
+
 TEST_CASE("vlan link: tunnels run over the VLAN, and only there") {
   Bed bed(topology());
   for (int times = 0; times < 3; ++times) {  // the second is known by its outer headers
