@@ -230,7 +230,7 @@ TEST_CASE("two workers under traffic, learning and changes lose nothing and keep
   std::map<std::string, QueuePort*> ports;
   {
     config::Config config = load(configurations().front());
-    Gateway gateway(config.system, pool, [&](const config::Ethernet&, const PortOptions& options, std::string&) {
+    Gateway gateway(config.system, pool, [&](const config::Ethernet&, const PortOptions& options, OpenError&) {
       auto port = std::make_unique<QueuePort>(options, options.name == "up0" ? &encap.flows : &decap.flows);
       ports[options.name] = port.get();
       return port;
