@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -15,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "control/absent_interfaces.h"
 #include "control/api_client.h"
 #include "control/config_load.h"
 #include "control/config_value.h"
@@ -150,7 +152,9 @@ std::optional<GoodFile> read_good_file(const Options& options) {
 int check(const Options& options, const std::string&) {
   const auto file = read_good_file(options);
   if (!file) return kBadInput;
-  const auto warnings = lines_of(config::placed(config::warnings_of(file->config), options.file, file->text));
+  auto found = config::warnings_of(file->config);
+  std::ranges::move(absent_interfaces(file->config), std::back_inserter(found));
+  const auto warnings = lines_of(config::placed(found, options.file, file->text));
   if (!options.json_output) print_lines(warnings);
   print(options, json{{"file", options.file}, {"valid", true}, {"warnings", warnings}},
         warnings.empty() ? options.file + ": good\n" : "");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "control/absent_interfaces.h"
 #include "control/address_text.h"
 #include "control/api.h"
 #include "control/config_apply.h"
@@ -55,6 +56,9 @@ std::vector<std::string> Daemon::apply(const std::string& label, std::string_vie
   config_ = std::move(*wanted);
   last_warnings_ = warnings_of(config_, label, text);
   for (const std::string& line : last_warnings_) spdlog::warn("{}", line);
+  // Those the log has already.
+  std::ranges::move(lines_of(config::placed(absent_interfaces(config_), label, text)),
+                    std::back_inserter(last_warnings_));
   return {};
 }
 

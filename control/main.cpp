@@ -11,11 +11,13 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "control/absent_interfaces.h"
 #include "control/api.h"
 #include "control/config_load.h"
 #include "control/config_value.h"
@@ -198,7 +200,11 @@ int run(const Options& options, char** argv) {
   std::vector<config::ConfigError> errors;
   const auto config = config::load_config_file(options.file, text, errors);
   // A running gateway logs its warnings.
-  if (config && options.check) errors = config::placed(config::warnings_of(*config), options.file, text);
+  if (config && options.check) {
+    auto warnings = config::warnings_of(*config);
+    std::ranges::move(absent_interfaces(*config), std::back_inserter(warnings));
+    errors = config::placed(warnings, options.file, text);
+  }
   for (const config::ConfigError& line : errors) fmt::print(stderr, "{}\n", line.to_string());
   if (!config) return kBadInput;
   if (options.check) return kStopped;

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.support import traffic
+from tests.support.causeway import program
 from tests.support.overlay import CONTAINER_MTU, Overlay, gateway, two_hosts
 from tests.support.process import run, wait_until
 
@@ -154,7 +155,10 @@ def test_an_interface_that_comes_late(lab):
     assert seconds_until(lambda: answers(c3, c2.ip4)) <= BACK_S
     # A file with another that is not there is no bad file.
     config["ethernets"]["late1"] = {}
-    g1.apply(config)
+    warning = "warning: ethernets.late1: there is no such interface now: missing until one comes"
+    applied = g1.apply(config)
+    assert warning in applied.stderr
+    assert warning in h1.run([program("causewayctl"), "check", lab.path("h1.1.yaml")]).stderr
     assert state(g1, "late1") == "missing"
 
 
