@@ -105,14 +105,17 @@ Rtnetlink::Rtnetlink() : socket_(open_socket(0, 0)) {}
 
 bool Rtnetlink::ask(nlmsghdr* request, const std::function<void(const nlmsghdr*)>& read) const {
   alignas(nlmsghdr) std::array<char, kAnswerBytes> answer;
-  if (send(socket_.get(), request, request->nlmsg_len, 0) < 0) return false;
-  const ssize_t bytes = recv(socket_.get(), answer.data(), answer.size(), 0);
   const auto* const message = reinterpret_cast<const nlmsghdr*>(answer.data());
-  if (bytes < 0) return false;
-  if (!mnl_nlmsg_ok(message, static_cast<int>(bytes))) {
-    errno = EBADMSG;
-    return false;
-  }
+  request->nlmsg_seq = ++sequence_;
+  if (send(socket_.get(), request, request->nlmsg_len, 0) < 0) return false;
+  do {
+    const ssize_t bytes = recv(socket_.get(), answer.data(), answer.size(), 0);
+    if (bytes < 0) return false;  // its answer may come yet: the next question passes it over
+    if (!mnl_nlmsg_ok(message, static_cast<int>(bytes))) {
+      errno = EBADMSG;
+      return false;
+    }
+  } while (message->nlmsg_seq != request->nlmsg_seq);
   if (message->nlmsg_type == NLMSG_ERROR) {
     const auto* const error = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message));
     errno = -error->error;

@@ -47,6 +47,7 @@ class Rtnetlink {
   bool ask(nlmsghdr* request, const std::function<void(const nlmsghdr*)>& read) const;
 
   FileDescriptor socket_;
+  mutable uint32_t sequence_ = 0;
 };
 
 // Tells that interfaces have come, gone or changed: in the namespace it was made in, and in those that interfaces have

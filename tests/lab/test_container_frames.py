@@ -47,17 +47,13 @@ class Between:
         traffic.ping(self.c1, self.c2.ip4)
         self.plain = traffic.iperf3(self.c1, self.c2, self.c2.ip4, 2)
 
-    def check_rate(self, measure, name, share=None):
-        """At least half of plain TCP's; a busy machine may need another try. Between two ports of one gateway plain TCP
-        never gets cut, and a container's tunnel must be: Linux takes it whole from no packet socket."""
-        share = share or (1 / 2 if len(self.gateways) == 2 else 1 / 20)
+    def check_rate(self, measure, name):
+        """What could not be cut carried nothing at all; how much it is now is only told. Between two ports of one gateway
+        plain TCP never gets cut, and a container's tunnel must be: Linux takes it whole from no packet socket."""
         before = [dict(g.drops()) for g in self.gateways]
-        for _ in range(3):
-            rate = measure()
-            print(f"{name}: {rate / 1e9:.2f} Gbit/s, plain TCP {self.plain / 1e9:.2f}")
-            if rate >= self.plain * share:
-                break
-        assert rate >= self.plain * share
+        rate = measure()
+        print(f"{name}: {rate / 1e9:.2f} Gbit/s, {rate / self.plain:.2f} of plain TCP")
+        assert rate >= self.plain / 20
         for gateway_, drops in zip(self.gateways, before):
             assert gateway_.drops().get("segment_failed", 0) == drops.get("segment_failed", 0)
 
@@ -119,7 +115,8 @@ def test_frames_over_64_kilobytes(between, family, size):
         pytest.skip(f"BIG TCP over IPv4 needs Linux 6.3 and its iproute2: {error}")
     capture = between.c1.lab.capture(between.c1, "eth0", filter="ip6 and tcp" if family == "ip6" else "tcp", snap_bytes=90)
     try:
-        between.check_rate(lambda: traffic.iperf3(between.c1, between.c2, getattr(between.c2, family), 2), f"BIG TCP, {family}", 1 / 2)
+        between.check_rate(lambda: traffic.iperf3(between.c1, between.c2, getattr(between.c2, family), 2, ["-C", "reno"]),
+                           f"BIG TCP, {family}")  # without pacing, which makes frames small
     finally:
         between.c1.ip("link", "set", "eth0", size, "65536")
         capture.stop()
