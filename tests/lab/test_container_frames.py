@@ -115,7 +115,8 @@ def test_frames_over_64_kilobytes(between, family, size):
         pytest.skip(f"BIG TCP over IPv4 needs Linux 6.3 and its iproute2: {error}")
     capture = between.c1.lab.capture(between.c1, "eth0", filter="ip6 and tcp" if family == "ip6" else "tcp", snap_bytes=90)
     try:
-        between.check_rate(lambda: traffic.iperf3(between.c1, between.c2, getattr(between.c2, family), 2, ["-C", "reno"]),
+        between.check_rate(lambda: traffic.iperf3(between.c1, between.c2, getattr(between.c2, family), 2,
+                                                  arguments=["-C", "reno"]),
                            f"BIG TCP, {family}")  # without pacing, which makes frames small
     finally:
         between.c1.ip("link", "set", "eth0", size, "65536")
