@@ -6,18 +6,28 @@
 #include <cstring>
 
 #include "dataplane/segment_layout.h"
+#include "dataplane/wire/word_at.h"
 
 namespace causeway {
 namespace {
 
 constexpr uint8_t kIpProtocolSctp = 132;
 
+// As rte_hash_crc, which reads words where they would have to be aligned.
+uint32_t crc32c_of(const uint8_t* at, size_t bytes, uint32_t crc) noexcept {
+  for (; bytes >= sizeof(uint64_t); at += sizeof(uint64_t), bytes -= sizeof(uint64_t)) {
+    crc = rte_hash_crc_8byte(word_at<uint64_t>(at), crc);
+  }
+  for (; bytes != 0; ++at, --bytes) crc = rte_hash_crc_1byte(*at, crc);
+  return crc;
+}
+
 // Appendix A of RFC 9260: what goes out is the complement, lowest byte first.
 uint32_t crc32c(const rte_mbuf* m, uint32_t offset) noexcept {
   uint32_t crc = 0xffffffff;
   for (; m != nullptr; m = m->next) {
     if (offset < m->data_len) {
-      crc = rte_hash_crc(rte_pktmbuf_mtod_offset(m, const void*, offset), m->data_len - offset, crc);
+      crc = crc32c_of(rte_pktmbuf_mtod_offset(m, const uint8_t*, offset), m->data_len - offset, crc);
       offset = 0;
     } else {
       offset -= m->data_len;
