@@ -1,6 +1,7 @@
 // Which flow is next, and when: the two clocks of a generator's queue. One thread uses each.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -81,10 +82,11 @@ class Pacer {
 
   explicit Pacer(double frames_per_cycle) : frames_per_cycle_(frames_per_cycle) {}
 
-  // How many of `wanted` frames may go now. `now`: cycles.
-  uint16_t due(uint64_t now, uint16_t wanted) noexcept {
+  // How many of `wanted` frames may go now. `now`: cycles. `left`: frames until the limit; beyond it none is due.
+  uint16_t due(uint64_t now, uint16_t wanted, uint64_t left = UINT64_MAX) noexcept {
     if (last_ != 0) waiting_ += static_cast<double>(now - last_) * frames_per_cycle_;
     last_ = now;
+    waiting_ = std::min(waiting_, static_cast<double>(left));
     if (waiting_ > kRingFrames) {
       missed_ += waiting_ - kRingFrames;
       waiting_ = kRingFrames;

@@ -77,7 +77,7 @@ class GeneratorPort final : public Port {
     count = static_cast<uint16_t>(std::min<uint64_t>({count, kBurst, q.left}));
     if (q.left == 0) return 0;  // nothing is due any more, and so nothing is missed
     if (paced_) {
-      count = q.pacer.due(rte_rdtsc(), count);
+      count = q.pacer.due(rte_rdtsc(), count, q.left);
       q.missed.set(q.pacer.missed());
     }
     if (count == 0) return 0;
