@@ -298,6 +298,7 @@ class Diff {
     add_system("memory", memory(before), memory(after));
     add_system("metrics", before.metrics, after.metrics);
     add_system("flow-cache", before.flow_cache_entries, after.flow_cache_entries);
+    add_system("held-buffers", before.held_buffers, after.held_buffers);
   }
 
   // Walks two maps of the same type side by side: removed(name, old), added(name, new), both(name, old, new).

@@ -111,8 +111,8 @@ void Sections::read(const Value& root) {
 }
 
 void Sections::read_system(const Value& value) {
-  static constexpr std::string_view kKeys[] = {"name",      "workers", "control-core", "idle",
-                                               "hugepages", "memory",  "metrics",      "flow-cache"};
+  static constexpr std::string_view kKeys[] = {"name",   "workers", "control-core", "idle",        "hugepages",
+                                               "memory", "metrics", "flow-cache",   "held-buffers"};
   const Fields fields(value, kKeys);
   System& system = config_.system;
   if (const auto name = fields.find("name")) {
@@ -146,6 +146,7 @@ void Sections::read_system(const Value& value) {
   }
   fields.number("flow-cache", system.flow_cache_entries, 1024, 16777216);
   system.flow_cache_entries = std::bit_ceil(system.flow_cache_entries);
+  fields.number("held-buffers", system.held_buffers, 64, 1048576);
 }
 
 void Sections::read_workers(const Value& value) {

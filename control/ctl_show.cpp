@@ -15,8 +15,8 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kSubjects{"ports", "bridges", "tunnels",  "fdb",      "neighbors",
-                                                    "flows", "workers", "offloads", "multicast"};
+constexpr std::array<std::string_view, 10> kSubjects{"ports", "bridges", "tunnels",  "fdb",       "neighbors",
+                                                     "flows", "workers", "offloads", "multicast", "control"};
 
 // The columns of each subject; one that is not here shows all it has.
 const std::map<std::string, std::vector<std::string>>& columns_of_subjects() {
@@ -51,6 +51,7 @@ std::string_view meaning_of(const std::string& reason) {
 std::span<const std::string_view> show_subjects() { return kSubjects; }
 
 std::string render_show(const std::string& subject, const json& result) {
+  if (subject == "control") return render_table(json::array({result}), {});
   const json& rows = subject == "flows" ? result.at("flows") : result;
   if (rows.empty()) return "no " + (subject == "fdb" ? std::string("fdb entries") : subject) + "\n";
   const auto found = columns_of_subjects().find(subject);

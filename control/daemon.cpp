@@ -11,6 +11,7 @@
 #include "control/config_load.h"
 #include "control/config_warnings.h"
 #include "control/show.h"
+#include "control/show_control.h"
 #include "control/show_offloads.h"
 
 namespace causeway {
@@ -30,7 +31,8 @@ std::vector<std::string> warnings_of(const config::Config& config, const std::st
 
 }  // namespace
 
-Daemon::Daemon(Gateway& gateway, config::System system, std::string file) : gateway_(gateway), file_(std::move(file)) {
+Daemon::Daemon(const EventLoop& loop, Gateway& gateway, config::System system, std::string file)
+    : loop_(loop), gateway_(gateway), file_(std::move(file)) {
   config_.system = std::move(system);
 }
 
@@ -146,6 +148,7 @@ json Daemon::test_offloads(const json& request) {
 json Daemon::handle(const json& request) {
   const std::string verb = request.at("verb");
   if (verb == "show") {
+    if (request.at("what") == "control") return api_ok(show_control(loop_.slices(), gateway_));
     json shown = show(gateway_, request.at("what"));
     if (shown.is_null()) return api_error({fmt::format("cannot show: {}", request.at("what").get<std::string>())});
     return api_ok(std::move(shown));

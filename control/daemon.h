@@ -9,6 +9,7 @@
 
 #include "control/config.h"
 #include "control/config_load.h"
+#include "control/event_loop.h"
 #include "control/gateway.h"
 
 namespace causeway {
@@ -16,7 +17,7 @@ namespace causeway {
 class Daemon {
  public:
   // `file` is where reload() looks.
-  Daemon(Gateway& gateway, config::System system, std::string file);
+  Daemon(const EventLoop& loop, Gateway& gateway, config::System system, std::string file);
 
   // Makes the gateway what the text says; empty, or error lines, and then it is as before. `label` names the
   // file in them.
@@ -33,6 +34,7 @@ class Daemon {
   nlohmann::json change_fdb(const nlohmann::json& request);
   nlohmann::json test_offloads(const nlohmann::json& request);
 
+  const EventLoop& loop_;
   Gateway& gateway_;
   config::Config config_;  // what runs
   std::string file_;

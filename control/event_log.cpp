@@ -80,8 +80,11 @@ void EventLog::vtep_gone(const std::string& tunnel, const IpAddress& vtep) {
 }
 
 void EventLog::vteps_full(const std::string& tunnel, size_t most) {
-  limit_.event(Level::warn, kVtepsFull, std::hash<std::string>()(tunnel),
-               [&] { return fmt::format("{}: {} VTEPs learnt, no more are (vtep_limit)", tunnel, most); });
+  limit_.event(Level::warn, kVtepsFull, std::hash<std::string>()(tunnel), [&] {
+    return fmt::format(
+        "{}: {} VTEPs learnt, as many as it may: what others send is received, what is for them goes to the group",
+        tunnel, most);
+  });
 }
 
 void EventLog::macs_full(BridgeIndex bridge, AdjacencyIndex end, uint32_t most) {

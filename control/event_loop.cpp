@@ -94,6 +94,31 @@ nanoseconds EventLoop::time_to_next_timer(nanoseconds limit) const {
   return std::clamp(left, nanoseconds::zero(), limit);
 }
 
+void EventLoop::call(const Callback& callback) {
+  const auto begin = Clock::now();
+  callback();
+  const auto end = Clock::now();
+  const nanoseconds took = end - begin;
+  ++slices_.count;
+  slices_.all += took;
+  slices_.longest = std::max(slices_.longest, took);
+  const auto number = std::chrono::duration_cast<std::chrono::seconds>(end.time_since_epoch()).count();
+  Second& second = seconds_[static_cast<size_t>(number) % seconds_.size()];
+  if (second.number != number) second = {number, {}};
+  second.longest = std::max(second.longest, took);
+}
+
+EventLoop::Slices EventLoop::slices() const {
+  Slices slices = slices_;
+  const auto now = std::chrono::duration_cast<std::chrono::seconds>(Clock::now().time_since_epoch()).count();
+  for (const Second& second : seconds_) {
+    if (now - second.number < static_cast<int64_t>(seconds_.size())) {
+      slices.longest_of_minute = std::max(slices.longest_of_minute, second.longest);
+    }
+  }
+  return slices;
+}
+
 void EventLoop::call_due_timers() {
   const auto now = Clock::now();
   // A timer due again at once waits for the next round, so that descriptors get their turn.
@@ -102,7 +127,7 @@ void EventLoop::call_due_timers() {
     const TimerId id = node.key().second;
     const bool periodic = node.mapped().interval > nanoseconds::zero();
     running_timer_ = id;
-    node.mapped().callback();
+    call(node.mapped().callback);
     if (periodic && running_timer_ == id) {
       node.key().first = std::max(node.key().first + node.mapped().interval, now + nanoseconds(1));
       timers_.insert(std::move(node));
@@ -135,8 +160,8 @@ void EventLoop::run_once(nanoseconds limit) {
       const auto found = watches_.find(fd);
       return found != watches_.end() && found->second == owners[i];
     };
-    if ((revents & ~POLLIN) != 0 && owners[i]->on_writable && current()) owners[i]->on_writable();
-    if ((revents & ~POLLOUT) != 0 && owners[i]->readable_wanted && current()) owners[i]->on_readable();
+    if ((revents & ~POLLIN) != 0 && owners[i]->on_writable && current()) call(owners[i]->on_writable);
+    if ((revents & ~POLLOUT) != 0 && owners[i]->readable_wanted && current()) call(owners[i]->on_readable);
   }
   if (!stopped_) call_due_timers();
 }

@@ -2,6 +2,7 @@
 // belongs to the thread that runs it; callbacks may add and remove anything, themselves included.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -47,6 +48,15 @@ class EventLoop {
   // One round: waits at most `limit` for something to happen, and calls what is due.
   void run_once(std::chrono::nanoseconds limit);
 
+  // How long callbacks have taken: while one runs nothing else does.
+  struct Slices {
+    uint64_t count = 0;
+    std::chrono::nanoseconds all{};
+    std::chrono::nanoseconds longest{};
+    std::chrono::nanoseconds longest_of_minute{};  // of the last one
+  };
+  Slices slices() const;
+
  private:
   using Clock = std::chrono::steady_clock;
 
@@ -63,6 +73,7 @@ class EventLoop {
   TimerId add_timer(std::chrono::nanoseconds delay, std::chrono::nanoseconds interval, Callback callback);
   std::chrono::nanoseconds time_to_next_timer(std::chrono::nanoseconds limit) const;
   void call_due_timers();
+  void call(const Callback& callback);
   void read_signals();
 
   // Shared, so that a callback that removes its own watch keeps standing on firm ground.
@@ -75,6 +86,12 @@ class EventLoop {
   sigset_t old_signal_mask_;
   int signal_fd_ = -1;
   bool stopped_ = false;
+  Slices slices_;  // but for the minute
+  struct Second {
+    int64_t number = -1;  // of the clock
+    std::chrono::nanoseconds longest{};
+  };
+  std::array<Second, 60> seconds_;
 };
 
 }  // namespace causeway

@@ -37,6 +37,11 @@ std::vector<std::unique_ptr<Worker>> make_workers(Tables& tables, const config::
   return workers;
 }
 
+size_t held_buffers(const config::System& system, const rte_mempool* pool) {
+  constexpr size_t kShare = 16;
+  return system.held_buffers != 0 ? system.held_buffers : pool->size / kShare;
+}
+
 }  // namespace
 
 Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener opener)
@@ -47,7 +52,7 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       fdb_(tables_, publisher_, random_seed(), fdb_hooks()),
       bridges_(tables_, publisher_, fdb_),
       events_(adjacencies_, bridges_, underlay_),
-      neighbors_(underlay_, neighbor_hooks()),
+      neighbors_(underlay_, tables_.known_neighbors, held_buffers(system, pool), neighbor_hooks()),
       memberships_(underlay_, membership_hooks()),
       tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, memberships_, workers_.size(), random_seed(),
                tunnel_hooks()),
@@ -302,9 +307,13 @@ std::string Gateway::remove_static_mac(const std::string& bridge, const config::
   return {};
 }
 
-uint64_t Gateway::received_from(AdjacencyIndex adjacency) const {
-  uint64_t packets = 0;
-  for (const auto& worker : workers_) packets += worker->context().counters.tunnels[adjacency].rx_packets.get();
+Tunnels::Packets Gateway::packets_of(AdjacencyIndex adjacency) const {
+  Tunnels::Packets packets;
+  for (const auto& worker : workers_) {
+    const TrafficCounters& traffic = worker->context().counters.tunnels[adjacency];
+    packets.received += traffic.rx_packets.get();
+    packets.sent += traffic.tx_packets.get();
+  }
   return packets;
 }
 
@@ -401,8 +410,10 @@ void Gateway::learn_vtep(const PuntedFrame& punted) {
   const DropReason reason = tunnels_.learn_vtep(punted.adjacency, remote, now_s());
   if (reason != DropReason::none) return drop(punted.frame, reason);
   const Tunnels::Tunnel& tunnel = *tunnels_.find(adjacencies_.owner(punted.adjacency).interface);
-  fdb_.limit_with(tunnel.vteps.at(remote).adjacency, punted.adjacency);
-  offload_sync_.changed();
+  if (const auto vtep = tunnel.vteps.find(remote); vtep != tunnel.vteps.end()) {
+    fdb_.limit_with(vtep->second.adjacency, punted.adjacency);
+    offload_sync_.changed();
+  }
   inject(punted);
 }
 
@@ -411,7 +422,7 @@ void Gateway::forget_idle_vteps() {
   const uint16_t now = now_s();
   if (static_cast<uint16_t>(now - vteps_looked_at_s_) < kEvery_s) return;
   vteps_looked_at_s_ = now;
-  const auto packets = [this](AdjacencyIndex index) { return received_from(index); };
+  const auto packets = [this](AdjacencyIndex index) { return packets_of(index); };
   const auto ageing_s = [this](BridgeIndex bridge) {
     return bridge == kNoBridge ? config::Bridge{}.ageing_time_s : fdb_.bridge(bridge).ageing_s;
   };
@@ -428,31 +439,34 @@ void Gateway::say_goodbye() {
   }
 }
 
+size_t Gateway::serve(Worker& worker, uint16_t now) {
+  constexpr size_t kOfEach = 64;
+  WorkerContext& context = worker.context();
+  size_t served = 0;
+  PuntedFrame frame;
+  for (size_t i = 0; i < kOfEach && context.urgent.pop(frame); ++i, ++served) receive(frame);
+  for (size_t i = 0; i < kOfEach && context.punted.pop(frame); ++i, ++served) receive(frame);
+  LearnMessage message;
+  for (size_t i = 0; i < kOfEach && context.learned.pop(message); ++i, ++served) {
+    fdb_.learn(message.bridge, message.key, message.exit, now);
+  }
+  FlowKey flow;
+  for (size_t i = 0; i < kOfEach && context.sampler.pop(flow); ++i, ++served) elephants_.sampled(flow);
+  return served;
+}
+
 size_t Gateway::serve_workers() {
-  const size_t at_most = 50000 / workers_.size();  // of each; then others get their turn
-  size_t all = 0;
+  using Clock = std::chrono::steady_clock;
+  constexpr auto kSlice = std::chrono::milliseconds(2);  // then others get their turn, and what is retired its end
+  const auto ends = Clock::now() + kSlice;
   const uint16_t now = now_s();
-  for (const auto& worker : workers_) {
-    WorkerContext& context = worker->context();
-    LearnMessage message;
-    size_t served = 0;
-    while (served < at_most && context.learned.pop(message)) {
-      fdb_.learn(message.bridge, message.key, message.exit, now);
-      ++served;
-    }
-    PuntedFrame frame;
-    while (served < at_most && context.punted.pop(frame)) {
-      receive(frame);
-      ++served;
-    }
-    FlowKey flow;
-    while (served < at_most && context.sampler.pop(flow)) {
-      elephants_.sampled(flow);
-      ++served;
-    }
-    all += served;
+  size_t all = 0;
+  for (size_t served = 1; served != 0 && Clock::now() < ends; all += served) {
+    served = 0;
+    for (const auto& worker : workers_) served += serve(*worker, now);
   }
   elephants_.reconcile();
+  all += tunnels_.show_neighbors(Clock::now() + kSlice);
   // Behind what was learnt: until then workers hold on to what they saw themselves (RecentlyTold).
   publisher_.poll();
   return all;

@@ -88,7 +88,7 @@ class Gateway {
   const Underlay& underlay() const { return underlay_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   Tables& tables() { return tables_; }
-  rte_mempool* pool() { return pool_; }
+  rte_mempool* pool() const { return pool_; }
 
  private:
   Fdb::Hooks fdb_hooks();
@@ -116,7 +116,10 @@ class Gateway {
   uint64_t dropped(DropReason reason) const;  // by the workers, so far
   void answer_too_big(const PuntedFrame& punted);
   void inject(const InjectedFrame& frame);
-  uint64_t received_from(AdjacencyIndex adjacency) const;  // frames, so far
+  Tunnels::Packets packets_of(AdjacencyIndex adjacency) const;
+  uint64_t received_from(AdjacencyIndex adjacency) const { return packets_of(adjacency).received; }
+  // Takes a few of each thing that a worker has for us; how many that were.
+  size_t serve(Worker& worker, uint16_t now);
   void drop(rte_mbuf* frame, DropReason reason);
 
   // Order matters: what is below uses what is above, and goes first.

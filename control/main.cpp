@@ -153,7 +153,7 @@ int serve(EventLoop& loop, Daemon*& running, const Options& options, const confi
   set_lock_owner(config.system.name);
   const LinkEvents events;  // before any interface is looked for, so that none comes unseen
   Gateway gateway(config.system, pool);
-  Daemon daemon(gateway, config.system, options.file);
+  Daemon daemon(loop, gateway, config.system, options.file);
   // First of all: where a daemon of this name runs already, nothing is touched.
   const std::string path = options.socket.empty() ? default_socket_path(config.system.name) : options.socket;
   ApiServer api(loop, path, [&daemon](const nlohmann::json& request) { return daemon.handle(request); });

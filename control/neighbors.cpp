@@ -1,5 +1,7 @@
 #include "control/neighbors.h"
 
+#include <algorithm>
+
 #include "dataplane/wire/arp.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/header_at.h"
@@ -10,16 +12,19 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kRetry = 500ms;         // between probes without an answer
-constexpr auto kRetryFailed = 3s;      // the same once it has failed
-constexpr auto kFresh = 30s;           // an answer is good for so long (Linux: base_reachable_time)
-constexpr unsigned kProbes = 4;        // unanswered, then it has failed
-constexpr size_t kWaitingFrames = 16;  // a neighbor
+constexpr auto kRetry = 500ms;      // between probes without an answer
+constexpr auto kRetryFailed = 3s;   // the same once it has failed, and twice that the next time
+constexpr auto kRetrySeldom = 30s;  // but not more
+constexpr auto kFresh = 30s;        // an answer is good for so long (Linux: base_reachable_time)
+constexpr auto kLockTime = 1s;      // a new MAC stays for so long, whatever others say (Linux: locktime)
+constexpr unsigned kProbes = 4;     // unanswered, then it has failed
 
 }  // namespace
 
 const char* to_string(Neighbors::State state) {
   switch (state) {
+    case Neighbors::State::idle:
+      return "idle";
     case Neighbors::State::incomplete:
       return "incomplete";
     case Neighbors::State::reachable:
@@ -34,50 +39,58 @@ const char* to_string(Neighbors::State state) {
   return "";
 }
 
-Neighbors::~Neighbors() {
-  for (auto& [hop, neighbor] : neighbors_) {
-    for (const PuntedFrame& frame : neighbor.waiting) rte_pktmbuf_free(frame.frame);
-  }
+Neighbors::Neighbors(const Underlay& underlay, KnownNeighbors& known, size_t held_buffers, Hooks hooks)
+    : underlay_(underlay),
+      known_(known),
+      hooks_(std::move(hooks)),
+      held_(held_buffers,
+            [this](const PuntedFrame& frame, DropReason reason) { hooks_.drop(frame.frame, frame.port, reason); }) {}
+
+Neighbors::Neighbor& Neighbors::make(const NextHop& hop) {
+  const auto [item, is_new] = neighbors_.try_emplace(hop);
+  if (is_new) known_.add(hop.port, hop.address);
+  return item->second;
 }
 
-void Neighbors::watch(const NextHop& hop) {
-  Neighbor& neighbor = neighbors_[hop];
-  if (++neighbor.watchers == 1 && neighbor.state == State::incomplete) probe(hop, neighbor);
+void Neighbors::erase(std::map<NextHop, Neighbor>::iterator item) {
+  held_.forget(item->first);
+  known_.remove(item->first.port, item->first.address);
+  neighbors_.erase(item);
+}
+
+void Neighbors::watch(const NextHop& hop, Resolve resolve) {
+  Neighbor& neighbor = make(hop);
+  ++neighbor.watchers;
+  if (resolve == Resolve::on_demand) return;
+  neighbor.wanted = true;
+  if (neighbor.state != State::idle) return;
+  neighbor.state = State::incomplete;
+  probe(hop, neighbor);
 }
 
 void Neighbors::unwatch(const NextHop& hop) {
   const auto found = neighbors_.find(hop);
   if (found == neighbors_.end() || --found->second.watchers != 0 || found->second.state == State::permanent) return;
-  for (const PuntedFrame& frame : found->second.waiting) {
-    hooks_.drop(frame.frame, frame.port, DropReason::neighbor_unresolved);
-  }
-  neighbors_.erase(found);
+  erase(found);
 }
 
 void Neighbors::set_static(const NextHop& hop, const MacAddress& mac) {
-  Neighbor& neighbor = neighbors_[hop];
-  confirm(hop, neighbor, mac, State::permanent);
+  confirm(hop, make(hop), mac, State::permanent);
 }
 
 void Neighbors::remove_static(const NextHop& hop) {
   const auto found = neighbors_.find(hop);
   if (found == neighbors_.end() || found->second.state != State::permanent) return;
-  if (found->second.watchers == 0) {
-    neighbors_.erase(found);
-    return;
-  }
+  if (found->second.watchers == 0) return erase(found);
   found->second.state = State::reachable;
   found->second.confirmed = {};  // stale: the next tick probes
 }
 
 void Neighbors::remove_port(PortIndex port) {
-  std::erase_if(neighbors_, [&](auto& item) {
-    if (item.first.port != port) return false;
-    for (const PuntedFrame& frame : item.second.waiting) {
-      hooks_.drop(frame.frame, frame.port, DropReason::neighbor_unresolved);
-    }
-    return true;
-  });
+  for (auto item = neighbors_.begin(); item != neighbors_.end();) {
+    const auto current = item++;
+    if (current->first.port == port) erase(current);
+  }
 }
 
 std::optional<MacAddress> Neighbors::mac_of(const NextHop& hop) const {
@@ -88,58 +101,68 @@ std::optional<MacAddress> Neighbors::mac_of(const NextHop& hop) const {
 
 void Neighbors::hold(const NextHop& hop, const PuntedFrame& frame) {
   const auto found = neighbors_.find(hop);
-  if (found == neighbors_.end() || found->second.state == State::failed) {
-    hooks_.drop(frame.frame, frame.port, DropReason::neighbor_unresolved);
-    return;
-  }
+  if (found == neighbors_.end()) return refuse(frame);
   Neighbor& neighbor = found->second;
-  if (neighbor.usable()) {
-    hooks_.resume(frame);
-    return;
+  if (neighbor.state == State::failed) {
+    // Who is wanted is asked again soon; a stranger when its time has come, and only if somebody still sends to it.
+    if (neighbor.wanted) neighbor.next_probe = std::min(neighbor.next_probe, neighbor.last_probe + kRetryFailed);
+    if (!neighbor.wanted && Clock::now() >= neighbor.next_probe) probe(hop, neighbor);
+    return refuse(frame);
   }
-  if (neighbor.waiting.size() == kWaitingFrames) {  // the oldest is the least wanted
-    hooks_.drop(neighbor.waiting.front().frame, neighbor.waiting.front().port, DropReason::neighbor_unresolved);
-    neighbor.waiting.pop_front();
-  }
-  neighbor.waiting.push_back(frame);
+  if (neighbor.usable() && neighbor.shown) return hooks_.resume(frame);
+  held_.add(hop, neighbor.wanted, frame);
+  if (neighbor.state != State::idle) return;
+  neighbor.state = State::incomplete;
+  probe(hop, neighbor);
 }
 
-void Neighbors::forget(const NextHop& hop, AdjacencyIndex adjacency) {
+void Neighbors::shown(const NextHop& hop) {
   const auto found = neighbors_.find(hop);
   if (found == neighbors_.end()) return;
-  std::erase_if(found->second.waiting, [&](const PuntedFrame& frame) {
-    if (frame.adjacency != adjacency) return false;
-    hooks_.drop(frame.frame, frame.port, DropReason::neighbor_unresolved);
-    return true;
-  });
+  found->second.shown = true;
+  if (!found->second.usable()) return;
+  for (const PuntedFrame& frame : held_.take(hop)) hooks_.resume(frame);
 }
 
-void Neighbors::confirm(const NextHop& hop, Neighbor& neighbor, const MacAddress& mac, State state) {
+bool Neighbors::confirm(const NextHop& hop, Neighbor& neighbor, const MacAddress& mac, State state) {
+  const auto now = Clock::now();
   const std::optional<MacAddress> before = neighbor.usable() ? std::optional(neighbor.mac) : std::nullopt;
   const bool changed = before != mac;
+  // Two that quarrel about an address, or one who makes believe so, must not cost a change of all tunnels a frame.
+  if (before && changed && state != State::permanent && now - neighbor.mac_since < kLockTime) return false;
+  if (before && changed) neighbor.mac_since = now;
   neighbor.mac = mac;
   neighbor.state = state;
+  neighbor.wanted = true;
   neighbor.probes = 0;
-  neighbor.confirmed = Clock::now();
-  neighbor.next_probe = neighbor.confirmed + kFresh;
-  if (changed && state != State::permanent) hooks_.noted(hop, before, mac);
-  if (changed) hooks_.changed(hop);
-  for (const PuntedFrame& frame : std::exchange(neighbor.waiting, {})) hooks_.resume(frame);
+  neighbor.failures = 0;
+  neighbor.confirmed = now;
+  neighbor.next_probe = now + kFresh;
+  if (!changed) return true;
+  if (state != State::permanent) hooks_.noted(hop, before, mac);
+  neighbor.shown = false;
+  hooks_.changed(hop);
+  return true;
 }
 
 void Neighbors::fail(const NextHop& hop, Neighbor& neighbor) {
   const bool was_usable = neighbor.usable();
   neighbor.state = State::failed;
   hooks_.noted(hop, was_usable ? std::optional(neighbor.mac) : std::nullopt, std::nullopt);
-  for (const PuntedFrame& frame : std::exchange(neighbor.waiting, {})) {
-    hooks_.drop(frame.frame, frame.port, DropReason::neighbor_unresolved);
-  }
+  held_.forget(hop);
   if (was_usable) hooks_.changed(hop);
 }
 
 void Neighbors::probe(const NextHop& hop, Neighbor& neighbor) {
   ++neighbor.probes;
-  neighbor.next_probe = Clock::now() + (neighbor.state == State::failed ? kRetryFailed : kRetry);
+  neighbor.last_probe = Clock::now();
+  if (neighbor.state == State::failed) {
+    constexpr unsigned kMostDoublings = 4;
+    const auto pause = kRetryFailed * (1U << std::min(neighbor.failures++, kMostDoublings));
+    neighbor.next_probe = neighbor.last_probe + std::min<Clock::duration>(pause, kRetrySeldom);
+  } else {
+    neighbor.next_probe = neighbor.last_probe + kRetry;
+  }
   const auto source = underlay_.source_for(hop.port, hop.address);
   if (!source) return;
   // While an old answer stands the request goes to it alone (RFC 1122 section 2.3.2.1, RFC 4861 section 7.3.3).
@@ -156,7 +179,8 @@ void Neighbors::tick() {
   send_announcements();
   const auto now = Clock::now();
   for (auto& [hop, neighbor] : neighbors_) {
-    if (neighbor.watchers == 0 || neighbor.state == State::permanent) continue;
+    if (neighbor.watchers == 0 || neighbor.state == State::permanent || neighbor.state == State::idle) continue;
+    if (neighbor.state == State::failed && !neighbor.wanted) continue;
     if (neighbor.state == State::reachable && now - neighbor.confirmed >= kFresh) {
       neighbor.state = State::probing;
       neighbor.next_probe = now;
@@ -195,9 +219,9 @@ void Neighbors::receive_arp(PortIndex port, rte_mbuf* frame) {
   // RFC 826: merge into what is known already; nothing new is made of what others say.
   const auto found = neighbors_.find(NextHop{port, sender});
   const bool known = found != neighbors_.end() && found->second.state != State::permanent;
-  if (known) confirm(found->first, found->second, sender_mac);
+  const bool believed = known && confirm(found->first, found->second, sender_mac);
   if (request && for_us) send_arp(port, kArpReply, target, sender_mac, sender);
-  if (known || (request && for_us)) {
+  if (believed || (request && for_us)) {
     rte_pktmbuf_free(frame);
   } else {
     hooks_.drop(frame, port, DropReason::control_ignored);
@@ -272,20 +296,18 @@ bool Neighbors::advertised(PortIndex port, const NeighborMessage& message) {
   const MacAddress mac = message.link_address.value_or(neighbor.mac);
   if (neighbor.usable() && !message.override_mac && mac != neighbor.mac) {
     // It may be another one that has the same address: ask the one we know.
-    if (neighbor.state == State::reachable) doubt(hop, neighbor, neighbor.mac);
-  } else if (message.solicited) {
-    confirm(hop, neighbor, mac);
-  } else if (!neighbor.usable() || mac != neighbor.mac) {
-    doubt(hop, neighbor, mac);
+    return neighbor.state != State::reachable || doubt(hop, neighbor, neighbor.mac);
   }
-  return true;
+  if (message.solicited) return confirm(hop, neighbor, mac);
+  return (neighbor.usable() && mac == neighbor.mac) || doubt(hop, neighbor, mac);
 }
 
 // A MAC that is claimed but has not answered: used, and the next tick asks whether it is there (STALE).
-void Neighbors::doubt(const NextHop& hop, Neighbor& neighbor, const MacAddress& mac) {
-  if (!neighbor.usable() || neighbor.mac != mac) confirm(hop, neighbor, mac);
+bool Neighbors::doubt(const NextHop& hop, Neighbor& neighbor, const MacAddress& mac) {
+  if ((!neighbor.usable() || neighbor.mac != mac) && !confirm(hop, neighbor, mac)) return false;
   neighbor.state = State::probing;
   neighbor.next_probe = Clock::now();
+  return true;
 }
 
 void Neighbors::announce(PortIndex port) {

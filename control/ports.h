@@ -11,6 +11,7 @@
 
 #include "control/adjacencies.h"
 #include "control/config.h"
+#include "control/log_limit.h"
 #include "control/offload_test.h"
 #include "control/publish.h"
 #include "control/rx_queues.h"
@@ -116,6 +117,11 @@ class Ports {
   void lose(const std::string& name, Record& record, Changes& changes);
   void open_again(const std::string& name, Record& record, Changes& changes);
   void tell(const Record& record, Changes& changes) const;
+  enum Line : LogLimit::Kind { kPresence, kLink, kMtu, kMac };
+  // A line about an interface that may flap.
+  void log(Line line, const Record& record, spdlog::level::level_enum level, const std::string& text) {
+    lines_.state(level, line, record.index, [&] { return text; });
+  }
   void publish(Record& record, const Vlans& vlans);
   void publish_all();
   void publish_adjacency(const Record& record);
@@ -137,6 +143,7 @@ class Ports {
   std::function<void(PortIndex)> before_closing_;
   std::map<std::string, Record> ports_;
   std::map<PortIndex, std::string> names_;
+  LogLimit lines_;
 };
 
 }  // namespace causeway

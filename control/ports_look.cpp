@@ -1,5 +1,5 @@
 // Devices that come, go or change while we run.
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -8,6 +8,8 @@
 
 namespace causeway {
 namespace {
+
+using Level = spdlog::level::level_enum;
 
 constexpr const char* kWent = "gone";
 constexpr Ports::Clock::duration kFirstPause = std::chrono::seconds(1);
@@ -38,6 +40,7 @@ void Ports::tell(const Record& record, Changes& changes) const {
 
 Ports::Changes Ports::look() {
   Changes changes;
+  lines_.tick();
   for (auto& [name, record] : ports_) {
     if (record.port != nullptr) record.port->look();
   }
@@ -58,9 +61,12 @@ void Ports::look_at(const std::string& name, Record& record, Changes& changes) {
   note(record);
   const bool moved = record.mac != old_mac;
   if (record.link_up == was_up && record.mtu == old_mtu && !moved) return;
-  if (record.link_up != was_up) spdlog::info("{}: link {}", name, record.link_up ? "up" : "down");
-  if (record.mtu != old_mtu) spdlog::info("{}: MTU {}, was {}", name, record.mtu, old_mtu);
-  if (moved) spdlog::info("{}: MAC {}, was {}", name, to_string(record.mac), to_string(old_mac));
+  if (record.link_up != was_up)
+    log(kLink, record, Level::info, fmt::format("{}: link {}", name, record.link_up ? "up" : "down"));
+  if (record.mtu != old_mtu)
+    log(kMtu, record, Level::info, fmt::format("{}: MTU {}, was {}", name, record.mtu, old_mtu));
+  if (moved)
+    log(kMac, record, Level::info, fmt::format("{}: MAC {}, was {}", name, to_string(record.mac), to_string(old_mac)));
   tell(record, changes);
   if (!record.settings.is_underlay()) return publish(record, vlans_of(name));
   if (moved) changes.readdressed.emplace_back(record.index, underlay_.find(record.index)->addresses);
@@ -71,7 +77,7 @@ void Ports::look_at(const std::string& name, Record& record, Changes& changes) {
 void Ports::lose(const std::string& name, Record& record, Changes& changes) {
   const Vlans vlans = vlans_of(name);
   close(record);
-  spdlog::warn("{}: gone", name);
+  log(kPresence, record, Level::warn, name + ": gone");
   await(record, {kWent, OpenError::Kind::failed});
   record.missing.try_at = {};  // one that was made anew is there to be opened at once
   for (Record* const vlan : vlans) {
@@ -99,10 +105,11 @@ void Ports::open_again(const std::string& name, Record& record, Changes& changes
   if (record.port == nullptr) {
     const std::string& known = record.missing.why.text;
     // That what has just gone isn't there goes without saying.
-    if (why.text != known && known != kWent) spdlog::warn("{}: missing: {}", name, why.text);
+    if (why.text != known && known != kWent)
+      log(kPresence, record, Level::warn, fmt::format("{}: missing: {}", name, why.text));
     return await(record, why);
   }
-  spdlog::info("{}: back", name);
+  log(kPresence, record, Level::info, name + ": back");
   for (const Record* const opened : vlans_and(record, start(name, record))) {
     tell(*opened, changes);
     if (!opened->settings.is_underlay()) continue;

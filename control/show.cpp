@@ -1,6 +1,7 @@
 #include "control/show.h"
 
 #include <fmt/format.h>
+#include <rte_mempool.h>
 
 #include <map>
 
@@ -266,7 +267,7 @@ json show_neighbors(const Gateway& gateway) {
                     {"mac", neighbor.usable() ? json(to_string(neighbor.mac)) : json()},
                     {"state", to_string(neighbor.state)},
                     {"age_s", neighbor.usable() ? std::chrono::duration_cast<std::chrono::seconds>(age).count() : 0},
-                    {"waiting_frames", neighbor.waiting.size()}});
+                    {"waiting_frames", gateway.neighbors().held().count(hop)}});
   }
   return list;
 }
@@ -305,6 +306,9 @@ json show_workers(const Gateway& gateway) {
                     {"busy_cycles", counters.busy_cycles.get()},
                     {"idle_cycles", counters.idle_cycles.get()},
                     {"to_control", counters.to_control.get()},
+                    {"waiting_for_control", context.punted.size() + context.urgent.size()},
+                    {"waiting_for_worker", context.injected.size()},
+                    {"mbufs_used", rte_mempool_in_use_count(gateway.pool())},  // of all, by whomever
                     {"from_control", counters.from_control.get()},
                     {"gro_in", counters.gro_in.get()},
                     {"gro_out", counters.gro_out.get()},

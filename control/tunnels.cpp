@@ -142,7 +142,7 @@ void Tunnels::set_up(const Tunnel& tunnel, Endpoint& endpoint) {
   if (const auto sent = other_key_sent(tunnel.settings, endpoint.remote))
     senders_[sent_key(*sent)] = endpoint.adjacency;
   if (endpoint.remote.is_multicast()) {
-    groups_[endpoint.adjacency] = tunnel.settings.allow_from;
+    groups_[endpoint.adjacency] = {tunnel.settings.allow_from, tunnel.settings.local};
     groups_changed_ = true;
   }
   if (tunnel.settings.options.empty()) return;
@@ -244,7 +244,7 @@ void Tunnels::route(const config::Tunnel& settings, Endpoint& endpoint) {
       memberships_.join(hop.port, endpoint.remote);
     } else {
       users_[hop].insert(endpoint.adjacency);
-      neighbors_.watch(hop);
+      neighbors_.watch(hop, endpoint.learnt ? Neighbors::Resolve::on_demand : Neighbors::Resolve::now);
     }
   }
 }
@@ -331,12 +331,24 @@ void Tunnels::reroute() {
   }
 }
 
-void Tunnels::neighbor_changed(const NextHop& hop) {
-  const auto users = users_.find(hop);
-  if (users == users_.end()) return;
-  for (const AdjacencyIndex index : users->second) {
-    if (const Endpoint* endpoint = endpoint_of(index)) publish(tunnels_.at(tunnel_of_.at(index)), *endpoint);
+size_t Tunnels::show_neighbors(Clock::time_point until) {
+  constexpr size_t kBetweenLooks = 16;
+  size_t published = 0;
+  while (!changed_hops_.empty()) {
+    auto& [hop, next] = *changed_hops_.begin();
+    if (const auto users = users_.find(hop); users != users_.end()) {
+      for (auto user = users->second.lower_bound(next); user != users->second.end(); ++user) {
+        next = *user;
+        if (published % kBetweenLooks == 0 && Clock::now() >= until) return published;
+        ++published;
+        if (const Endpoint* endpoint = endpoint_of(*user)) publish(tunnels_.at(tunnel_of_.at(*user)), *endpoint);
+      }
+    }
+    const NextHop done = hop;
+    changed_hops_.erase(changed_hops_.begin());
+    neighbors_.shown(done);
   }
+  return published;
 }
 
 bool Tunnels::learn_path_mtu(const PathMtuReport& report) {
@@ -386,33 +398,46 @@ DropReason Tunnels::learn_vtep(AdjacencyIndex group, const IpAddress& remote, ui
   const AdjacencyIndex index = full ? kNoAdjacency : adjacencies_.allocate({owner->second, remote});
   if (index == kNoAdjacency) {
     hooks_.vteps_full(owner->second);
-    return DropReason::vtep_limit;
+    set_full(tunnel, true);
+    return DropReason::none;
   }
   hooks_.vtep_learnt(owner->second, remote);
   tunnel_of_[index] = owner->second;
   Endpoint& vtep = tunnel.vteps[remote];
   vtep.adjacency = index;
   vtep.remote = remote;
+  vtep.learnt = true;
   vtep.heard_s = now_s;
   set_up(tunnel, vtep);
-  commit();
+  publish_groups();
   return DropReason::none;
 }
 
-void Tunnels::forget_idle_vteps(const std::function<uint64_t(AdjacencyIndex)>& packets,
+void Tunnels::set_full(const Tunnel& tunnel, bool full) {
+  GroupTunnel& group = groups_.at(tunnel.endpoints.front().adjacency);
+  if (std::exchange(group.full, full) == full) return;
+  groups_changed_ = true;
+  publish_groups();
+}
+
+void Tunnels::forget_idle_vteps(const std::function<Packets(AdjacencyIndex)>& packets,
                                 const std::function<uint32_t(BridgeIndex)>& ageing_s, uint16_t now_s) {
+  constexpr uint32_t kStrangerAgeing_s = 5;
   for (auto& [name, tunnel] : tunnels_) {
-    const uint32_t ageing = tunnel.vteps.empty() ? 0 : ageing_s(tunnel.bridge);
-    if (ageing == 0) continue;
+    if (!tunnel.settings.group()) continue;
+    const bool full = groups_.at(tunnel.endpoints.front().adjacency).full;
+    const uint32_t ageing = ageing_s(tunnel.bridge) != 0 ? ageing_s(tunnel.bridge) : UINT32_MAX;
     for (auto item = tunnel.vteps.begin(); item != tunnel.vteps.end();) {
       Endpoint& vtep = item->second;
-      const uint64_t heard = packets(vtep.adjacency);
-      if (heard != vtep.heard_packets) {
-        vtep.heard_packets = heard;
+      const Packets now = packets(vtep.adjacency);
+      if (now.received != vtep.heard_packets) {
+        vtep.heard_packets = now.received;
         vtep.heard_s = now_s;
       }
+      const bool answered = now.sent != 0 && blocked(vtep) == DropReason::none;
+      const uint32_t patience = full && !answered ? std::min(ageing, kStrangerAgeing_s) : ageing;
       // The MACs behind it are older still, and gone first.
-      if (static_cast<uint16_t>(now_s - vtep.heard_s) <= ageing) {
+      if (static_cast<uint16_t>(now_s - vtep.heard_s) <= patience) {
         ++item;
         continue;
       }
@@ -420,10 +445,16 @@ void Tunnels::forget_idle_vteps(const std::function<uint64_t(AdjacencyIndex)>& p
       release(tunnel.settings, vtep);
       item = tunnel.vteps.erase(item);
     }
+    if (full && tunnel.vteps.size() < kMaxVteps) set_full(tunnel, false);
   }
 }
 
 void Tunnels::commit() {
+  show_neighbors(Clock::time_point::max());
+  publish_groups();
+}
+
+void Tunnels::publish_groups() {
   if (std::exchange(groups_changed_, false)) {
     publisher_.publish<GroupTunnels>(tables_.group_tunnels, std::make_unique<GroupTunnels>(groups_));
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
@@ -30,6 +31,7 @@ class Tunnels {
     std::vector<NextHop> next_hops;  // of equal cost
     // What the next frame to it is numbered, with `sequence`; goes on when the tunnel changes.
     std::shared_ptr<std::atomic<uint32_t>> sequence = std::make_shared<std::atomic<uint32_t>>(0);
+    bool learnt = false;         // by a multicast tunnel
     uint64_t heard_packets = 0;  // of a learnt VTEP, when it was last looked at
     uint16_t heard_s = 0;        // when that number last moved
   };
@@ -39,7 +41,7 @@ class Tunnels {
     BridgeIndex bridge = kNoBridge;
     std::map<IpAddress, Endpoint> vteps;  // learnt by a multicast tunnel
   };
-  // Of a multicast tunnel.
+  // Of a multicast tunnel. What comes from others then comes in as if from the group.
   static constexpr size_t kMaxVteps = 4096;
   // Told of what the log says.
   struct Hooks {
@@ -71,8 +73,11 @@ class Tunnels {
 
   // Addresses, routes or ports of the underlay changed: route everything again.
   void reroute();
-  // A neighbor's MAC became known, changed or was lost.
-  void neighbor_changed(const NextHop& hop);
+  // A neighbor's MAC became known, changed or was lost: show_neighbors() tells the workers.
+  void neighbor_changed(const NextHop& hop) { changed_hops_[hop] = 0; }
+  // Publishes the ends behind such neighbors until there are none or the time has come; how many that were.
+  using Clock = std::chrono::steady_clock;
+  size_t show_neighbors(Clock::time_point until);
   // The end that sends packets with this key; kNoAdjacency: none of ours.
   AdjacencyIndex sender_of(const TunnelKey& sent) const;
   // A router says that packets of a tunnel are too big; false: no tunnel of ours sends such packets.
@@ -82,11 +87,17 @@ class Tunnels {
   void tick();
   // A frame that a worker could not send for want of a neighbor.
   void hold(const PuntedFrame& frame);
-  // A VTEP that a multicast tunnel has heard. None: it is known now. Otherwise why not.
+  // A VTEP that a multicast tunnel has heard. None: it is known now, or the tunnel has as many as it may, and what it
+  // sends may come in all the same. Otherwise why not.
   DropReason learn_vtep(AdjacencyIndex group, const IpAddress& remote, uint16_t now_s);
-  // Releases the learnt VTEPs of whom nothing was heard for long. `packets` received from an adjacency so far,
-  // `ageing_s` of a bridge; 0: never.
-  void forget_idle_vteps(const std::function<uint64_t(AdjacencyIndex)>& packets,
+  // Packets of a tunnel's end so far.
+  struct Packets {
+    uint64_t received = 0;
+    uint64_t sent = 0;
+  };
+  // Releases the learnt VTEPs of whom nothing was heard for long; where there is no room for new ones those that never
+  // answered go soon. `ageing_s` of a bridge; 0: never.
+  void forget_idle_vteps(const std::function<Packets(AdjacencyIndex)>& packets,
                          const std::function<uint32_t(BridgeIndex)>& ageing_s, uint16_t now_s);
   // Makes visible what was left for the end of a change.
   void commit();
@@ -110,6 +121,8 @@ class Tunnels {
   Ways ways_of(const Endpoint& endpoint) const;
   void publish(const Tunnel& tunnel, const Endpoint& endpoint);
   void republish(const Path& path);
+  void publish_groups();
+  void set_full(const Tunnel& tunnel, bool full);
   void insert_key(const TunnelKey& key, AdjacencyIndex adjacency);
   void erase_key(const TunnelKey& key);
   void listen(const config::Tunnel& settings, int delta);
@@ -128,6 +141,7 @@ class Tunnels {
   std::map<std::string, Tunnel> tunnels_;
   std::map<AdjacencyIndex, std::string> tunnel_of_;
   std::map<NextHop, std::set<AdjacencyIndex>> users_;
+  std::map<NextHop, AdjacencyIndex> changed_hops_;  // with the user to be published next
   PathMtus path_mtus_;
   Hooks hooks_;
   std::map<SentKey, AdjacencyIndex> senders_;  // of tunnels that send another key than they receive

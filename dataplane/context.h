@@ -96,6 +96,15 @@ class RateLimit {
 // any other drop does.
 inline constexpr uint32_t kTooBigPerSecond = 100;
 
+// Sources of frames to this host are counted in so many accounts, by hash (dataplane/to_control.h).
+inline constexpr uint32_t kPuntAccounts = 4096;
+// With more frames than these waiting for the control thread no chain joins them.
+inline constexpr size_t kPuntedChains = 128;
+// How many frames a second may wait for one tunnel end's neighbor. A few are kept, and it answers within milliseconds.
+inline constexpr uint32_t kUnresolvedPerSecond = 256;
+// How many VTEPs a second that a full multicast tunnel doesn't know are offered to the control thread.
+inline constexpr uint32_t kOfferedVtepsPerSecond = 20;
+
 struct WorkerContext {
   WorkerContext(Tables& t, uint16_t worker, uint32_t cache_entries, uint64_t seed)
       : tables(t), id(worker), cache(cache_entries, seed) {}
@@ -113,11 +122,16 @@ struct WorkerContext {
   RateLimit too_big{kMaxPorts};
   RateLimit floods{kMaxPorts};
   RateLimit tunnel_floods{kMaxAdjacencies};
+  RateLimit offered_vteps{kMaxAdjacencies};
+  RateLimit unresolved{kMaxAdjacencies};
+  RateLimit sources{kPuntAccounts};
+  RateLimit urgent_sources{kPuntAccounts};
   Sampler sampler;
   rte_mempool* pool = nullptr;  // copies, headers and segments
 
   SpscRing<LearnMessage> learned{32768};
   SpscRing<PuntedFrame> punted{1024};
+  SpscRing<PuntedFrame> urgent{256};  // what neighbors and the routers of groups say
   SpscRing<InjectedFrame> injected{1024};
 
   // Loaded at the top of each loop, valid until its end.
@@ -130,6 +144,7 @@ struct WorkerContext {
   uint32_t tick = 0;
   PortIndex ingress = 0;               // the port of the batch under way
   AdjacencyIndex from = kNoAdjacency;  // where forward's frames came in; none: from the control thread
+  bool again = false;                  // the control thread has seen the batch under way (InjectedFrame::stranger)
 };
 
 inline void count_drop(WorkerContext& w, DropReason reason) noexcept {
@@ -141,15 +156,6 @@ inline void drop(WorkerContext& w, rte_mbuf* frame, DropReason reason) noexcept 
   count_drop(w, reason);
   w.counters.ports[w.ingress].rx_drops.add(1);
   rte_pktmbuf_free(frame);
-}
-
-// Hands a frame to the control thread.
-inline void punt(WorkerContext& w, rte_mbuf* frame, AdjacencyIndex adjacency, bool stranger = false) noexcept {
-  if (!w.punted.push({frame, adjacency, w.ingress, w.id, kNoAdjacency, stranger})) {
-    drop(w, frame, DropReason::control_queue_full);
-    return;
-  }
-  w.counters.to_control.add(1);
 }
 
 }  // namespace causeway

@@ -8,6 +8,7 @@
 #include "dataplane/merged_datagrams.h"
 #include "dataplane/move_start.h"
 #include "dataplane/parse.h"
+#include "dataplane/to_control.h"
 #include "dataplane/vlan.h"
 #include "dataplane/vlan_tag.h"
 #include "dataplane/wire/checksum.h"
@@ -91,6 +92,10 @@ bool any_contains(const std::vector<IpPrefix>& prefixes, const IpAddress& addres
   return std::ranges::any_of(prefixes, [&](const IpPrefix& prefix) { return prefix.contains(address); });
 }
 
+bool may_be_learnt(const GroupTunnel& tunnel, const IpAddress& vtep) noexcept {
+  return vtep != tunnel.local && (tunnel.allow_from.empty() || any_contains(tunnel.allow_from, vtep));
+}
+
 // The tunnel an outer frame belongs to, or why there is none. Bursts mostly come from one tunnel, so the last answer is
 // tried first, be it that there is none.
 class TunnelFinder {
@@ -142,11 +147,17 @@ class TunnelFinder {
     const Adjacency* const adjacency = w_.tables.adjacency(group);
     if (found == tunnels->end() || adjacency == nullptr || adjacency->bridge == kNoBridge) {
       last_reason_ = DropReason::tunnel_unassigned;
-    } else if (!found->second.empty() && !any_contains(found->second, key.remote)) {
-      last_reason_ = DropReason::source_not_allowed;
+    } else if (const GroupTunnel& tunnel = found->second; !may_be_learnt(tunnel, key.remote)) {
+      last_reason_ = key.remote == tunnel.local ? DropReason::unknown_remote : DropReason::source_not_allowed;
     } else {
       last_reason_ = DropReason::none;
-      stranger_of_ = group;
+      const bool offered =
+          !w_.again && (!tunnel.full || w_.offered_vteps.take(group, kOfferedVtepsPerSecond, w_.now_s));
+      if (offered) {
+        stranger_of_ = group;
+      } else {
+        last_ = adjacency;
+      }
     }
   }
 
@@ -178,7 +189,7 @@ DropReason refused_by(WorkerContext& w, const rte_mbuf* m, const OuterFrame& out
     case OuterFrame::Verdict::tunnel:
       break;
     case OuterFrame::Verdict::control:
-      punt(w, m, kNoAdjacency);
+      punt_own(w, port, m);
       return nullptr;
     case OuterFrame::Verdict::dead:
       drop(w, m, outer.reason);
@@ -192,7 +203,7 @@ DropReason refused_by(WorkerContext& w, const rte_mbuf* m, const OuterFrame& out
   const Adjacency* const in = tunnels.find(m, outer.key, reason);
   if (in == nullptr) {
     if (tunnels.stranger_of() != kNoAdjacency) {
-      punt(w, m, tunnels.stranger_of(), true);
+      punt(w, {.frame = m, .adjacency = tunnels.stranger_of(), .port = w.ingress, .worker = w.id, .stranger = true});
     } else {
       drop(w, m, reason);
     }

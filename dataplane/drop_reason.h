@@ -58,10 +58,11 @@ namespace causeway {
   X(tunnel_unassigned, "tunnel is in no bridge")                                                            \
   X(source_not_allowed, "source that `allow-from` doesn't name")                                            \
   X(geneve_mismatch, "GENEVE without the options that the tunnel wants (match-options)")                    \
-  X(vtep_limit, "from a new VTEP of a multicast tunnel that has learnt as many as it may")                  \
   /* way to the control thread and back */                                                                  \
   X(control_queue_full, "control thread's queue full (ARP, ND, ICMP or unresolved neighbor)")               \
+  X(control_limit, "for this host, more a second than one source may send")                                 \
   X(neighbor_unresolved, "next hop did not answer")                                                         \
+  X(held_limit, "frames that wait for neighbors hold as many buffers as they may (`held-buffers`)")         \
   X(no_route, "no route to the tunnel's remote")                                                            \
   X(control_ignored, "ARP, ND or ICMP that asks nothing of us")                                             \
   /* transmit */                                                                                            \

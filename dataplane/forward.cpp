@@ -7,6 +7,7 @@
 #include "dataplane/move_start.h"
 #include "dataplane/mss_clamp.h"
 #include "dataplane/parse.h"
+#include "dataplane/to_control.h"
 #include "dataplane/tx.h"
 #include "dataplane/vlan_tag.h"
 #include "dataplane/wire/header_at.h"
@@ -208,8 +209,10 @@ void output_open(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcep
 
 void output(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
   if (to.blocked != DropReason::none) [[unlikely]] {
-    if (to.blocked == DropReason::neighbor_unresolved) {
-      punt(w, frame, to.index);
+    const bool waits = to.blocked == DropReason::neighbor_unresolved &&
+                       (w.from == kNoAdjacency || w.unresolved.take(to.index, kUnresolvedPerSecond, w.now_s));
+    if (waits) {
+      punt(w, {.frame = frame, .adjacency = to.index, .port = w.ingress, .worker = w.id});
     } else {
       drop(w, frame, to.blocked);
     }

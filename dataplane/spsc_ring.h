@@ -27,6 +27,9 @@ class SpscRing {
     return true;
   }
 
+  // Either end: how many there were a moment ago.
+  size_t size() const noexcept { return head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_acquire); }
+
   // Consumer. False when empty.
   bool pop(T& item) noexcept {
     const size_t tail = tail_.load(std::memory_order_relaxed);

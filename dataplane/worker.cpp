@@ -45,6 +45,7 @@ Worker::~Worker() {
   stop();
   PuntedFrame left;
   while (context_.punted.pop(left)) rte_pktmbuf_free(left.frame);
+  while (context_.urgent.pop(left)) rte_pktmbuf_free(left.frame);
   while (context_.injected.pop(left)) rte_pktmbuf_free(left.frame);
   if (wake_fd_ >= 0) close(wake_fd_);
 }
@@ -288,7 +289,9 @@ void Worker::receive_again(const InjectedFrame& item) noexcept {
   Batch batch;
   batch.count = 1;
   batch.frame[0] = item.frame;
+  context_.again = true;
   carry(*port, batch);
+  context_.again = false;
   context_.from = kNoAdjacency;
 }
 

@@ -36,7 +36,7 @@ class Outcome:
 
     def line(self):
         counts = summary(self.passed, self.failed, self.skipped)
-        return f"    {self.name:<28} {counts:<36} {self.seconds:6.1f} s"
+        return f"    {self.name:<36} {counts:<36} {self.seconds:6.1f} s"
 
 
 def summary(passed, failed, skipped):
@@ -148,8 +148,12 @@ def python_folders():
     return sorted(folders)
 
 
-def run_pytest(target, arguments, build, extra=()):
-    """pytest's own output is the progress of this longest of the suites: it goes straight through."""
+LANES = 3  # labs at a time: most of what they do is wait
+ALONE = "alone"  # pytest's mark of a lab that measures, and has the machine to itself
+
+
+def run_pytest(target, arguments, build, extra=(), progress=True):
+    """`progress`: pytest's own output goes straight through. Otherwise it is told when something failed."""
     outcome = Outcome(target)
     with tempfile.TemporaryDirectory(prefix="causeway-test-") as folder:
         report = os.path.join(folder, "report.xml")
@@ -158,8 +162,10 @@ def run_pytest(target, arguments, build, extra=()):
         if arguments.k:
             command += ["-k", arguments.k]
         started = time.monotonic()
-        code = subprocess.run(command, cwd=TOP, stdin=subprocess.DEVNULL, check=False,
-                              env={**os.environ, **SANITIZED, "CAUSEWAY_BUILD": build}).returncode
+        done = subprocess.run(command, cwd=TOP, stdin=subprocess.DEVNULL, check=False,
+                              stdout=None if progress else subprocess.PIPE,
+                              stderr=None if progress else subprocess.STDOUT,
+                              env={**os.environ, **SANITIZED, "CAUSEWAY_BUILD": build})
         outcome.seconds = time.monotonic() - started
         try:
             cases = list(ElementTree.parse(report).getroot().iter("testcase"))
@@ -172,9 +178,25 @@ def run_pytest(target, arguments, build, extra=()):
             outcome.skipped += 1
         else:
             outcome.passed += 1
-    if code not in (0, 5) and not outcome.failed:  # 5: -k matched nothing
+    if done.returncode not in (0, 5) and not outcome.failed:  # 5: -k or -m matched nothing
         outcome.failed = 1
+    if outcome.failed and not progress:
+        outcome.details = done.stdout.decode(errors="replace")
     return outcome
+
+
+def run_labs(folder, arguments, build):
+    """A line each, as they end: file by file, some side by side; then those that measure, one by one."""
+    files = [os.path.join(folder, name) for name in os.listdir(os.path.join(TOP, folder))
+             if name.startswith("test_") and name.endswith(".py")]
+    files.sort(key=lambda path: -os.path.getsize(os.path.join(TOP, path)))  # the longest first, roughly
+    with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
+        runs = [pool.submit(run_pytest, path, arguments, build, ["-m", f"not {ALONE}"], False) for path in files]
+        for done in concurrent.futures.as_completed(runs):
+            yield done.result()
+    alone = run_pytest(folder, arguments, build, ["-m", ALONE])
+    alone.name += f" ({ALONE})"
+    yield alone
 
 
 # --- the whole ------------------------------------------------------------------------------------------------
@@ -195,7 +217,7 @@ def chosen_suites(arguments):
     for folder in python_folders():
         lab = folder == "tests/lab"
         if not (arguments.quick if lab else arguments.lab):
-            yield folder, [run_pytest(folder, arguments, build)]
+            yield folder, run_labs(folder, arguments, build) if lab else [run_pytest(folder, arguments, build)]
 
 
 def main():

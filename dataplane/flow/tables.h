@@ -12,6 +12,7 @@
 
 #include "dataplane/flow/adjacency.h"
 #include "dataplane/flow/fdb.h"
+#include "dataplane/flow/known_neighbors.h"
 #include "dataplane/flow/lazy_array.h"
 #include "dataplane/flow/quiescence.h"
 #include "dataplane/flow/tunnel_table.h"
@@ -58,8 +59,14 @@ struct KnownOption {
 };
 using KnownOptions = std::unordered_map<AdjacencyIndex, std::vector<KnownOption>>;
 
-// Multicast tunnels, by their group's adjacency: who may be learnt; empty: anybody.
-using GroupTunnels = std::unordered_map<AdjacencyIndex, std::vector<IpPrefix>>;
+// Multicast tunnels, by their group's adjacency.
+struct GroupTunnel {
+  std::vector<IpPrefix> allow_from;  // who may be learnt; empty: anybody
+  IpAddress local;                   // our own frames that come back are nobody's
+  // As many VTEPs as it may have: what others send comes in as if from the group, as it does in kernel VXLAN.
+  bool full = false;
+};
+using GroupTunnels = std::unordered_map<AdjacencyIndex, GroupTunnel>;
 
 struct Tables {
   LazyArray<std::atomic<const Adjacency*>> adjacencies{kMaxAdjacencies};
@@ -70,6 +77,7 @@ struct Tables {
   std::atomic<const KnownOptions*> known_options{nullptr};
   std::atomic<const FdbTable*> fdb{nullptr};
   std::atomic<const TunnelTable*> tunnels{nullptr};
+  KnownNeighbors known_neighbors;
   Quiescence quiescence;
   // How often something changed that an entry of a worker's caches could rest on: an FDB slot was freed or has another
   // exit, a tunnel key went, anything published was replaced (control/publish.h). Not for new FDB

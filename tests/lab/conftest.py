@@ -15,6 +15,7 @@ DEADLINE_S = 90
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: it measures, and nothing else may run beside it (tests/suites.py)")
     config.addinivalue_line("markers", f"deadline(seconds): how long the test may take, {DEADLINE_S} s unless said")
 
 

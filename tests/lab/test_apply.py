@@ -11,6 +11,8 @@ from tests.support.causeway import program, write_yaml
 from tests.support.overlay import CONTAINER_MTU, gateway, tunnel, two_hosts
 from tests.support.process import LabError, wait_until
 
+pytestmark = pytest.mark.alone
+
 # Frames that a change may cost, none of them of the streams that are watched: what a new container says (ND, MLD,
 # IGMP) while its bridge has no tunnel yet, or before the other side knows the tunnel.
 ALLOWED_DROPS = {"no_flood_target", "unknown_vni", "unknown_remote", "tunnel_unassigned", "port_unassigned",

@@ -7,6 +7,8 @@ from tests.support.overlay import CONTAINER_MTU, gateway, two_hosts
 from tests.support.peer_cable import plain_cable
 from tests.support.process import wait_until
 
+pytestmark = pytest.mark.alone
+
 FILE_BYTES = 20 << 20
 
 

@@ -11,6 +11,8 @@ from tests.support.causeway import program
 from tests.support.overlay import CONTAINER_MTU, Overlay, gateway, two_hosts
 from tests.support.process import run, wait_until
 
+pytestmark = pytest.mark.alone
+
 BACK_S = 1.0
 
 

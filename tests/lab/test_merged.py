@@ -6,6 +6,8 @@ import pytest
 from tests.support import traffic
 from tests.support.overlay import gateway, two_hosts
 
+pytestmark = pytest.mark.alone
+
 MTU = 1430  # beside IPv6
 CASES = {"vxlan4": ("vxlan", 4, "rx-udp-gro-forwarding"), "geneve6": ("geneve", 6, "rx-udp-gro-forwarding"),
          "geneve4-list": ("geneve", 4, "rx-gro-list"), "vxlan6-list": ("vxlan", 6, "rx-gro-list")}

@@ -8,6 +8,8 @@ import pytest
 from tests.support import traffic
 from tests.support.overlay import Overlay
 
+pytestmark = pytest.mark.alone
+
 ASSIGNMENTS = ([1, 0], [0, 0], [1, 1], [0, 1])
 
 

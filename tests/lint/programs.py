@@ -2,6 +2,7 @@
 had on this Debian."""
 
 import concurrent.futures
+import functools
 import hashlib
 import json
 import os
@@ -68,43 +69,58 @@ def compile_flags():
     return flags
 
 
+def passed_before(folder_name, check, path, flags, program, rules_files=()):
+    """What `check()` finds. It is asked again only when the file, what it includes, the flags, the rules or the program
+    have changed: what passed is kept in the user's cache, so that a fresh clone needn't do it all again."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = os.path.join(cache, "causeway", folder_name)
+    os.makedirs(folder, exist_ok=True)
+    digest = hashlib.sha256(f"{flags} {version_of(program)}".encode())
+    dependencies = run(["g++", *flags, "-MM", "-x", "c++", os.path.join(TOP, path)], BUILD).stdout
+    names = dependencies.split(":", 1)[-1].replace("\\\n", " ").split()
+    for name in [*rules_files, *names]:
+        with open(os.path.join(BUILD, name), "rb") as file:
+            digest.update(file.read())
+    stamp = os.path.join(folder, f"{path.replace('/', '-')}-{digest.hexdigest()[:24]}")
+    if names and os.path.exists(stamp):
+        return []
+    findings = check()
+    if not findings:
+        with open(stamp, "w", encoding="utf-8"):
+            pass
+    return findings
+
+
+@functools.cache
+def version_of(program):
+    return run([program, "--version"]).stdout
+
+
 def headers_alone(files):
     """Every header compiles alone, with the flags of the source that is nearest to it."""
     flags = compile_flags()
 
     def compile_alone(header):
-        nearest = max(flags, key=lambda source: len(os.path.commonprefix([source, header])))
+        nearest = flags[max(flags, key=lambda source: len(os.path.commonprefix([source, header])))]
         # As an include, so that `#pragma once` is not "in main file".
-        return findings_of(["g++", *flags[nearest], "-fdiagnostics-color=never", "-fsyntax-only", "-x", "c++", "-include", os.path.join(TOP, header),
-                            "/dev/null"], BUILD)[:15]
+        command = ["g++", *nearest, "-fdiagnostics-color=never", "-fsyntax-only", "-x", "c++", "-include",
+                   os.path.join(TOP, header), "/dev/null"]
+        return passed_before("headers", lambda: findings_of(command, BUILD)[:15], header, nearest, "g++")
 
     return findings_of_each(compile_alone, [path for path in files if path.endswith(".h")])
 
 
 def tidy(_files):
-    """clang-tidy over the product. A source that passed is not asked again until it, a header it includes or the
-    rules change."""
+    """clang-tidy over the product."""
     flags = compile_flags()
-    passed_folder = os.path.join(BUILD, "tidy-passed")
-    os.makedirs(passed_folder, exist_ok=True)
 
-    def stamp_of(source):
-        digest = hashlib.sha256(repr(flags[source]).encode())
-        dependencies = run(["g++", *flags[source], "-MM", os.path.join(TOP, source)], BUILD).stdout
-        for path in [os.path.join(TOP, ".clang-tidy"), *dependencies.replace("\\\n", " ").split()[1:]]:
-            with open(os.path.join(BUILD, path), "rb") as file:
-                digest.update(file.read())
-        return os.path.join(passed_folder, f"{source.replace('/', '-')}-{digest.hexdigest()[:24]}")
-
-    def ask(source):
-        stamp = stamp_of(source)
-        if os.path.exists(stamp):
-            return []
+    def look(source):
         findings = findings_of(["clang-tidy", "-p", BUILD, "--quiet", "--extra-arg=-Wno-unknown-warning-option",
                                 source])
-        if not findings:
-            with open(stamp, "w", encoding="utf-8"):
-                pass
         return [line for line in findings if not re.match(r"\d+ warnings?\b", line)]
+
+    def ask(source):
+        return passed_before("tidy", lambda: look(source), source, flags[source], "clang-tidy",
+                             [os.path.join(TOP, ".clang-tidy")])
 
     return findings_of_each(ask, sorted(source for source in flags if re.match(TIDIED, source)))

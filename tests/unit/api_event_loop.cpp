@@ -177,3 +177,21 @@ TEST_CASE("a stop before run ends it at once") {
   loop.run();
   SUCCEED();
 }
+
+TEST_CASE("the longest callback is known, whoever it belongs to") {
+  EventLoop loop;
+  CHECK(loop.slices().count == 0);
+  const Event event;
+  loop.add_fd(event.fd, [&] {
+    event.lower();
+    usleep(20'000);
+  });
+  event.raise();
+  loop.after(0ms, [] { usleep(5'000); });
+  loop.run_once(0ms);
+  const EventLoop::Slices slices = loop.slices();
+  CHECK(slices.count == 2);
+  CHECK(slices.longest >= 20ms);
+  CHECK(slices.longest_of_minute == slices.longest);
+  CHECK(slices.all >= slices.longest + 5ms);
+}

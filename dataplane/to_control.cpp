@@ -1,0 +1,100 @@
+#include "dataplane/to_control.h"
+
+#include <algorithm>
+
+#include "dataplane/wire/arp.h"
+#include "dataplane/wire/ethernet.h"
+#include "dataplane/wire/header_at.h"
+#include "dataplane/wire/icmp.h"
+#include "dataplane/wire/igmp.h"
+#include "dataplane/wire/ipv4.h"
+#include "dataplane/wire/ipv6.h"
+#include "dataplane/wire/word_at.h"
+
+namespace causeway {
+namespace {
+
+enum class Claim : uint8_t { none, common, urgent };
+
+struct Asker {
+  Claim claim = Claim::common;  // who reads it looks closer
+  IpAddress address;
+};
+
+bool is_own(const PortEntry& port, const IpAddress& address) noexcept {
+  return std::ranges::find(port.addresses, address) != port.addresses.end();
+}
+
+// RFC 826: merged into what is known; otherwise only a request for an own address asks anything of us.
+Asker asker_by_arp(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m) noexcept {
+  const auto* arp = header_at<ArpPacket>(m, sizeof(EthernetHeader));
+  if (arp == nullptr) return {Claim::none, {}};
+  const IpAddress sender = arp->sender_address();
+  if (w.tables.known_neighbors.may_know(port.index, sender)) return {Claim::urgent, sender};
+  const bool asks_us = arp->operation.get() == kArpRequest && is_own(port, arp->target_address());
+  return {asks_us ? Claim::common : Claim::none, sender};
+}
+
+Asker asker_by_ipv6(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m) noexcept {
+  const auto* ip = header_at<Ipv6Header>(m, sizeof(EthernetHeader));
+  if (ip == nullptr) return {Claim::none, {}};
+  const IpAddress source = ip->source_address();
+  if (ip->next_header == kIpv6HopByHop) return {Claim::urgent, source};  // MLD, or the parser would have dropped it
+  constexpr uint32_t kIcmpOffset = sizeof(EthernetHeader) + sizeof(Ipv6Header);
+  const auto* icmp = header_at<IcmpHeader>(m, kIcmpOffset);
+  if (icmp == nullptr) return {Claim::none, {}};
+  if (icmp->type == kIcmpv6NeighborAdvertisement) {
+    const auto* advertisement = header_at<NeighborAdvertisement>(m, kIcmpOffset);
+    const bool known = advertisement != nullptr &&
+                       w.tables.known_neighbors.may_know(port.index, IpAddress::v6(advertisement->target.data()));
+    return {known ? Claim::urgent : Claim::none, source};
+  }
+  const bool known = icmp->type == kIcmpv6NeighborSolicitation && w.tables.known_neighbors.may_know(port.index, source);
+  return {known ? Claim::urgent : Claim::common, source};
+}
+
+Asker asker_of(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m) noexcept {
+  switch (header_at<EthernetHeader>(m, 0)->ethertype.get()) {
+    case kEtherTypeArp:
+      return asker_by_arp(w, port, m);
+    case kEtherTypeIpv6:
+      return asker_by_ipv6(w, port, m);
+    default: {
+      const auto* ip = header_at<Ipv4Header>(m, sizeof(EthernetHeader));
+      if (ip == nullptr) return {Claim::none, {}};
+      return {ip->protocol == kIpProtocolIgmp ? Claim::urgent : Claim::common, ip->source_address()};
+    }
+  }
+}
+
+uint32_t account_of(const rte_mbuf* m, const IpAddress& source) noexcept {
+  const uint64_t mac = header_at<EthernetHeader>(m, 0)->source.to_u64();
+  const uint64_t address =
+      hash_words(word_at<uint64_t>(source.bytes.data()), word_at<uint64_t>(source.bytes.data() + 8), 0);
+  return static_cast<uint32_t>(hash_words(mac, address, 0) >> 32) & (kPuntAccounts - 1);
+}
+
+}  // namespace
+
+void punt(WorkerContext& w, const PuntedFrame& frame) noexcept {
+  // Chains are not welcome where much waits already: the queue must never hold a good part of all buffers.
+  const bool room = frame.frame->nb_segs == 1 || w.punted.size() < kPuntedChains;
+  if (!room || !w.punted.push(frame)) return drop(w, frame.frame, DropReason::control_queue_full);
+  w.counters.to_control.add(1);
+}
+
+void punt_own(WorkerContext& w, const PortEntry& port, rte_mbuf* frame) noexcept {
+  const Asker asker = asker_of(w, port, frame);
+  if (asker.claim == Claim::none) return drop(w, frame, DropReason::control_ignored);
+  const bool urgent = asker.claim == Claim::urgent;
+  RateLimit& limit = urgent ? w.urgent_sources : w.sources;
+  if (!limit.take(account_of(frame, asker.address), urgent ? kUrgentPerSecond : kToHostPerSecond, w.now_s)) {
+    return drop(w, frame, DropReason::control_limit);
+  }
+  const PuntedFrame punted{.frame = frame, .port = w.ingress, .worker = w.id};
+  if (!urgent) return punt(w, punted);
+  if (!w.urgent.push(punted)) return drop(w, frame, DropReason::control_queue_full);
+  w.counters.to_control.add(1);
+}
+
+}  // namespace causeway
