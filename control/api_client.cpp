@@ -13,6 +13,19 @@
 
 namespace causeway {
 
+namespace {
+
+// Who listens there (unix(7)). Empty: root or the caller.
+std::string stranger_at(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::strerror(errno);
+  if (peer.uid == 0 || peer.uid == geteuid()) return {};
+  return "it is of another user (uid " + std::to_string(peer.uid) + "), neither root's nor yours: not trusted";
+}
+
+}  // namespace
+
 ApiClient::~ApiClient() {
   if (fd_ >= 0) close(fd_);
 }
@@ -25,7 +38,10 @@ std::string ApiClient::connect(const std::string& path) {
   std::copy(path.begin(), path.end(), address.sun_path);
 
   fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd_ >= 0 && ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return {};
+  if (fd_ >= 0 && ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    const std::string stranger = stranger_at(fd_);
+    return stranger.empty() ? "" : "control socket " + path + ": " + stranger;
+  }
   if (errno == ENOENT || errno == ECONNREFUSED) return "no causewayd is running at " + path;
   return "control socket " + path + ": " + std::strerror(errno);
 }

@@ -13,7 +13,7 @@ class ApiClient {
   ApiClient(const ApiClient&) = delete;
   ApiClient& operator=(const ApiClient&) = delete;
 
-  // Returns an empty string, or one line that says why not.
+  // Returns an empty string, or one line that says why not: that it is not root's or the caller's own, for one.
   std::string connect(const std::string& path);
 
   // The daemon's reply. Where none came, a reply of the same form: {"ok": false, "errors": [...]}.

@@ -22,6 +22,7 @@
 #include "control/config_value.h"
 #include "control/config_warnings.h"
 #include "control/ctl_show.h"
+#include "control/printable.h"
 #include "control/socket_path.h"
 
 namespace causeway {
@@ -64,7 +65,7 @@ void print_lines(const std::vector<std::string>& lines) {
 // Programs read one stream and look for "errors" there; people have them on stderr.
 void complain(bool json_output, const std::vector<std::string>& errors) {
   if (!json_output) return print_lines(errors);
-  fmt::print("{}\n", json{{"errors", errors}}.dump(2, ' ', false, json::error_handler_t::replace));
+  fmt::print("{}\n", json{{"errors", errors}}.dump(2, ' ', true, json::error_handler_t::replace));
 }
 
 // The daemon meant by the options; where none is named, the only one there is.
@@ -78,7 +79,10 @@ std::string choose_socket(const Options& options, std::string& error) {
   if (alive.size() == 1) return alive.front().path;
   std::string list;
   if (alive.empty()) {
-    for (const std::string& directory : socket_directories()) list += (list.empty() ? "" : ", ") + directory;
+    for (const std::string& directory : socket_directories()) {
+      const std::string why = distrust(directory);
+      list += (list.empty() ? "" : ", ") + directory + (why.empty() ? "" : " (not looked into: " + why + ")");
+    }
     error = "no causewayd is running (no socket that answers in " + list + ")";
   } else {
     for (const FoundSocket& found : alive) list += (list.empty() ? "" : ", ") + found.name;
@@ -97,7 +101,8 @@ std::optional<json> ask(const Options& options, const json& request) {
     complain(options.json_output, {"causewayctl: " + error});
     return std::nullopt;
   }
-  const json reply = client.ask(request);
+  json reply = client.ask(request);
+  if (!options.json_output) make_printable(reply);
   if (reply.value("ok", false)) return reply.value("result", json());
   std::vector<std::string> errors;
   for (const json& line : reply.value("errors", json::array({"refused without a reason"}))) {
@@ -108,7 +113,7 @@ std::optional<json> ask(const Options& options, const json& request) {
 }
 
 void print(const Options& options, const json& result, const std::string& for_people) {
-  fmt::print("{}", options.json_output ? result.dump(2) + "\n" : for_people);
+  fmt::print("{}", options.json_output ? result.dump(2, ' ', true, json::error_handler_t::replace) + "\n" : for_people);
 }
 
 int show(const Options& options) {

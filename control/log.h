@@ -1,7 +1,10 @@
-// Logging of the control thread and start-up, to stderr. Workers never log.
+// Logging of the control thread and start-up, to stderr. Workers never log. Nobody who logs waits for stderr's reader:
+// control/log_writer.h.
 // Elsewhere: spdlog::info("port {} is up", name).
 #pragma once
 
+#include <cstdint>
+#include <cstdio>
 #include <string>
 
 namespace causeway {
@@ -12,5 +15,18 @@ void start_log();
 
 // trace, debug, info, warning, error, critical or off; false for anything else.
 bool set_log_level(const std::string& name);
+
+// A line as it is, behind what was logged before, for people who wait for it: start-up's errors. Before start_log()
+// it is written at once.
+void say_on_stderr(std::string line);
+
+// For libraries that log by themselves: what is written there goes the same way.
+std::FILE* log_stream();
+
+// Before the process ends: waits for stderr's reader, but not for long.
+void flush_log();
+
+// Since the start: a reader too slow, or none at all.
+uint64_t lost_log_lines();
 
 }  // namespace causeway

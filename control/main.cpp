@@ -68,6 +68,7 @@ EalOptions eal_options(const config::Config& config, bool no_hugepages) {
   options.name = config.system.name;
   options.memory_bytes = config.system.memory_bytes;
   options.pci = needs_pci(config);
+  options.log = log_stream();
   switch (config.system.hugepages) {
     case Toggle::automatic:
       options.hugepages = EalOptions::Hugepages::automatic;
@@ -84,7 +85,7 @@ EalOptions eal_options(const config::Config& config, bool no_hugepages) {
 }
 
 int fail(const std::string& why) {
-  fmt::print(stderr, "causewayd: {}\n", why);
+  say_on_stderr(fmt::format("causewayd: {}\n", why));
   return kFailed;
 }
 
@@ -160,7 +161,7 @@ int serve(EventLoop& loop, Daemon*& running, const Options& options, const confi
   const std::string error = api.start();
   if (!error.empty()) return fail(error);
   const auto errors = daemon.apply(options.file, text);
-  for (const std::string& line : errors) fmt::print(stderr, "{}\n", line);
+  for (const std::string& line : errors) say_on_stderr(line + "\n");
   if (!errors.empty()) return kBadInput;
 
   gateway.start_is_over();
@@ -187,6 +188,7 @@ void begin_again_without_hugepages(char** argv) {
   for (; *argv != nullptr; ++argv) arguments.push_back(*argv);
   static char flag[] = "--no-hugepages";
   arguments.insert(arguments.end(), {flag, nullptr});
+  flush_log();
   execv("/proc/self/exe", arguments.data());
 }
 
@@ -205,7 +207,7 @@ int run(const Options& options, char** argv) {
     std::ranges::move(absent_interfaces(*config), std::back_inserter(warnings));
     errors = config::placed(warnings, options.file, text);
   }
-  for (const config::ConfigError& line : errors) fmt::print(stderr, "{}\n", line.to_string());
+  for (const config::ConfigError& line : errors) say_on_stderr(line.to_string() + "\n");
   if (!config) return kBadInput;
   if (options.check) return kStopped;
 
@@ -232,6 +234,7 @@ int main(int argc, char** argv) {
   // midst of an apply thousands of them: malloc keeps what it has (mallopt(3)).
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, -1);
+  std::signal(SIGPIPE, SIG_IGN);  // a reader of stderr that has gone is no reason to go, too
   causeway::Options options;
   CLI::App app{"An overlay gateway: bridges, GENEVE and VXLAN tunnels on DPDK.", "causewayd"};
   app.set_version_flag("--version", "causewayd " CAUSEWAY_VERSION);
@@ -246,5 +249,7 @@ int main(int argc, char** argv) {
     const int code = app.exit(error);
     return code == 0 ? 0 : causeway::kBadInput;
   }
-  return causeway::run(options, argv);
+  const int code = causeway::run(options, argv);
+  causeway::flush_log();
+  return code;
 }

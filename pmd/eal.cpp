@@ -74,7 +74,7 @@ std::string start_eal(const EalOptions& options, bool& hugepages_used) {
   }
 
   if (!options.verbose) rte_log_set_global_level(RTE_LOG_WARNING);
-  rte_openlog_stream(stderr);  // DPDK's default stream writes to syslog, too
+  rte_openlog_stream(options.log);  // DPDK's default stream writes to syslog, too
 
   cpu_set_t allowed;
   CPU_ZERO(&allowed);

@@ -32,14 +32,17 @@ def write_yaml(config, file):
 class Causeway:
     """A running causewayd. Returned by Host.causeway() once its control socket answers."""
 
-    def __init__(self, host, config, ready_s=20, arguments=()):
+    def __init__(self, host, config, ready_s=20, arguments=(), stderr=None):
+        """`stderr`: a file or pipe for the log, which log() doesn't have then."""
         self.host = host
         self.config = config
         self.file = write_yaml(config, host.lab.path(f"{host.name}.yaml"))
         self.socket = host.lab.path(f"{host.name}.sock")
         self.applied = 0
-        self.process = host.spawn([program("causewayd"), "-c", self.file, "--socket", self.socket, *arguments],
-                                  title=f"causewayd-{host.name}")
+        command = [program("causewayd"), "-c", self.file, "--socket", self.socket, *arguments]
+        if stderr:
+            command = ["sh", "-c", 'exec "$@" 2> "$0"', stderr, *command]
+        self.process = host.spawn(command, title=f"causewayd-{host.name}")
         self._await_ready(ready_s)
 
     def _await_ready(self, ready_s):
@@ -104,6 +107,11 @@ class Causeway:
     def lost(self):
         """drops() without what hosts and routers say to everybody: announcements, membership reports."""
         return {reason: count for reason, count in self.drops().items() if reason != "control_ignored"}
+
+    def rss_mb(self):
+        """Memory in use now."""
+        with open(f"/proc/{self.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:")) // 1024
 
     def cpu_s(self):
         """Processor time so far, all threads, user and system."""

@@ -1,0 +1,17 @@
+// Text from elsewhere, on its way to a terminal: what a terminal would take for orders is written out.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace causeway {
+
+// Control characters, those of Unicode (U+0080 to U+009F) and its reversals of direction among them, as "\x1b"; lines
+// stay one line.
+std::string printable(std::string_view text);
+
+// The same for all strings in it, keys too.
+void make_printable(nlohmann::json& value);
+
+}  // namespace causeway
