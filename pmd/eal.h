@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,9 @@ struct EalOptions {
   std::string name = "causeway";  // file prefix
   enum class Hugepages : uint8_t { automatic, on, off } hugepages = Hugepages::automatic;
   uint64_t memory_bytes = 512ULL << 20;
-  bool pci = false;      // scan PCI buses (only when some port's devargs is a PCI address)
-  bool verbose = false;  // let DPDK log at its own level; otherwise warnings and up, to stderr
+  bool pci = false;         // scan PCI buses (only when some port's devargs is a PCI address)
+  bool verbose = false;     // let DPDK log at its own level; otherwise warnings and up
+  std::FILE* log = stderr;  // where DPDK logs; open as long as the EAL runs
 };
 
 // Initialises the EAL (--in-memory, no telemetry socket, one lcore: causeway starts its own threads and
@@ -22,6 +24,8 @@ struct EalOptions {
 // `hugepages_used` tells whether hugepages back the memory.
 std::string start_eal(const EalOptions& options, bool& hugepages_used);
 void stop_eal();
+// Whether it knows PCI devices (EalOptions::pci).
+bool eal_has_pci();
 
 // Receive buffers of one data room (bytes include RTE_PKTMBUF_HEADROOM); null when memory runs out.
 rte_mempool* make_mempool(const std::string& name, uint32_t buffers, uint16_t data_room_bytes);

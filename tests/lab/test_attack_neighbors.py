@@ -89,7 +89,7 @@ def test_frames_for_neighbors_that_never_answer(lab):
 
 def storm(network):
     """What the control thread gets of a busy or hostile network: ARP of strangers, echo requests, unknown VTEPs."""
-    for number in range(256):
+    for number in range(6000):  # more VTEPs than a tunnel learns
         yield frames.ethernet(frames.BROADCAST, ATTACKER_MAC, 0x0806, frames.arp(
             frames.ARP_REQUEST, ATTACKER_MAC, stranger(number), "00:00:00:00:00:00", stranger(number + 1)))
         yield network.to_gateway(0x0800, frames.ipv4(network.at(66), network.at(1), frames.ICMP, frames.icmp_echo(7, number)))
@@ -111,7 +111,7 @@ def test_neighbors_are_found_in_a_storm(lab):
         rows = network.gateway.ctl("show", "neighbors")
         return {row["address"]: row["state"] for row in rows if row["address"] in hops}
 
-    with Blast(network.attacker, "up0", list(storm(network)), 50000, seconds=20) as sender:
+    with Blast(network.attacker, "up0", list(storm(network)), 100000, seconds=20) as sender:
         for number, hop in enumerate(hops):
             network.config["tunnels"][f"x{number}"] = {"mode": "geneve", "id": number, "local": network.at(1), "remote": hop}
         started = time.monotonic()
