@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -111,6 +112,12 @@ struct Ethernet {
   bool is_underlay() const noexcept { return !addresses.empty(); }
   bool carries_underlay() const noexcept { return is_underlay() || underlay_vlans; }
   const VlanDevice* vlan_device() const noexcept { return std::get_if<VlanDevice>(&device); }
+  // Of the DPDK device that it is, or that its model stands on; empty: none.
+  std::string_view devargs() const noexcept {
+    if (const auto* dpdk = std::get_if<DpdkDevice>(&device)) return dpdk->devargs;
+    const auto* model = std::get_if<NicModelSettings>(&device);
+    return model != nullptr ? std::string_view(model->devargs) : std::string_view();
+  }
 };
 
 struct StaticMac {

@@ -12,6 +12,7 @@
 
 #include "control/address_text.h"
 #include "control/port_vlan.h"
+#include "pmd/devargs.h"
 
 namespace causeway::config {
 namespace {
@@ -171,12 +172,7 @@ Differences differences_of(const Ethernet& before, const Ethernet& after) {
 }
 
 // The DPDK device that only one port can have, without its driver's parameters; empty: none.
-std::string_view device_of(const Ethernet& ethernet) {
-  std::string_view devargs;
-  if (const auto* dpdk = std::get_if<DpdkDevice>(&ethernet.device)) devargs = dpdk->devargs;
-  if (const auto* model = std::get_if<NicModelSettings>(&ethernet.device)) devargs = model->devargs;
-  return devargs.substr(0, devargs.find(','));
-}
+std::string device_of(const Ethernet& ethernet) { return device_name(ethernet.devargs()).name; }
 
 // A port is opened as an underlay or not (PortOptions), so becoming one is a reopening too. A generator's frames are
 // made for one MAC. How many queues a port has by default only the open device knows.
@@ -373,14 +369,14 @@ class Diff {
 
   // Two that swap their devices, or hand them on in a ring: each lets go of its own before any takes another's.
   void close_what_others_take() {
-    std::unordered_map<std::string_view, std::string> takers;
+    std::unordered_map<std::string, std::string> takers;  // by device
     const auto reopened = [](const Operation& op) { return op.kind == OperationKind::ethernet_reopen; };
     for (const Operation& op : operations_) {
       if (reopened(op)) takers.emplace(device_of(*op.ethernet.after), op.name);
     }
     Operations closing;
     for (Operation& op : operations_) {
-      const std::string_view device = reopened(op) ? device_of(*op.ethernet.before) : std::string_view();
+      const std::string device = reopened(op) ? device_of(*op.ethernet.before) : std::string();
       const auto taker = takers.find(device);
       if (device.empty() || taker == takers.end() || taker->second == op.name) continue;
       op.kind = OperationKind::ethernet_open;

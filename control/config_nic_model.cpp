@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "pmd/devargs.h"
+
 namespace causeway::config {
 namespace {
 
@@ -38,6 +40,9 @@ NicModelSettings read_nic_model(const Value& value, uint16_t& rx_queues) {
     } else if (text != "interface") {
       settings.over = NicModelSettings::Over::dpdk;
       settings.devargs = text;
+      if (const std::string error = devargs_error(text); over->is_text() && !text.empty() && !error.empty()) {
+        over->error("no interface, no tap: " + error);
+      }
     }
   }
   fields.number("rx-queues", rx_queues, 1, kMaxQueues);

@@ -11,6 +11,7 @@
 #include "control/config_nic_model.h"
 #include "control/port_vlan.h"
 #include "dataplane/wire/link_local.h"
+#include "pmd/devargs.h"
 
 namespace causeway::config {
 namespace {
@@ -290,16 +291,19 @@ void Sections::read_device(std::string_view name, const Fields& fields, Ethernet
   DpdkDevice device;
   dpdk_fields.number("rx-queues", ethernet.rx_queues, 1, kMaxWorkers);
   if (const auto devargs = dpdk_fields.find("devargs")) {
-    const auto text = devargs->text("a PCI address or a vdev").value_or("");
-    const std::string_view id = text.substr(0, text.find(','));  // the rest are the driver's parameters
-    if (devargs->is_text() && id.empty()) devargs->error("expected a PCI address or a vdev");
-    const auto [owner, is_new] = devices_.try_emplace(id, Owner{name, devargs->place().line});
-    if (!is_new && !id.empty()) {
-      devargs->error(fmt::format("{} is ethernets.{} already, on line {}", id, owner->second.name, owner->second.line));
-    }
-    device.devargs = text;
+    device.devargs = devargs->text("a PCI address or a vdev").value_or("");
+    if (devargs->is_text()) check_devargs(name, *devargs, device.devargs);
   }
   ethernet.device = std::move(device);
+}
+
+// A device is one ethernet's; what its driver is told doesn't matter.
+void Sections::check_devargs(std::string_view name, const Value& value, std::string_view devargs) {
+  if (std::string error = devargs_error(devargs); !error.empty()) return value.error(std::move(error));
+  const std::string id = device_name(devargs).name;
+  const auto [owner, is_new] = devices_.try_emplace(id, Owner{name, value.place().line});
+  if (is_new) return;
+  value.error(fmt::format("{} is ethernets.{} already, on line {}", id, owner->second.name, owner->second.line));
 }
 
 // One worker a queue; without a number of queues the list's length is it.

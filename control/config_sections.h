@@ -45,6 +45,7 @@ class Sections {
   void read_ethernets(const Value& section);
   void read_ethernet(std::string_view name, const Value& value, Ethernet& ethernet);
   void read_device(std::string_view name, const Fields& fields, Ethernet& ethernet);
+  void check_devargs(std::string_view name, const Value& value, std::string_view devargs);
   void read_rx_workers(const Value& list, Ethernet& ethernet);
   void read_network(std::string_view name, const Fields& fields, Ethernet& ethernet);
   void read_addresses(std::string_view name, const Value& list, Ethernet& ethernet);
@@ -86,7 +87,7 @@ class Sections {
   Diagnostics& diagnostics_;
   bool workers_complete_ = true;  // no error in `workers`: one that is not among them is wrong
   std::unordered_map<std::string_view, Interface> interfaces_;
-  std::unordered_map<std::string_view, Owner> devices_;      // PCI address or vdev name -> ethernet
+  std::unordered_map<std::string, Owner> devices_;           // PCI address or vdev name -> ethernet
   std::unordered_multimap<IpAddress, Owner> own_addresses_;  // several: a link-local one, on as many links
   std::unordered_map<IpAddress, IpPrefix> network_ends_;     // network and broadcast addresses of connected networks
   bool own_addresses_complete_ = true;  // no error among the ethernets: a `local` not in the table is wrong

@@ -50,10 +50,12 @@ std::vector<std::string> Daemon::apply(const std::string& label, std::string_vie
   if (!wanted) return lines_of(errors);
   last_operations_.clear();
   for (const config::Operation& op : config::diff_config(config_, *wanted)) last_operations_.push_back(op.text);
+  gateway_.try_devices(wanted->ethernets);
   std::vector<std::string> lines;
   for (const ApplyError& error : apply_config(gateway_, config_, *wanted)) {
     lines.push_back(config::error_at(label, text, error.key, error.what).to_string());
   }
+  gateway_.end_trials();
   if (!lines.empty()) return lines;
   config_ = std::move(*wanted);
   last_warnings_ = warnings_of(config_, label, text);

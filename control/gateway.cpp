@@ -18,6 +18,8 @@
 namespace causeway {
 namespace {
 
+constexpr Ports::Clock::duration kTick = std::chrono::milliseconds(250);
+
 uint64_t random_seed() {
   std::random_device device;
   return static_cast<uint64_t>(device()) << 32 | device();
@@ -485,6 +487,19 @@ void Gateway::tick() {
   elephants_.step(Elephants::Clock::now(), now_s());
   drops_[static_cast<size_t>(DropReason::rx_error)] += receive_errors_.step(ports_, ReceiveErrors::Clock::now());
   look_at_ports(false);
+}
+
+void Gateway::try_devices(const std::map<std::string, config::Ethernet>& wanted) {
+  ports_.start_trials(wanted);
+  auto tick_at = Ports::Clock::now() + kTick;
+  while (ports_.look_at_trials()) {
+    serve_workers();
+    if (Ports::Clock::now() >= tick_at) {
+      tick();
+      tick_at += kTick;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 void Gateway::look_at_ports(bool interfaces_changed) {

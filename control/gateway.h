@@ -37,6 +37,13 @@ class Gateway {
   void start_workers();
   void start_is_over() { ports_.start_is_over(); }
 
+  // Devices that a file asks for are opened by `program` first (control/device_trials.h).
+  void try_devices_with(const std::string& program) { ports_.try_devices_with(program); }
+  // Before the operations below, with what they will ask for. Takes as long as that takes, seconds at most where a
+  // driver hangs; workers are served meanwhile.
+  void try_devices(const std::map<std::string, config::Ethernet>& wanted);
+  void end_trials() { ports_.end_trials(); }
+
   // Operations of config_apply: an empty string, or why not (nothing has changed then).
   std::string add_ethernet(const std::string& name, const config::Ethernet& settings);
   std::string change_ethernet(const std::string& name, const config::Ethernet& settings, bool reopen);

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/absent_interfaces.h"
@@ -23,10 +24,12 @@
 #include "control/config_value.h"
 #include "control/config_warnings.h"
 #include "control/daemon.h"
+#include "control/device_trials.h"
 #include "control/event_loop.h"
 #include "control/gateway.h"
 #include "control/log.h"
 #include "control/socket_path.h"
+#include "pmd/devargs.h"
 #include "pmd/eal.h"
 #include "pmd/interface_lock.h"
 #include "pmd/rtnetlink.h"
@@ -56,11 +59,8 @@ uint32_t buffers_for(uint64_t memory_bytes) {
 }
 
 bool needs_pci(const config::Config& config) {
-  return std::ranges::any_of(config.ethernets, [](const auto& item) {
-    const auto* dpdk = std::get_if<config::DpdkDevice>(&item.second.device);
-    return dpdk != nullptr && dpdk->devargs.find(':') != std::string::npos &&
-           dpdk->devargs.find('.') != std::string::npos && !dpdk->devargs.starts_with("net_");
-  });
+  return std::ranges::any_of(config.ethernets,
+                             [](const auto& item) { return device_name(item.second.devargs()).bus == "pci"; });
 }
 
 EalOptions eal_options(const config::Config& config, bool no_hugepages) {
@@ -154,6 +154,7 @@ int serve(EventLoop& loop, Daemon*& running, const Options& options, const confi
   set_lock_owner(config.system.name);
   const LinkEvents events;  // before any interface is looked for, so that none comes unseen
   Gateway gateway(config.system, pool);
+  gateway.try_devices_with("/proc/self/exe");
   Daemon daemon(loop, gateway, config.system, options.file);
   // First of all: where a daemon of this name runs already, nothing is touched.
   const std::string path = options.socket.empty() ? default_socket_path(config.system.name) : options.socket;
@@ -232,6 +233,7 @@ int run(const Options& options, char** argv) {
 int main(int argc, char** argv) {
   // Memory that the control thread gives back to the kernel costs every worker an interrupt (a TLB shootdown), in the
   // midst of an apply thousands of them: malloc keeps what it has (mallopt(3)).
+  if (argc == 3 && std::string_view(argv[1]) == causeway::kTryDevice) return causeway::try_device(argv[2]);
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, -1);
   std::signal(SIGPIPE, SIG_IGN);  // a reader of stderr that has gone is no reason to go, too

@@ -113,6 +113,12 @@ std::unique_ptr<Port> Ports::open(const std::string& name, const config::Etherne
     error = OpenError{"there is no " + vlan->link + " now", OpenError::Kind::absent};
     return nullptr;
   }
+  const std::string devargs(settings.devargs());
+  const auto verdict = trials_ != nullptr ? trials_->take(devargs) : std::nullopt;
+  if (verdict && !verdict->empty()) {
+    error = OpenError{*verdict, OpenError::Kind::failed};
+    return nullptr;
+  }
   std::unique_ptr<Port> port = opener_(settings, options_for(name, settings), error);
   if (port != nullptr && !gro_is_possible(settings, *port, error)) port.reset();
   if (port != nullptr && !lro_is_possible(settings, *port, error)) port.reset();

@@ -11,6 +11,7 @@
 
 #include "control/adjacencies.h"
 #include "control/config.h"
+#include "control/device_trials.h"
 #include "control/log_limit.h"
 #include "control/offload_test.h"
 #include "control/publish.h"
@@ -81,6 +82,12 @@ class Ports {
   // What the underlay accepts on a port has changed.
   void listen_anew(PortIndex index);
   void start_is_over() { starting_ = false; }
+  // From now on devices are tried in other processes first (control/device_trials.h).
+  void try_devices_with(const std::string& program) { trials_ = std::make_unique<DeviceTrials>(program); }
+  // Of what a file asks for, those that are to be opened. Then add() and the like know, once none is left.
+  void start_trials(const std::map<std::string, config::Ethernet>& wanted);
+  bool look_at_trials() { return trials_ != nullptr && trials_->look(DeviceTrials::Clock::now()); }
+  void end_trials();
   // What has become of devices, and is done about here; routes, tunnels, floods and MACs are the caller's.
   struct Changes {
     std::vector<PortIndex> bridge_ports;  // link, MTU or device
@@ -116,6 +123,9 @@ class Ports {
   void look_at(const std::string& name, Record& record, Changes& changes);
   void lose(const std::string& name, Record& record, Changes& changes);
   void open_again(const std::string& name, Record& record, Changes& changes);
+  bool has_device(std::string_view devargs) const;
+  // It is being tried, or is from now on.
+  bool awaits_trial(const Record& record);
   void tell(const Record& record, Changes& changes) const;
   enum Line : LogLimit::Kind { kPresence, kLink, kMtu, kMac };
   // A line about an interface that may flap.
@@ -139,6 +149,7 @@ class Ports {
   RxQueues rx_queues_;
   rte_mempool* pool_;
   PortOpener opener_;
+  std::unique_ptr<DeviceTrials> trials_;  // null: none
   bool starting_ = true;
   std::function<void(PortIndex)> before_closing_;
   std::map<std::string, Record> ports_;

@@ -5,6 +5,7 @@
 
 #include "control/address_text.h"
 #include "control/ports.h"
+#include "pmd/devargs.h"
 
 namespace causeway {
 namespace {
@@ -91,12 +92,43 @@ void Ports::lose(const std::string& name, Record& record, Changes& changes) {
 
 Ports::Changes Ports::open_missing(bool interfaces_changed, Clock::time_point now) {
   Changes changes;
+  look_at_trials();
   for (auto& [name, record] : ports_) {
     if (record.port != nullptr || record.settings.vlan_device() != nullptr) continue;  // a VLAN comes with its link
     const bool absent = record.missing.why.kind == OpenError::Kind::absent;
-    if (absent ? interfaces_changed : now >= record.missing.try_at) open_again(name, record, changes);
+    if (absent ? !interfaces_changed : now < record.missing.try_at) continue;
+    if (!awaits_trial(record)) open_again(name, record, changes);
   }
   return changes;
+}
+
+bool Ports::has_device(std::string_view devargs) const {
+  const std::string device = device_name(devargs).name;
+  return std::ranges::any_of(ports_, [&](const auto& item) {
+    return item.second.port != nullptr && device_name(item.second.settings.devargs()).name == device;
+  });
+}
+
+bool Ports::awaits_trial(const Record& record) {
+  const std::string devargs(record.settings.devargs());
+  if (trials_ == nullptr || !DeviceTrials::needed(devargs)) return false;
+  trials_->start(devargs);
+  return !trials_->is_done(devargs);
+}
+
+// A device of ours is never tried: it is in use, and was opened once.
+void Ports::start_trials(const std::map<std::string, config::Ethernet>& wanted) {
+  if (trials_ == nullptr) return;
+  for (const auto& [name, ethernet] : wanted) {
+    const Record* const record = find(name);
+    const bool stays = record != nullptr && record->settings == ethernet;
+    if (stays || !DeviceTrials::needed(ethernet.devargs()) || has_device(ethernet.devargs())) continue;
+    trials_->start(std::string(ethernet.devargs()));
+  }
+}
+
+void Ports::end_trials() {
+  if (trials_ != nullptr) trials_->forget_done();
 }
 
 void Ports::open_again(const std::string& name, Record& record, Changes& changes) {

@@ -11,8 +11,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "pmd/driver_words.h"
+
 namespace causeway {
 namespace {
+
+bool has_pci = false;  // written once, at the start
 
 // Free hugepages of every size together, in bytes (Documentation/admin-guide/mm/hugetlbpage.rst).
 uint64_t free_hugepage_bytes() {
@@ -74,12 +78,13 @@ std::string start_eal(const EalOptions& options, bool& hugepages_used) {
   }
 
   if (!options.verbose) rte_log_set_global_level(RTE_LOG_WARNING);
-  rte_openlog_stream(options.log);  // DPDK's default stream writes to syslog, too
+  rte_openlog_stream(dpdk_log(options.log));  // DPDK's default stream writes to syslog, too
 
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return "sched_getaffinity failed";
 
+  has_pci = options.pci;
   std::vector<std::string> arguments = eal_arguments(options, hugepages_used, allowed);
   if (!options.verbose) {
     arguments.push_back("--log-level=warning");
@@ -97,6 +102,8 @@ std::string start_eal(const EalOptions& options, bool& hugepages_used) {
   if (rte_errno == ENOMEM) error += " (memory: " + std::to_string(options.memory_bytes >> 20) + " MB)";
   return error;
 }
+
+bool eal_has_pci() { return has_pci; }
 
 void stop_eal() { rte_eal_cleanup(); }
 

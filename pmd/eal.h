@@ -24,6 +24,8 @@ struct EalOptions {
 // `hugepages_used` tells whether hugepages back the memory.
 std::string start_eal(const EalOptions& options, bool& hugepages_used);
 void stop_eal();
+// Whether it knows PCI devices (EalOptions::pci).
+bool eal_has_pci();
 
 // Receive buffers of one data room (bytes include RTE_PKTMBUF_HEADROOM); null when memory runs out.
 rte_mempool* make_mempool(const std::string& name, uint32_t buffers, uint16_t data_room_bytes);

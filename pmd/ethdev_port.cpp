@@ -1,6 +1,4 @@
 // Any device DPDK has a driver for: a PCI NIC by its address, or a vdev by its string.
-#include <rte_dev.h>
-#include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_ether.h>
 #include <rte_spinlock.h>
@@ -14,6 +12,8 @@
 #include <string_view>
 
 #include "dataplane/intent.h"
+#include "pmd/driver_words.h"
+#include "pmd/ethdev_attach.h"
 #include "pmd/ethdev_flows.h"
 #include "pmd/ethdev_offload.h"
 #include "pmd/ethdev_receive.h"
@@ -30,31 +30,6 @@ constexpr uint16_t kTxDescriptors = 1024;
 constexpr uint16_t kChunk = 32;
 // Ethernet header with two VLAN tags in front of `mtu` bytes.
 constexpr uint32_t kL2Bytes = 14 + 8;
-
-std::string dpdk_error(const std::string& what, int error) {
-  return what + ": " + rte_strerror(error < 0 ? -error : error);
-}
-
-std::vector<uint16_t> ethdev_ports() {
-  std::vector<uint16_t> ports;
-  uint16_t port = 0;
-  RTE_ETH_FOREACH_DEV(port) ports.push_back(port);
-  return ports;
-}
-
-// Probes the device and finds the port it brought; `error` otherwise. A device is taken over by one port only.
-uint16_t attach(const std::string& devargs, std::string& error) {
-  const std::vector<uint16_t> before = ethdev_ports();
-  const int result = rte_dev_probe(devargs.c_str());
-  if (result == -EEXIST) error = "device is in use already";
-  if (result < 0 && error.empty()) error = dpdk_error("cannot probe \"" + devargs + "\"", result);
-  if (!error.empty()) return RTE_MAX_ETHPORTS;
-  for (const uint16_t port : ethdev_ports()) {
-    if (std::find(before.begin(), before.end(), port) == before.end()) return port;
-  }
-  error = "no DPDK driver took \"" + devargs + "\", or it is in use already";
-  return RTE_MAX_ETHPORTS;
-}
 
 // The Linux interface that a virtual device stands on, where its devargs name one.
 std::optional<LinuxInterface> interface_under(const std::string& devargs) {
@@ -199,11 +174,8 @@ class EthdevPort final : public Port {
 
 EthdevPort::~EthdevPort() {
   flows_.reset();
-  rte_eth_dev_info info{};
-  rte_device* device = rte_eth_dev_info_get(port_, &info) == 0 ? info.device : nullptr;
   if (started_) rte_eth_dev_stop(port_);
-  rte_eth_dev_close(port_);
-  if (device != nullptr) rte_dev_remove(device);
+  detach_ethdev(port_);
 }
 
 rte_eth_conf EthdevPort::device_conf(const rte_eth_dev_info& info, uint32_t mtu) const {
@@ -440,14 +412,16 @@ uint16_t EthdevPort::send_translated(uint16_t queue, rte_mbuf** frames, uint16_t
 
 std::unique_ptr<Port> open_ethdev_port(const PortOptions& options, const std::string& devargs, OpenError& error) {
   error = OpenError{};
-  const uint16_t port_id = attach(devargs, error.text);
+  const uint16_t port_id = attach_ethdev(devargs, error.text);
   error.kind = OpenError::Kind::failed;
   if (!error.empty()) return nullptr;
   auto port = std::make_unique<EthdevPort>(options, port_id, interface_under(devargs));
+  DriverWords words;
   error = port->configure(options);
   if (error.empty()) error = OpenError{port->start(options), OpenError::Kind::failed};
-  if (!error.empty()) return nullptr;
-  return port;
+  if (error.empty()) return port;
+  if (const std::string said = words.take(); !said.empty()) error.text += ": " + said;
+  return nullptr;
 }
 
 }  // namespace causeway

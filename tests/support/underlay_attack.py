@@ -12,7 +12,7 @@ VNI, GROUP = 100, "239.1.1.1"
 
 
 class Underlay:
-    """h1 with the gateway and c1, h2 with a kernel's VXLAN and c2, an attacker, all on one switch."""
+    """h1 with the gateway, c1 and c3, h2 with a kernel's VXLAN and c2, an attacker, all on one switch."""
 
     def __init__(self, lab, family=4, remote=None, tunnels=None):
         self.lab, self.family = lab, family
@@ -20,13 +20,14 @@ class Underlay:
         self.switch = lab.switch("sw", [(host, "up0") for host in (self.h1, self.h2, self.attacker)])
         self.h1.ip("link", "set", "up0", "address", GATEWAY_MAC)
         self.attacker.ip("link", "set", "up0", "address", ATTACKER_MAC)
-        self.c1, self.c2 = (host.container(f"c{number}", address=f"10.9.0.{number}/16", mtu=1400, mac=f"02:00:00:00:0c:0{number}")
-                            for number, host in ((1, self.h1), (2, self.h2)))
+        self.c1, self.c2, self.c3 = (
+            host.container(f"c{number}", address=f"10.9.0.{number}/16", mtu=1400, mac=f"02:00:00:00:0c:0{number}")
+            for number, host in ((1, self.h1), (2, self.h2), (3, self.h1)))
         KernelVxlanPeer(self.h2, "up0", self.at(2) + f"/{LENGTH[family]}", remote or self.at(1), ["c2"], vni=VNI)
         self.config = {
             "version": 1, "system": {"hugepages": "off"},
-            "ethernets": {"c1": {}, "up0": {"addresses": [f"{self.at(1)}/{LENGTH[family]}"]}},
-            "bridges": {"br": {"interfaces": ["c1", "vx0"]}},
+            "ethernets": {"c1": {}, "c3": {}, "up0": {"addresses": [f"{self.at(1)}/{LENGTH[family]}"]}},
+            "bridges": {"br": {"interfaces": ["c1", "c3", "vx0"]}},
             "tunnels": {"vx0": {"mode": "vxlan", "id": VNI, "local": self.at(1), "remote": remote or self.at(2)},
                         **(tunnels or {})}}
         self.gateway = self.h1.causeway(self.config)
@@ -35,9 +36,10 @@ class Underlay:
         return NETWORK[self.family].format(number)
 
     def bystander(self):
-        wait_until(lambda: self.c1.run(["ping", "-c1", "-W1", self.c2.ip4], check=False, quiet=True).returncode == 0, 10,
+        """A ping from c3 to c2. c1 is for attacks."""
+        wait_until(lambda: self.c3.run(["ping", "-c1", "-W1", self.c2.ip4], check=False, quiet=True).returncode == 0, 10,
                    "the containers see each other")
-        return Bystander(self.gateway, self.c1, self.c2.ip4)
+        return Bystander(self.gateway, self.c3, self.c2.ip4)
 
     def to_gateway(self, ethertype, body, source=ATTACKER_MAC):
         return frames.ethernet(GATEWAY_MAC, source, ethertype, body)

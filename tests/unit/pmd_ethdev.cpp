@@ -84,7 +84,33 @@ TEST_CASE("what a device lacks is said with DPDK's own name for it") {
   options = port_options("e0");
   options.mtu = 65535;
   CHECK(refuses("net_tap0", options).starts_with("mtu 65535 is more than the device's "));
-  CHECK(refuses("no-such-driver0", port_options("e0")).starts_with("cannot probe \"no-such-driver0\""));
+}
+
+TEST_CASE("a device that can't be opened: its driver's own words") {
+  pool();
+  const PortOptions options = port_options("e0");
+  CHECK(refuses("net_nosuch0", options) == "cannot probe \"net_nosuch0\": DPDK has no such driver");
+  CHECK(refuses("net_null0,nosuch=1", options) ==
+        "cannot probe \"net_null0,nosuch=1\": its driver refuses it without a word: look at its parameters");
+  const std::string words = refuses("net_af_packet0,iface=nosuch0", options);
+  CHECK(words.starts_with("cannot probe \"net_af_packet0,iface=nosuch0\": "));
+  CHECK(words.find("SIOCGIFINDEX):No such device") != std::string::npos);
+  CHECK(words.find("EAL: ") == std::string::npos);
+  CHECK(words.find('\n') == std::string::npos);
+  CHECK(refuses("class=eth", options).starts_with("'class=' names no single device"));
+  CHECK(refuses("0000:18:00.0", options) == "there is no PCI device 0000:18:00.0");
+}
+
+TEST_CASE("a device that was taken and then refused is free again") {
+  pool();
+  PortOptions options = port_options("e0");
+  options.rx_queues = 9999;
+  CHECK(refuses("net_ring7", options).find("9999 were asked for") != std::string::npos);
+  open_ethdev("net_ring7");
+  // A device without a port of its own.
+  for (int round = 0; round < 2; ++round) {
+    CHECK(refuses("net_vdev_netvsc0", port_options("e0")) == "\"net_vdev_netvsc0\" is no Ethernet device");
+  }
 }
 
 TEST_CASE("frames leave a ring as if fresh from a NIC") {
