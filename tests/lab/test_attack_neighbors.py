@@ -12,7 +12,6 @@ from tests.support.process import wait_until
 from tests.support.underlay_attack import (ATTACKER_MAC, C1_MAC, GATEWAY_MAC, GROUP, NETWORK, VNI, Underlay, in_vxlan,
                                            mac_of, stranger)
 
-STRANGER_MAC = "02:00:00:00:01:77"
 TUNNELS = 1000
 SECONDS = 3
 
@@ -22,18 +21,20 @@ def tunnels_to(local, remote):
     return {f"x{number}": {"mode": "geneve", "id": 1000 + number, "local": local, "remote": remote} for number in range(TUNNELS)}
 
 
-@pytest.mark.parametrize("family", [4, 6])
-def test_two_macs_in_turn_for_one_next_hop(lab, family):
-    """The next hop of 1,000 tunnels, which is nobody's but the attacker's; the ping goes by another one."""
+@pytest.mark.parametrize("family, macs", [(4, 2), (4, 5000), (6, 2), (6, 5000)])
+def test_macs_in_turn_for_one_next_hop(lab, family, macs):
+    """The next hop of 1,000 tunnels, which is nobody's but the attacker's; the ping goes by another one. With many MACs
+    each is a source of its own, for limits that count by source."""
     network = Underlay(lab, family, tunnels=tunnels_to(NETWORK[family].format(1), NETWORK[family].format(9)))
     bystander = network.bystander()
 
     def answer(mac):
         if family == 4:
-            return network.to_gateway(0x0806, frames.arp(frames.ARP_REPLY, mac, network.at(9), GATEWAY_MAC, network.at(1)))
-        return network.to_gateway(0x86DD, frames.neighbor_advertisement(mac, network.at(9), network.at(1)))
+            body = frames.arp(frames.ARP_REPLY, mac, network.at(9), GATEWAY_MAC, network.at(1))
+            return network.to_gateway(0x0806, body, mac)
+        return network.to_gateway(0x86DD, frames.neighbor_advertisement(mac, network.at(9), network.at(1)), mac)
 
-    with Blast(network.attacker, "up0", [answer(ATTACKER_MAC), answer(STRANGER_MAC)], 50000) as sender:
+    with Blast(network.attacker, "up0", [answer(mac_of(number)) for number in range(macs)], 50000) as sender:
         bystander.endure(SECONDS)
         print(sender.result())
     bystander.unharmed()
