@@ -299,7 +299,19 @@ std::string Gateway::add_static_mac(const std::string& bridge, const config::Sta
 
 std::string Gateway::remove_static_mac(const std::string& bridge, const config::StaticMac& mac) {
   if (!fdb_.remove(bridges_.find(bridge)->index, mac_vlan(mac.mac, mac.vlan))) return "no such entry";
+  bind_macs();  // it may have stood in front of a bound one
   return {};
+}
+
+void Gateway::bind_macs() {
+  Fdb::Homes homes;
+  for (const auto& [name, port] : ports_.all()) {
+    if (port.bridge == kNoBridge || port.adjacency == kNoAdjacency) continue;
+    for (const Binding& binding : port.settings.bindings) {
+      homes[{port.bridge, mac_vlan(binding.mac, 0)}].push_back(port.adjacency);
+    }
+  }
+  fdb_.bind(std::move(homes));
 }
 
 uint64_t Gateway::received_from(AdjacencyIndex adjacency) const {
@@ -319,6 +331,7 @@ void Gateway::commit() {
   bridges_.commit();
   tunnels_.commit();
   clear_released();
+  bind_macs();
   elephants_.reconcile();
   publisher_.poll();
 }
@@ -494,6 +507,7 @@ void Gateway::follow(const Ports::Changes& changes) {
   for (const auto& [port, before] : changes.readdressed) set_own_groups(port, before, own_addresses(port));
   for (const PortIndex port : changes.to_announce) neighbors_.announce(port);
   bridges_.commit();
+  bind_macs();
 }
 
 }  // namespace causeway
