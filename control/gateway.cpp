@@ -373,12 +373,14 @@ void Gateway::receive_own(PortIndex port, rte_mbuf* frame) {
 }
 
 bool Gateway::learn_error(const TunnelError& error) {
-  if (error.kind == TunnelError::Kind::too_big) {
-    const auto report = path_mtu_report(error);
-    return report && tunnels_.learn_path_mtu(*report);
-  }
   const AdjacencyIndex end = tunnels_.sender_of(error.tunnel);
   if (end == kNoAdjacency) return false;
+  if (error.kind == TunnelError::Kind::too_big) {
+    const auto report = path_mtu_report(error);
+    if (!report || !tunnels_.learn_path_mtu(*report)) return false;
+    events_.path_mtu(end, error);
+    return true;
+  }
   refusals_.learn(end, error, received_from(end), Refusals::Clock::now());
   events_.refused(end, error);
   return true;
