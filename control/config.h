@@ -164,6 +164,7 @@ struct Tunnel {
   bool match_options = false;         // only frames that carry `options` are taken
   bool allow_zero_checksum = false;   // accept GENEVE over IPv6 without one (`udp6-zero-checksum-rx`)
   MssClamp mss_clamp;
+  bool path_mtu = true;  // what routers say of its path is believed
   Limits limits;
   PortVlan vlan;
   bool isolated = true;

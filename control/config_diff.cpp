@@ -197,6 +197,7 @@ Differences differences_of(const Tunnel& before, const Tunnel& after) {
   const auto tos = [](const Tunnel& tunnel) {
     return tunnel.tos_inherit ? std::string("inherit") : text_of(uint64_t{tunnel.tos.value_or(0)});
   };
+  const auto path_mtu = [](const Tunnel& tunnel) { return std::string(tunnel.path_mtu ? "auto" : "off"); };
   Differences result;
   result.compare("mode", before.mode, after.mode);
   result.compare("id", before.id, after.id);
@@ -214,6 +215,7 @@ Differences differences_of(const Tunnel& before, const Tunnel& after) {
   result.compare("match-options", before.match_options, after.match_options);
   result.compare("udp6-zero-checksum-rx", before.allow_zero_checksum, after.allow_zero_checksum);
   result.compare("mss-clamp", before.mss_clamp, after.mss_clamp);
+  result.compare("path-mtu", path_mtu(before), path_mtu(after));
   compare_limits(result, before.limits, after.limits);
   result.compare("vlan", to_string(before.vlan), to_string(after.vlan));
   result.compare("isolated", before.isolated, after.isolated);

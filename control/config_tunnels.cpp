@@ -65,7 +65,7 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
                                                "allow-from",    "keys",
                                                "match-options", "vlan",
                                                "max-macs",      "flood-rate",
-                                               "sequence"};
+                                               "sequence",      "path-mtu"};
   const Fields fields(value, kKeys);
   fields.require({"mode", "local", "remote"});
   const auto mode = fields.find("mode");
@@ -110,6 +110,9 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
     checksum->key_error("NVGRE has no checksum (RFC 7637 section 3.2)");
   }
   fields.mss_clamp(tunnel.mss_clamp);
+  if (const auto value = fields.find("path-mtu")) {
+    if (const auto word = value->word({"auto", "off"})) tunnel.path_mtu = *word == 0;
+  }
   read_limits(fields, tunnel.limits);
   read_port_vlan(fields, tunnel.vlan);
 }

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
 #include "control/address_text.h"
+#include "dataplane/wire/ethernet.h"
 
 namespace causeway {
 namespace {
@@ -67,6 +69,17 @@ void EventLog::refused(AdjacencyIndex end, const TunnelError& error) {
                        to_string(error.tunnel.remote), what);
   };
   limit_.event(Level::warn, kRefused, end, text);
+}
+
+void EventLog::path_mtu(AdjacencyIndex end, const TunnelError& error) {
+  const auto text = [&] {
+    const auto* const adjacency = adjacencies_.get(end);
+    const int left = adjacency != nullptr ? adjacency->max_frame_bytes - static_cast<int>(sizeof(EthernetHeader)) : 0;
+    return fmt::format("{}: {} says that {} bytes are too many for the way to {}, {} would pass: {} bytes fit inside",
+                       adjacencies_.owner(end).interface, to_string(error.from), error.packet_bytes,
+                       to_string(error.tunnel.remote), error.mtu, std::max(left, 0));
+  };
+  limit_.event(Level::warn, kPathMtu, end, text);
 }
 
 void EventLog::vtep_learnt(const std::string& tunnel, const IpAddress& vtep) {

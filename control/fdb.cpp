@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <set>
+#include <utility>
 
 namespace causeway {
 namespace {
@@ -103,6 +104,47 @@ bool Fdb::count_move(AdjacencyIndex from, AdjacencyIndex to) {
   return true;
 }
 
+void Fdb::bind(Homes homes) {
+  homes_ = std::move(homes);
+  std::map<std::pair<BridgeIndex, MacVlan>, AdjacencyIndex> wanted;
+  for (const auto& [mac, ports] : homes_) {
+    const Adjacency* const port = ports.size() == 1 ? tables_.adjacency(ports.front()) : nullptr;
+    if (port == nullptr || !port->vlan.carries(port->vlan.tag)) continue;
+    wanted[{mac.first, mac_vlan(mac_of(mac.second), port->vlan.tag)}] = port->index;
+  }
+  for (const auto& [place, exit] : std::exchange(bound_, {})) {
+    const auto entry = find(place.first, place.second);
+    if (!entry || !entry->is_static || entry->exit != exit) continue;
+    const auto again = wanted.find(place);
+    if (again == wanted.end() || again->second != exit) {
+      remove(place.first, place.second);
+    } else {
+      bound_.insert(*again);
+    }
+  }
+  for (const auto& [place, exit] : wanted) {
+    const auto entry = find(place.first, place.second);
+    if (entry && entry->is_static) continue;  // as it should be, or somebody's own
+    add_static(place.first, place.second, exit);
+    bound_[place] = exit;
+  }
+}
+
+AdjacencyIndex Fdb::home_of(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit) const {
+  const auto bound = homes_.find({bridge, key & kMacMask});
+  if (bound == homes_.end()) return exit;
+  const auto is_home = [&](AdjacencyIndex port) {
+    return std::ranges::find(bound->second, port) != bound->second.end();
+  };
+  if (is_home(exit)) return exit;
+  if (const auto known = find(bridge, key); known && is_home(known->exit)) return known->exit;
+  for (const AdjacencyIndex port : bound->second) {
+    const Adjacency* const home = tables_.adjacency(port);
+    if (home != nullptr && home->vlan.carries(vlan_of(key))) return port;
+  }
+  return exit;  // in a VLAN that none of them carries it is another's
+}
+
 void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s) {
   const auto state = bridges_.find(bridge);
   if (state == bridges_.end()) return;  // the bridge went while the message was on its way
@@ -110,6 +152,7 @@ void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t n
   // So did the port or tunnel, or it changed bridges.
   const Adjacency* const adjacency = tables_.adjacency(exit);
   if (adjacency == nullptr || adjacency->bridge != bridge) return;
+  exit = home_of(bridge, key, exit);
   const uint32_t index = table_->find(bridge, key);
   if (index != kNoSlot) {
     FdbSlot& slot = table_->slot(index);
@@ -132,6 +175,7 @@ void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t n
 }
 
 void Fdb::add_static(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit) {
+  bound_.erase({bridge, key});
   const uint32_t index = table_->find(bridge, key);
   if (index != kNoSlot) {
     count_at(table_->slot(index).exit.load(std::memory_order_relaxed), -1);

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "control/publish.h"
@@ -56,7 +58,12 @@ class Fdb {
   };
   const Limit* limit_of(AdjacencyIndex exit) const;
 
-  // A MAC seen at `exit`: new, or moved there. Static entries stay.
+  // Where MACs live by their ports' `bindings`, whoever speaks with them: (bridge, MAC without VLAN) -> ports. A MAC of
+  // one port has a static entry there, in the VLAN of the port's untagged frames; in others it is learnt, but nowhere
+  // else. Takes the place of what was bound before.
+  using Homes = std::map<std::pair<BridgeIndex, MacVlan>, std::vector<AdjacencyIndex>>;
+  void bind(Homes homes);
+  // A MAC seen at `exit`: new, or moved there. Static entries stay, and so do bound ones.
   void learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s);
   // Replaces a learned entry. Not bound by max_macs.
   void add_static(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit);
@@ -72,6 +79,8 @@ class Fdb {
   void for_each(uint16_t now_s, const std::function<void(const Entry&)>& visit) const;
 
  private:
+  // Where a MAC lives that was seen at `exit`.
+  AdjacencyIndex home_of(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit) const;
   void insert(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s);
   // Counts a learnt MAC more (or less) behind `exit`; false: there is no room for it.
   bool count_at(AdjacencyIndex exit, int change);
@@ -92,6 +101,8 @@ class Fdb {
   uint32_t age_cursor_ = 0;
   std::unordered_map<BridgeIndex, BridgeState> bridges_;
   std::unordered_map<AdjacencyIndex, std::shared_ptr<Limit>> limits_;  // those of a tunnel share one
+  Homes homes_;
+  std::map<std::pair<BridgeIndex, MacVlan>, AdjacencyIndex> bound_;  // static entries that stand for homes_
 };
 
 }  // namespace causeway

@@ -306,7 +306,19 @@ std::string Gateway::add_static_mac(const std::string& bridge, const config::Sta
 
 std::string Gateway::remove_static_mac(const std::string& bridge, const config::StaticMac& mac) {
   if (!fdb_.remove(bridges_.find(bridge)->index, mac_vlan(mac.mac, mac.vlan))) return "no such entry";
+  bind_macs();  // it may have stood in front of a bound one
   return {};
+}
+
+void Gateway::bind_macs() {
+  Fdb::Homes homes;
+  for (const auto& [name, port] : ports_.all()) {
+    if (port.bridge == kNoBridge || port.adjacency == kNoAdjacency) continue;
+    for (const Binding& binding : port.settings.bindings) {
+      homes[{port.bridge, mac_vlan(binding.mac, 0)}].push_back(port.adjacency);
+    }
+  }
+  fdb_.bind(std::move(homes));
 }
 
 Tunnels::Packets Gateway::packets_of(AdjacencyIndex adjacency) const {
@@ -330,6 +342,7 @@ void Gateway::commit() {
   bridges_.commit();
   tunnels_.commit();
   clear_released();
+  bind_macs();
   elephants_.reconcile();
   publisher_.poll();
 }
@@ -371,12 +384,14 @@ void Gateway::receive_own(PortIndex port, rte_mbuf* frame) {
 }
 
 bool Gateway::learn_error(const TunnelError& error) {
-  if (error.kind == TunnelError::Kind::too_big) {
-    const auto report = path_mtu_report(error);
-    return report && tunnels_.learn_path_mtu(*report);
-  }
   const AdjacencyIndex end = tunnels_.sender_of(error.tunnel);
   if (end == kNoAdjacency) return false;
+  if (error.kind == TunnelError::Kind::too_big) {
+    const auto report = path_mtu_report(error);
+    if (!report || !tunnels_.learn_path_mtu(*report)) return false;
+    events_.path_mtu(end, error);
+    return true;
+  }
   refusals_.learn(end, error, received_from(end), Refusals::Clock::now());
   events_.refused(end, error);
   return true;
@@ -523,6 +538,7 @@ void Gateway::follow(const Ports::Changes& changes) {
   for (const auto& [port, before] : changes.readdressed) set_own_groups(port, before, own_addresses(port));
   for (const PortIndex port : changes.to_announce) neighbors_.announce(port);
   bridges_.commit();
+  bind_macs();
 }
 
 }  // namespace causeway

@@ -106,6 +106,8 @@ class Gateway {
   void follow(const Ports::Changes& changes);
   void learn_anew(const std::string& interface);
   void limit_macs(const std::string& name);
+  // Gives the MACs in `bindings` their places in the FDB. Asked again, it changes nothing.
+  void bind_macs();
   void set_neighbors(PortIndex port, const std::vector<config::StaticNeighbor>& before,
                      const std::vector<config::StaticNeighbor>& after);
   std::vector<IpPrefix> own_addresses(PortIndex port) const;

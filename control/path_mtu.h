@@ -1,4 +1,6 @@
 // What routers of the underlay say of the way to a remote: too narrow for a tunnel's packet (RFC 1191, RFC 8201).
+// Anybody can forge that who guesses a tunnel's ends and VNI. So it is never believed so far that IPv6 inside would be
+// dead, whose hosts send 1,280 bytes whatever they are told (RFC 8200 section 5).
 #pragma once
 
 #include <chrono>
@@ -12,11 +14,15 @@ namespace causeway {
 
 struct PathMtuReport {
   TunnelKey tunnel;  // whose packet was quoted: `local` sent it to `remote`
-  uint16_t mtu = 0;  // what would have fitted; at least what every host must take: 576 (IPv4) or 1280 (IPv6)
+  uint16_t mtu = 0;  // what would have fitted; 1280 stands for less, which no tunnel believes (narrowest_path)
 };
 
 // Nothing: the error is of another kind, or the packet it quotes isn't larger than what it says would fit.
 std::optional<PathMtuReport> path_mtu_report(const TunnelError& error);
+
+// The least MTU that a path is believed to have, by a tunnel with so many bytes of outer headers (Ethernet's included);
+// `tagged`: its frames may have VLAN tags.
+uint16_t narrowest_path(uint16_t outer_bytes, bool tagged);
 
 // From one of our addresses to a remote.
 struct Path {
@@ -31,6 +37,9 @@ class PathMtus {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::minutes kLifetime{10};
+  // Each time a path becomes narrower all its tunnels are published anew; more often than this it isn't news.
+  static constexpr unsigned kMostChanges = 4;
+  static constexpr std::chrono::seconds kWindow{1};
 
   // True if the path is narrower than was known.
   bool learn(const Path& path, uint16_t mtu, Clock::time_point now);
@@ -42,6 +51,8 @@ class PathMtus {
   struct Narrow {
     uint16_t mtu = 0;
     Clock::time_point expires{};
+    Clock::time_point window_ends{};
+    unsigned changes = 0;  // in this window
   };
   std::map<Path, Narrow> paths_;  // no more than tunnels' ends: only for these is anything learnt
 };

@@ -186,8 +186,8 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
   uint16_t mtu = 0xffff;
   std::optional<uint16_t> path_mtu;  // what routers said, of the narrowest path
   for (const Tunnels::Endpoint& endpoint : tunnel.endpoints) {
-    if (const auto learnt = gateway.tunnels().path_mtus().find({tunnel.settings.local, endpoint.remote})) {
-      path_mtu = std::min(path_mtu.value_or(UINT16_MAX), *learnt);
+    if (const auto believed = gateway.tunnels().path_mtu(tunnel, endpoint)) {
+      path_mtu = std::min(path_mtu.value_or(UINT16_MAX), *believed);
     }
     for (const auto& worker : gateway.workers()) traffic.add(worker->context().counters.tunnels[endpoint.adjacency]);
     traffic.add(gateway.elephants().of_tunnel(endpoint.adjacency));

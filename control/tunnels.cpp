@@ -302,11 +302,11 @@ void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
   adjacency->blocked = blocked(endpoint);
   const Ways ways = ways_of(endpoint);
   const Ways::Way& first = ways.way.front();
-  uint16_t mtu = 0;
-  if (ways.count != 0) mtu = path_mtus_.find({tunnel.settings.local, endpoint.remote}).value_or(UINT16_MAX);
-  for (size_t i = 0; i < ways.count; ++i) mtu = std::min(mtu, underlay_.find(ways.way[i].port)->mtu);
   adjacency->port = first.port;
   build_outer(*adjacency, tunnel.settings, endpoint.remote, first.source, first.destination);
+  uint16_t mtu = 0;
+  if (ways.count != 0) mtu = path_mtu(tunnel.settings, endpoint.remote, *adjacency).value_or(UINT16_MAX);
+  for (size_t i = 0; i < ways.count; ++i) mtu = std::min(mtu, underlay_.find(ways.way[i].port)->mtu);
   if (ways.count > 1 && adjacency->blocked == DropReason::none) adjacency->ways = std::make_unique<const Ways>(ways);
   constexpr int kEthernetBytes = sizeof(EthernetHeader);
   const int room = mtu + kEthernetBytes - adjacency->outer_bytes;
@@ -351,13 +351,28 @@ size_t Tunnels::show_neighbors(Clock::time_point until) {
   return published;
 }
 
+std::optional<uint16_t> Tunnels::path_mtu(const config::Tunnel& settings, const IpAddress& remote,
+                                          const Adjacency& published) const {
+  const auto said = settings.path_mtu ? path_mtus_.find({settings.local, remote}) : std::nullopt;
+  if (!said) return {};
+  const bool tagged = settings.vlan.mode == VlanMode::trunk || settings.vlan.mode == VlanMode::native;
+  return std::max(*said, narrowest_path(published.outer_bytes, tagged));
+}
+
+std::optional<uint16_t> Tunnels::path_mtu(const Tunnel& tunnel, const Endpoint& endpoint) const {
+  const Adjacency* const published = adjacencies_.get(endpoint.adjacency);
+  return published != nullptr ? path_mtu(tunnel.settings, endpoint.remote, *published) : std::nullopt;
+}
+
 bool Tunnels::learn_path_mtu(const PathMtuReport& report) {
   const Path path{report.tunnel.local, report.tunnel.remote};
   uint16_t known = 0;
   for (const NextHop& hop : underlay_.routes(path.local, path.remote)) {
     known = std::max(known, underlay_.find(hop.port)->mtu);
   }
-  if (sender_of(report.tunnel) == kNoAdjacency || report.mtu >= known) return false;
+  const AdjacencyIndex sender = sender_of(report.tunnel);
+  if (sender == kNoAdjacency || !tunnels_.at(tunnel_of_.at(sender)).settings.path_mtu) return false;
+  if (report.mtu >= known) return false;
   if (path_mtus_.learn(path, report.mtu, PathMtus::Clock::now())) republish(path);
   return true;
 }

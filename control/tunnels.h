@@ -80,9 +80,11 @@ class Tunnels {
   size_t show_neighbors(Clock::time_point until);
   // The end that sends packets with this key; kNoAdjacency: none of ours.
   AdjacencyIndex sender_of(const TunnelKey& sent) const;
-  // A router says that packets of a tunnel are too big; false: no tunnel of ours sends such packets.
+  // A router says that packets of a tunnel are too big; false: no tunnel of ours sends such packets, or it doesn't
+  // believe anybody (`path-mtu: off`).
   bool learn_path_mtu(const PathMtuReport& report);
-  const PathMtus& path_mtus() const { return path_mtus_; }
+  // What is believed of what routers said of the way to an endpoint.
+  std::optional<uint16_t> path_mtu(const Tunnel& tunnel, const Endpoint& endpoint) const;
   // Forgets what routers said long ago. Called a few times a second.
   void tick();
   // A frame that a worker could not send for want of a neighbor.
@@ -119,6 +121,9 @@ class Tunnels {
   // Those whose MAC is known.
   std::vector<NextHop> usable(const Endpoint& endpoint) const;
   Ways ways_of(const Endpoint& endpoint) const;
+  // `published`: with its outer headers.
+  std::optional<uint16_t> path_mtu(const config::Tunnel& settings, const IpAddress& remote,
+                                   const Adjacency& published) const;
   void publish(const Tunnel& tunnel, const Endpoint& endpoint);
   void republish(const Path& path);
   void publish_groups();

@@ -1,6 +1,8 @@
 #include "dataplane/parse.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "dataplane/bindings.h"
 #include "dataplane/vlan.h"
@@ -27,6 +29,17 @@ Verdict dead(OuterFrame& outer, DropReason reason) noexcept {
 
 bool is_ours(const PortEntry& port, const IpAddress& address) noexcept {
   return std::ranges::any_of(port.addresses, [&](const IpAddress& own) { return own == address; });
+}
+
+// Source addresses that no host sends from (RFC 1122 section 3.2.1.3, RFC 1112 section 4, RFC 4291 sections 2.5.2 to
+// 2.5.5 and 2.7): they are forged, and what is sent there comes to nobody or to somebody else. Our own is another's
+// lie, too.
+bool is_impossible(const PortEntry& port, const IpAddress& source) noexcept {
+  if (is_ours(port, source)) return true;
+  const uint8_t first = source.v4_wire()[0];
+  if (source.is_v4()) return first == 0 || first == 127 || first >= 224;
+  static constexpr std::array<uint8_t, 12> kCompatible{};  // ::a.b.c.d, :: and ::1 among them
+  return source.is_multicast() || std::memcmp(source.bytes.data(), kCompatible.data(), kCompatible.size()) == 0;
 }
 
 // RFC 8926 section 3.5: options must fill the announced length exactly.
@@ -138,6 +151,9 @@ Verdict parse_gre(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcep
   if (!is_ours(port, outer.key.local)) {
     return ip->protocol == kIpProtocolIgmp ? Verdict::control : dead(outer, DropReason::not_for_us);
   }
+  // Queriers of switches have no address (RFC 4541 section 2.1.1).
+  const bool nobody = ip->protocol == kIpProtocolIgmp && outer.key.remote.is_unspecified();
+  if (!nobody && is_impossible(port, outer.key.remote)) return dead(outer, DropReason::impossible_source);
   if (ip->is_fragment()) return dead(outer, DropReason::ip_fragment);
   outer.ecn = ip->ecn();
   outer.end = outer.ip_offset + total;
@@ -202,6 +218,10 @@ Verdict parse_ipv6(const WorkerContext& w, const PortEntry& port, const rte_mbuf
   if (!is_ours(port, outer.key.local) && !(icmp && outer.key.local.is_multicast())) {
     return dead(outer, DropReason::not_for_us);
   }
+  // Who has no address yet looks for others with the one it wants (RFC 4862 section 5.4.2), and tells of its groups.
+  const bool nobody = icmp && outer.key.remote.is_unspecified();
+  const bool mapped = outer.key.remote.is_v4();
+  if (!nobody && (mapped || is_impossible(port, outer.key.remote))) return dead(outer, DropReason::impossible_source);
   outer.ecn = ip->ecn();
   outer.end = payload + payload_bytes;
   switch (ip->next_header) {

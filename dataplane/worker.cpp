@@ -15,6 +15,7 @@
 #include "dataplane/lookup.h"
 #include "dataplane/parse.h"
 #include "dataplane/resolve.h"
+#include "dataplane/segment_limits.h"
 #include "dataplane/tx.h"
 #include "dataplane/vlan.h"
 #include "dataplane/vlan_tag.h"
@@ -172,21 +173,44 @@ void Worker::process_interfaces(const PortEntry& device, Batch& burst) noexcept 
   }
 }
 
-void Worker::count_received(PortIndex port, const Batch& batch) noexcept {
+// Returns the flags of all of them together.
+uint64_t Worker::count_received(PortIndex port, const Batch& batch) noexcept {
   WorkerContext& w = context_;
   w.ingress = port;
   TrafficCounters& traffic = w.counters.ports[port].traffic;
   uint64_t bytes = 0;
-  for (uint16_t i = 0; i < batch.count; ++i) bytes += rte_pktmbuf_pkt_len(batch.frame[i]);
+  uint64_t flags = 0;
+  for (uint16_t i = 0; i < batch.count; ++i) {
+    bytes += rte_pktmbuf_pkt_len(batch.frame[i]);
+    flags |= batch.frame[i]->ol_flags;
+  }
   traffic.rx_packets.add(batch.count);
   traffic.rx_bytes.add(bytes);
   w.counters.rx_packets.add(batch.count);
+  return flags;
+}
+
+// Super-packets that nobody is to cut die before anything is copied of them.
+void Worker::refuse_segments(Batch& batch) noexcept {
+  uint16_t kept = 0;
+  for (uint16_t i = 0; i < batch.count; ++i) {
+    rte_mbuf* const m = batch.frame[i];
+    if ((m->ol_flags & kNeedsSegment) != 0 && !has_sane_segments(m)) {
+      drop(context_, m, DropReason::segment_size);
+    } else {
+      batch.frame[kept++] = m;
+    }
+  }
+  batch.count = kept;
 }
 
 // The packet's way, every stage once.
 void Worker::process(const PortEntry& port, Batch& batch) noexcept {
-  count_received(port.index, batch);
-  carry(port, batch);
+  const bool segments = (count_received(port.index, batch) & kNeedsSegment) != 0;
+  if (segments) refuse_segments(batch);
+  if (batch.count != 0) carry(port, batch);
+  // To send many is a part of this port's turn, not of everybody's.
+  if (segments) tx_flush_all(context_);
 }
 
 void Worker::carry(const PortEntry& port, Batch& batch) noexcept {

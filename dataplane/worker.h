@@ -68,7 +68,8 @@ class Worker {
   void carry_datagrams(const PortEntry& port, rte_mbuf* merged, Batch& batch) noexcept;
   void receive_again(const InjectedFrame& item) noexcept;
   void process_interfaces(const PortEntry& device, Batch& burst) noexcept;
-  void count_received(PortIndex port, const Batch& batch) noexcept;
+  uint64_t count_received(PortIndex port, const Batch& batch) noexcept;
+  void refuse_segments(Batch& batch) noexcept;
   void back_off(uint64_t idle_cycles) noexcept;
   void sleep(const PollList* list) noexcept;
 

@@ -65,14 +65,24 @@ KernelRxQueue::~KernelRxQueue() {
   for (; pieces_taken < pieces.count; ++pieces_taken) rte_pktmbuf_free(pieces.frame[pieces_taken]);
 }
 
-uint16_t KernelRxQueue::take_pieces(rte_mbuf** frames, uint16_t count) noexcept {
+uint16_t KernelRxQueue::take_pieces(rte_mbuf** frames, uint16_t count, Turn& turn) noexcept {
   if (pieces.count == 0) [[likely]] {
     return 0;
   }
   uint16_t taken = 0;
-  while (taken < count && pieces_taken < pieces.count) frames[taken++] = pieces.frame[pieces_taken++];
+  while (taken < count && pieces_taken < pieces.count && !turn.over()) {
+    turn.add(pieces.frame[pieces_taken]);
+    frames[taken++] = pieces.frame[pieces_taken++];
+  }
   if (pieces_taken == pieces.count) pieces_taken = pieces.count = 0;
   return taken;
+}
+
+bool KernelRxQueue::part(rte_mbuf* frame) noexcept {
+  if (!has_many_segments(frame)) [[likely]] {
+    return false;
+  }
+  return split_many_segments(frame, chain.pool(), pieces);
 }
 
 rte_mbuf* finish_rx(RxChain& chain, const ReadResult& result) noexcept {
@@ -87,11 +97,11 @@ rte_mbuf* finish_rx(RxChain& chain, const ReadResult& result) noexcept {
   return nullptr;
 }
 
-BigTcpPieces finish_big_rx(RxChain& chain, const ReadResult& result) noexcept {
+Pieces finish_big_rx(RxChain& chain, const ReadResult& result) noexcept {
   const size_t bytes = static_cast<size_t>(result.bytes) - chain.header_bytes();
   const size_t in_chain = std::min(bytes, chain.chain_bytes());
   const uint8_t type = chain.header().gso_type & static_cast<uint8_t>(~kVnetGsoEcn);
-  BigTcpPieces pieces;
+  Pieces pieces;
   if (bytes == in_chain && type != kVnetGsoTcp4 && type != kVnetGsoTcp6) {  // 64 KB behind tags
     pieces.frame[0] = finish_rx(chain, result);
     pieces.count = pieces.frame[0] != nullptr ? 1 : 0;

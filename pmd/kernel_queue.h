@@ -73,6 +73,21 @@ class RxChain {
   std::unique_ptr<uint8_t[]> rest_;  // not touched, and so no memory, before it is needed
 };
 
+// What a port may receive before others get their turn. Frames that are cut cost what their segments cost, so a
+// burst ends with the super-packet that makes its segments so many.
+class Turn {
+ public:
+  static constexpr uint32_t kSegments = 8;
+
+  void add(const rte_mbuf* frame) noexcept {
+    if ((frame->ol_flags & kNeedsSegment) != 0) segments_ += segments_of(frame);
+  }
+  bool over() const noexcept { return segments_ >= kSegments; }
+
+ private:
+  uint32_t segments_ = 0;
+};
+
 struct alignas(64) KernelRxQueue {
   KernelRxQueue(int descriptor, rte_mempool* pool, size_t header_bytes) : fd(descriptor), chain(pool, header_bytes) {}
 
@@ -80,13 +95,15 @@ struct alignas(64) KernelRxQueue {
   KernelRxQueue(const KernelRxQueue&) = delete;
   KernelRxQueue& operator=(const KernelRxQueue&) = delete;
 
-  // Moves up to `count` pieces of the last big frame to `frames` and returns how many.
-  uint16_t take_pieces(rte_mbuf** frames, uint16_t count) noexcept;
+  // Moves up to `count` pieces of the last frame that was parted to `frames`, and returns how many.
+  uint16_t take_pieces(rte_mbuf** frames, uint16_t count, Turn& turn) noexcept;
+  // Parts a frame just read if it has many segments; false: it is good as it is.
+  bool part(rte_mbuf* frame) noexcept;
 
   int fd;
   RxChain chain;
   PortCounter errors;
-  BigTcpPieces pieces;  // of a frame over 64 KB
+  Pieces pieces;  // of a frame that was too much for one turn
   size_t pieces_taken = 0;
 };
 
@@ -113,7 +130,7 @@ struct ReadResult {
 // Completes a frame just read into `chain`; null (and the frame freed) if it is malformed.
 rte_mbuf* finish_rx(RxChain& chain, const ReadResult& result) noexcept;
 // The same for one of more than kPlainFrameBytes: its pieces, none if it can't be cut.
-BigTcpPieces finish_big_rx(RxChain& chain, const ReadResult& result) noexcept;
+Pieces finish_big_rx(RxChain& chain, const ReadResult& result) noexcept;
 
 // Errors of read() that cost a frame: the kernel could not express it as a virtio-net header, or it was too
 // long. All others mean that nothing came.
@@ -122,23 +139,25 @@ inline bool read_lost_frame(int error) noexcept { return error == EINVAL || erro
 // `read(iovec*, int) -> ReadResult`.
 template <typename Read>
 uint16_t receive_burst(KernelRxQueue& queue, rte_mbuf** frames, uint16_t count, Read&& read) noexcept {
-  uint16_t received = queue.take_pieces(frames, count);
-  for (uint16_t attempt = 0; attempt < count && received < count && queue.chain.refill(); ++attempt) {
+  Turn turn;
+  uint16_t received = queue.take_pieces(frames, count, turn);
+  for (uint16_t attempt = 0; attempt < count && received < count && !turn.over() && queue.chain.refill(); ++attempt) {
     const ReadResult result = read(queue.chain.iov(), queue.chain.iov_count());
     if (result.bytes < 0) {
       if (!read_lost_frame(errno)) break;
       queue.errors.add(1);
-    } else if (static_cast<size_t>(result.bytes) > queue.chain.header_bytes() + RxChain::kPlainFrameBytes)
-        [[unlikely]] {
-      queue.pieces = finish_big_rx(queue.chain, result);
-      if (queue.pieces.count == 0) queue.errors.add(1);
-      received = static_cast<uint16_t>(received +
-                                       queue.take_pieces(&frames[received], static_cast<uint16_t>(count - received)));
-    } else if (rte_mbuf* frame = finish_rx(queue.chain, result); frame != nullptr) {
-      frames[received++] = frame;
-    } else {
-      queue.errors.add(1);
+      continue;
     }
+    if (static_cast<size_t>(result.bytes) > queue.chain.header_bytes() + RxChain::kPlainFrameBytes) [[unlikely]] {
+      queue.pieces = finish_big_rx(queue.chain, result);
+    } else if (rte_mbuf* frame = finish_rx(queue.chain, result); frame != nullptr && !queue.part(frame)) {
+      turn.add(frame);
+      frames[received++] = frame;
+      continue;
+    }
+    if (queue.pieces.count == 0) queue.errors.add(1);
+    received = static_cast<uint16_t>(
+        received + queue.take_pieces(&frames[received], static_cast<uint16_t>(count - received), turn));
   }
   return received;
 }

@@ -1,9 +1,10 @@
-"""Inputs to start from: seeds.py PIPELINE_FRAMES FOLDER writes FOLDER/frames/*, FOLDER/config/* and FOLDER/requests/*."""
+"""Inputs to start from: seeds.py PIPELINE_FRAMES FOLDER writes FOLDER/TARGET/* for each target."""
 
 import glob
 import json
 import os
 import re
+import struct
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -30,6 +31,43 @@ def read_frames(path):
             if words and not line.startswith("#"):
                 names.setdefault(words[0], []).append(bytes.fromhex(words[1]))
     return {name: frames for name, frames in names.items() if max(map(len, frames)) <= MAX_FRAME}
+
+
+SHORT_HEADER, TAG, LINEAR, RIGHT_LENGTHS = 1, 2, 4, 8  # tests/fuzz/segments.cpp
+VNET_TYPE = {0: 0, 1: 1, 2: 4, 3: 5, 4: 5}  # of a GsoType
+
+
+def vnet_header(gso_type, gso_size, csum_start, csum_offset, flags=1):
+    return struct.pack("<BBHHHH", flags, gso_type, csum_start, gso_size, csum_start, csum_offset).ljust(24, b"\0")
+
+
+def segment_inputs(path):
+    """Frames that a kernel left unfinished, as they are, with other sizes of segments, and longer."""
+    frames = {}
+    with open(path, encoding="ascii") as lines:
+        for line in lines:
+            name, *words = line.split() or ["#"]
+            numbers = dict(word.split("=") for word in words[1:])
+            if "gso_size" not in numbers or int(numbers.get("csum_start", 0)) == 0:
+                continue
+            key = (numbers["csum_start"], numbers["gso_type"], numbers["gso_size"], len(words[0]) > 2 * MAX_FRAME)
+            frames.setdefault(key, (bytes.fromhex(words[0]), {key: int(number) for key, number in numbers.items()}))
+    for frame, numbers in frames.values():
+        head, kind = frame[:MAX_FRAME], VNET_TYPE[numbers["gso_type"]]
+        whole = RIGHT_LENGTHS if len(head) < len(frame) else 0
+        for flags in (0, LINEAR, TAG | SHORT_HEADER):
+            yield bytes([flags | whole, 0]) + vnet_header(kind, numbers["gso_size"], numbers["csum_start"], numbers["csum_offset"]) + head
+        if kind == 0:
+            continue
+        for gso_size, repetitions in ((1, 0), (87, 20), (88, 31), (100, 200), (600, 30), (1400, 31), (1400, 255), (9000, 255)):
+            yield bytes([RIGHT_LENGTHS | (LINEAR if gso_size == 1400 else 0), repetitions]) + vnet_header(
+                kind, gso_size, numbers["csum_start"], numbers["csum_offset"]) + head[:2000]
+        # UDP in the place of TCP.
+        for gso_size, repetitions in ((10, 0), (100, 6), (600, 30), (7, 1)):
+            udp_frame = bytearray(head[:numbers["csum_start"] + 8 + 100])
+            at = numbers["csum_start"] - (11 if numbers["gso_type"] == 1 else 34)
+            udp_frame[at] = 17
+            yield bytes([RIGHT_LENGTHS, repetitions]) + vnet_header(5, gso_size, numbers["csum_start"], 6) + bytes(udp_frame)
 
 
 def configurations():
@@ -63,6 +101,7 @@ def write(folder, contents):
 def main():
     frames, folder = sys.argv[1:]
     write(os.path.join(folder, "frames"), [frame_input(*item) for item in read_frames(frames).items()])
+    write(os.path.join(folder, "segments"), segment_inputs(frames))
     write(os.path.join(folder, "config"), [text.encode() for text in configurations()])
     write(os.path.join(folder, "requests"), [json.dumps(request).encode() + b"\n" for request in requests()])
 

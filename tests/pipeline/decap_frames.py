@@ -6,7 +6,7 @@ from scapy.all import (ARP, HAO, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, HBHOp
                        RouterAlert, raw)
 from scapy.contrib.geneve import GeneveOptions
 
-from overlay_frames import OUR_MAC, REMOTE_MAC, encapsulated, host_mac, outer_ip, some_bytes, tunnel_header, udp
+from overlay_frames import OUR_IP, OUR_MAC, REMOTE_MAC, encapsulated, host_mac, outer_ip, some_bytes, tunnel_header, udp
 
 IP_BAD, L4_BAD, IP_GOOD, L4_GOOD = 1, 2, 4, 8  # what the NIC says, in the `nic` number of a line
 
@@ -49,6 +49,30 @@ def vxlan4(inner, **fields):
     return encapsulated("vxlan", 100, inner, **fields)
 
 
+# Sources that no host sends from, and such as are only unknown.
+NO_HOST = {4: ("0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.255.254", "224.0.0.1", "239.129.1.1", "240.0.0.1",
+               "255.255.255.255", OUR_IP[4]),
+           6: ("::", "::1", "::2", "::172.31.0.2", "::ffff:172.31.0.2", "::ffff:10.0.0.1", "ff02::1", "ff05::1:2345", OUR_IP[6])}
+SOME_HOST = {4: ("1.0.0.1", "126.255.255.255", "128.0.0.1", "169.254.0.9", "223.255.255.254"),
+             6: ("fe80::9", "64:ff9b::a00:1", "::1:0:0", "::fffe:a00:1", "2001:db8::1", "fd00:31::99")}
+
+
+def source_rows(rows, family):
+    """RFC 1122 section 3.2.1.3, RFC 4291 section 2.5."""
+    inner = inner_frame()
+    for source in NO_HOST[family]:
+        rows.drop(f"source-{source}", "impossible_source", encapsulated("vxlan", 100, inner, family=family, ip=dict(src=source)))
+    for source in SOME_HOST[family]:
+        rows.drop(f"source-{source}", "unknown_remote", encapsulated("vxlan", 100, inner, family=family, ip=dict(src=source)))
+    liar = NO_HOST[family][1]
+    for mode, number in (("geneve", 123), ("gretap", 7)):
+        rows.drop(f"source-{mode}", "impossible_source", encapsulated(mode, number, inner, family=family, ip=dict(src=liar)))
+    echo = ICMP(type="echo-request") if family == 4 else ICMPv6EchoRequest(data=some_bytes(8))
+    rows.drop("source-echo", "impossible_source", raw(outer_ip(family, src=liar) / echo))
+    rows.drop("source-and-not-our-address", "not_for_us", encapsulated(
+        "vxlan", 100, inner, family=family, ip=dict(src=liar, dst="172.31.0.99" if family == 4 else "fd00:31::99")))
+
+
 def ipv4_rows(rows):
     inner = inner_frame()
     right = vxlan4(inner)
@@ -87,6 +111,7 @@ def ipv4_rows(rows):
     tagged = Ether(src=REMOTE_MAC[2], dst=OUR_MAC) / Dot1Q(vlan=5) / raw(outer_ip(4))[14:]
     rows.drop("vlan-tag", "unknown_ethertype", changed(raw(tagged), 16, b"\x08\x00"))
     echo_rows(rows, 4)
+    source_rows(rows, 4)
 
 
 def priority_rows(rows):
@@ -172,6 +197,7 @@ def ipv6_rows(rows):
     rows.drop("not-our-address", "not_for_us", encapsulated("vxlan", 100, inner, family=6, ip=dict(dst="fd00:31::99")))
     rows.drop("multicast-address", "not_for_us", encapsulated("vxlan", 100, inner, family=6, ip=dict(dst="ff02::1")))
     echo_rows(rows, 6)
+    source_rows(rows, 6)
     mapped = dict(src="::ffff:172.31.0.2", dst="::ffff:172.31.0.1")  # as our tables write IPv4 addresses
     rows.drop("mapped-address", "not_for_us", encapsulated("vxlan", 100, inner, family=6, ip=mapped))
 

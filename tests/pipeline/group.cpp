@@ -245,8 +245,25 @@ TEST_CASE("group: our own frames that come back teach nothing") {
   heard(bed, 2, 1500);
   bed.send("up0", frame("group4.near-to-all"));
   CHECK(bed.take_bytes("lan0").empty());
-  CHECK(to_text(bed.counts()) == "unknown_remote 1");
+  CHECK(to_text(bed.counts()) == "impossible_source 1");
   CHECK(row(bed, "tunnels")["vteps"].empty());
+}
+
+TEST_CASE("group: sources that no host has are nobody's VTEP") {
+  for (const int family : {4, 6}) {
+    Bed bed(topology(family));
+    heard(bed, 2, 1500);
+    uint64_t forged = 0;
+    for (const std::string& name : pipeline_frames().names(fmt::format("group{}.forged.", family))) {
+      CAPTURE(name);
+      bed.send("up0", frame(name));
+      CHECK(bed.nothing_sent());
+      CHECK(to_text(bed.counts()) == fmt::format("impossible_source {}", ++forged));
+    }
+    CHECK(forged == 9);
+    CHECK(row(bed, "tunnels")["vteps"].empty());
+    CHECK(show(bed.gateway(), "fdb").empty());
+  }
 }
 
 TEST_CASE("group: after it has left, a host hears nothing of the group") {

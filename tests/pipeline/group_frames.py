@@ -9,6 +9,7 @@ from scapy.all import (IP, UDP, Ether, ICMPv6MLDMultAddrRec, ICMPv6MLDone, ICMPv
 from scapy.contrib.igmp import IGMP
 from scapy.contrib.igmpv3 import IGMPv3, IGMPv3gr, IGMPv3mq, IGMPv3mr
 
+from decap_frames import NO_HOST
 from mtu_frames import router_says
 from overlay_frames import OUR_IP, OUR_MAC, REMOTE_MAC, encapsulated, host_mac
 
@@ -84,9 +85,10 @@ def write_tunnel(out):
     out.write("group.far-to-all", far_to_all)
     out.write("group.far-to-near", far_to_near)
     for family, group, mac in ((4, GROUP, GROUP_MAC), (6, GROUP6, GROUP6_MAC)):
-        def multicast(inner, incoming, **fields):
+        def multicast(inner, incoming, source=None, **fields):
             outer = encapsulated("vxlan", 300, inner, family=family, incoming=incoming,
-                                 ip={"dst": group, "ttl" if family == 4 else "hlim": 5}, **fields)
+                                 ip={"dst": group, "ttl" if family == 4 else "hlim": 5, **({"src": source} if source else {})},
+                                 **fields)
             return bytes.fromhex(mac.replace(":", "")) + outer[6:]
 
         out.write(f"group{family}.near-to-all", multicast(near_to_all, False))
@@ -94,6 +96,8 @@ def write_tunnel(out):
         out.write(f"group{family}.near-to-far", encapsulated("vxlan", 300, near_to_far, family=family, incoming=False,
                                                              ip={"ttl" if family == 4 else "hlim": 5}))
         out.write(f"group{family}.far-to-all", multicast(far_to_all, True))
+        for number, source in enumerate(NO_HOST[family]):
+            out.write(f"group{family}.forged.{number}", multicast(far_to_all, True, source))
         out.write(f"group{family}.far-to-near", encapsulated("vxlan", 300, far_to_near, family=family))
         out.write(f"group{family}.other-vni", bytes.fromhex(mac.replace(":", "")) + encapsulated(
             "vxlan", 301, far_to_all, family=family, ip={"dst": group})[6:])

@@ -290,13 +290,54 @@ TEST_CASE("mtu: routers that quote little, or know no MTU") {
   for (const auto& [name, tunnel_name, path_mtu] :
        {std::tuple{"pmtu.gn0.short-quote", "gn0", 1400}, std::tuple{"pmtu.gn6.short-quote", "gn6", 1400},
         std::tuple{"pmtu.gre0", "gre0", 1400}, std::tuple{"pmtu.gre0.short-quote", "gre0", 1400},
-        std::tuple{"pmtu.gn0.100", "gn0", 576}, std::tuple{"pmtu.gn0.0", "gn0", 576}}) {
+        std::tuple{"pmtu.gn0.100", "gn0", 1330}, std::tuple{"pmtu.gn0.0", "gn0", 1330},
+        std::tuple{"pmtu.gn0.1300", "gn0", 1330}, std::tuple{"pmtu.gn0.100", "gre0", 1322},
+        std::tuple{"pmtu.gre0.100", "gre0", 1322}, std::tuple{"pmtu.gre0.100", "gn0", 1330},
+        std::tuple{"pmtu.gn6.1280", "gn6", 1350}}) {
     CAPTURE(name);
     Bed bed(topology());
     bed.send("up0", frame(name));
     CHECK(tunnel(bed, tunnel_name)["path_mtu"] == path_mtu);
+    CHECK(tunnel(bed, tunnel_name)["mtu"] >= 1280);  // less, and IPv6 inside is dead
     CHECK(bed.counts().all_drops() == 0);
   }
+}
+
+TEST_CASE("mtu: an underlay may be narrower than anybody is believed") {
+  Bed bed(topology("", "", 1300));
+  bed.send("up0", frame("pmtu.gn0.100"));
+  CHECK(tunnel(bed, "gn0")["mtu"] == 1250);
+}
+
+TEST_CASE("mtu: a tunnel that carries VLANs keeps room for a tag") {
+  Bed bed(topology("", ", vlan: {mode: trunk}"));
+  bed.send("up0", frame("pmtu.gn0.100"));
+  CHECK(tunnel(bed, "gn0")["mtu"] == 1284);
+}
+
+TEST_CASE("mtu: path-mtu: off believes nobody, and others between the same ends go on") {
+  Bed bed(topology("", ", path-mtu: off"));
+  bed.send("up0", frame("pmtu.gn0"));
+  CHECK(to_text(bed.counts()) == "control_ignored 1");
+  CHECK(tunnel(bed, "gre0")["path_mtu"].is_null());
+  bed.send("up0", frame("pmtu.gre0"));
+  CHECK(tunnel(bed, "gre0")["path_mtu"] == 1400);
+  CHECK(tunnel(bed, "gn0")["path_mtu"].is_null());
+  CHECK(tunnel(bed, "gn0")["mtu"] == 1450);
+  CHECK(bed.apply(topology("", ", path-mtu: auto")).empty());
+  CHECK(tunnel(bed, "gn0")["path_mtu"] == 1400);
+  CHECK(bed.apply(topology("", ", path-mtu: off")).empty());
+  CHECK(tunnel(bed, "gn0")["mtu"] == 1450);
+}
+
+TEST_CASE("mtu: a path that narrows in many steps is published in a few") {
+  Bed bed(topology());
+  bed.send("up0", frame("pmtu.gn0.1450"));
+  for (const int mtu : {1440, 1430, 1420, 1410, 1400, 1390}) {
+    bed.send("up0", frame("pmtu-steps." + std::to_string(mtu)));
+  }
+  CHECK(tunnel(bed, "gn0")["path_mtu"] == 1410);  // for this second
+  CHECK(bed.counts().all_drops() == 0);
 }
 
 TEST_CASE("mtu: what no tunnel sent narrows nothing") {
@@ -330,6 +371,12 @@ TEST_CASE("mtu: a path is narrow for ten minutes after the last word") {
   CHECK(paths.find(path) == 1300);
   CHECK(paths.expire(start + 24min) == std::vector{path});
   CHECK_FALSE(paths.find(path));
+  // No more than a few changes a second.
+  CHECK(paths.learn(path, 1500, start + 1h));
+  for (uint16_t mtu = 1499; mtu > 1495; --mtu) CHECK(paths.learn(path, mtu, start + 1h));
+  CHECK_FALSE(paths.learn(path, 1400, start + 1h));
+  CHECK(paths.find(path) == 1496);
+  CHECK(paths.learn(path, 1400, start + 1h + 1s));
 }
 
 }  // namespace causeway::test

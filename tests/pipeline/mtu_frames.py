@@ -161,6 +161,10 @@ def write_path_mtus(out):
     out.write("pmtu.gn0.0", router_says(geneve, 0))
     out.write("pmtu.gn6", router_says(geneve6, 1400, family=6))
     out.write("pmtu.gn6.short-quote", router_says(geneve6, 1400, quoted=56, family=6))
+    out.write("pmtu.gn6.1280", router_says(geneve6, 1280, family=6))
+    out.write("pmtu.gre0.100", router_says(gre, 100))
+    for mtu in range(1440, 1380, -10):
+        out.write(f"pmtu-steps.{mtu}", router_says(geneve, mtu))
     out.write("pmtu.gre0", router_says(gre, 1400))
     out.write("pmtu.gre0.short-quote", router_says(gre, 1400, quoted=28))
     right = router_says(geneve, 1400)

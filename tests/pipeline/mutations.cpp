@@ -79,7 +79,7 @@ void check_mutations(const std::string& port, const std::vector<Bytes>& frames, 
         intent.csum_start = static_cast<uint16_t>(start != 4 ? kStarts[start] : mutator.below(200));
         intent.csum_offset = mutator.below(2) != 0 ? 16 : 6;
         intent.gso_type = static_cast<GsoType>(mutator.below(5));
-        intent.gso_size = static_cast<uint16_t>(mutator.below(100));
+        intent.gso_size = static_cast<uint16_t>(80 + mutator.below(100));
         set_intent(m, intent, mutator.below(2) != 0 ? kNeedsChecksum : kNeedsChecksum | kNeedsSegment);
       }
       bed.deliver(port, m);

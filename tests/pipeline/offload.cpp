@@ -218,4 +218,49 @@ TEST_CASE("offload: headers that contradict the intent are dropped, and counted"
   CHECK(bed.buffers() == buffers);
 }
 
+TEST_CASE("offload: super-packets of segments too small or too many die before anything is cut") {
+  constexpr Outer kOwn = Outer::other;  // a tunnel of the sender's
+  struct Row {
+    const char* name;
+    GsoType type;
+    Outer outer;
+    uint16_t gso_size;
+    bool sane;
+  };
+  const std::string tcp4 = "big.vx4.tcp4-30000";  // 30,000 bytes of payload
+  const std::string tcp6 = "big.vx4.tcp6-30000";
+  const Row rows[] = {
+      {tcp4.c_str(), GsoType::tcp4, Outer::none, 1, false},  {tcp4.c_str(), GsoType::tcp4, Outer::none, 87, false},
+      {tcp4.c_str(), GsoType::tcp4, Outer::none, 88, true},  {tcp6.c_str(), GsoType::tcp6, Outer::none, 87, false},
+      {tcp6.c_str(), GsoType::tcp6, Outer::none, 88, true},  {tcp4.c_str(), GsoType::udp4, Outer::none, 234, false},
+      {tcp4.c_str(), GsoType::udp4, Outer::none, 235, true}, {tcp6.c_str(), GsoType::udp6, Outer::none, 234, false},
+      {tcp6.c_str(), GsoType::udp6, Outer::none, 235, true}, {tcp4.c_str(), GsoType::tcp4, kOwn, 234, false},
+      {tcp4.c_str(), GsoType::tcp4, kOwn, 235, true},
+  };
+  for (const char* port : {"lan0", "up0"}) {
+    Bed bed(every_tunnel());
+    const unsigned buffers = bed.buffers();
+    for (const Row& row : rows) {
+      CAPTURE(port, row.name, row.type, row.gso_size);
+      rte_mbuf* const m = to_mbuf(bed.pool(), pipeline_frames()[row.name]);
+      Intent intent = written_intent(row.name);
+      intent.gso_type = row.type;
+      intent.gso_size = row.gso_size;
+      intent.set_outer(row.outer);
+      set_intent(m, intent, kIntentFlags);
+      const Counts before = bed.counts();
+      bed.deliver(port, m);
+      bed.deliver(port, pipeline_frames()["big.vx4.tcp4-small"]);  // who comes behind it isn't held up
+      bed.run();
+      const Counts rise = bed.counts() - before;
+      CHECK(rise.of(DropReason::segment_size) == (row.sane ? 0U : 1U));
+      CHECK(rise.rx == 2);
+      CHECK(rise.rx_drops + rise.tx_drops == rise.all_drops());
+      if (std::string_view(port) == "lan0" && !row.sane) CHECK(bed.take("up0").size() == 1);
+      bed.nothing_sent();
+      CHECK(bed.buffers() == buffers);
+    }
+  }
+}
+
 }  // namespace causeway::test

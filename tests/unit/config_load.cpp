@@ -83,8 +83,8 @@ bridges:
   empty:
 tunnels:
   gnv0: {mode: geneve, id: 16777215, local: "fd00:31::1", remote: ["fd00:31::2", "fd00:31::3"], ttl: 5, tos: inherit,
-         checksum: false, udp6-zero-checksum-rx: true, isolated: false, mss-clamp: auto}
-  vx0: {mode: vxlan, key: 0, local: 172.31.0.1, remote: 172.31.0.2, port: 8472, tos: 0xb8, mss-clamp: off}
+         checksum: false, udp6-zero-checksum-rx: true, isolated: false, mss-clamp: auto, path-mtu: off}
+  vx0: {mode: vxlan, key: 0, local: 172.31.0.1, remote: 172.31.0.2, port: 8472, tos: 0xb8, mss-clamp: off, path-mtu: auto}
   gnv1: {mode: geneve, id: 5, local: 172.31.0.1, remote: 172.31.0.2,
          options: [{class: 0x0102, type: 0x80, data: "0A0b0c0d"}, {class: 1, type: 2}]}
   gre0: {mode: gretap, key: 0xffffffff, local: 172.31.0.1, remote: 172.31.0.3}
@@ -136,6 +136,7 @@ tunnels:
   gnv0.allow_zero_checksum = true;
   gnv0.isolated = false;
   gnv0.mss_clamp = {MssClamp::Mode::automatic, 0};
+  gnv0.path_mtu = false;
   Tunnel& vx0 = expected.tunnels["vx0"];
   vx0.mode = TunnelMode::vxlan;
   vx0.id = 0;

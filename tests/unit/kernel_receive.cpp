@@ -21,23 +21,38 @@ VnetHeader vnet_header(const std::string& name) {
 }
 
 // A frame whose bytes come in one read: the first as a chain, the others behind it.
-BigTcpPieces split(rte_mempool* pool, const Bytes& bytes, const VnetHeader& header, size_t chain_bytes) {
+Pieces split(rte_mempool* pool, const Bytes& bytes, const VnetHeader& header, size_t chain_bytes) {
   const Bytes first(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(chain_bytes));
   return split_big_tcp(to_mbuf(pool, first, {2048}), std::span(bytes).subspan(chain_bytes), header, 0, pool);
 }
 
-// Hands over one frame, then nothing.
+// That of a frame with its Intent.
+VnetHeader intent_header(const std::string& name) {
+  const Intent intent = written_intent(name);
+  VnetHeader header;
+  header.flags = kVnetNeedsChecksum;
+  header.gso_type = intent.gso_type == GsoType::tcp4   ? kVnetGsoTcp4
+                    : intent.gso_type == GsoType::tcp6 ? kVnetGsoTcp6
+                                                       : kVnetGsoUdp;
+  header.gso_size = intent.gso_size;
+  header.csum_start = intent.csum_start;
+  header.csum_offset = intent.csum_offset;
+  return header;
+}
+
+// Hands over one frame, so many times, then nothing.
 struct OneRead {
   std::string name;
+  int times = 1;
+  VnetHeader header = name.starts_with("many.") ? intent_header(name) : vnet_header(name);
   int reads = 0;
 
   ReadResult operator()(iovec* iov, int count) {
-    if (reads++ != 0) {
+    if (reads++ >= times) {
       errno = EAGAIN;
       return ReadResult{-1};
     }
     const Bytes& bytes = segment_frames()[name];
-    const VnetHeader header = vnet_header(name);
     std::memcpy(iov[0].iov_base, &header, kVnetBytes);
     size_t done = 0;
     for (int i = 1; i < count && done < bytes.size(); ++i) {
@@ -50,6 +65,31 @@ struct OneRead {
   }
 };
 
+// All that a queue hands over, burst by burst: a turn's worth each.
+std::vector<rte_mbuf*> all_of(KernelRxQueue& queue, OneRead& read) {
+  std::vector<rte_mbuf*> frames;
+  std::array<rte_mbuf*, 32> burst{};
+  while (const uint16_t count = receive_burst(queue, burst.data(), 32, read)) {
+    Turn before_the_last;
+    for (uint16_t i = 0; i + 1 < count; ++i) before_the_last.add(burst[i]);
+    CHECK_FALSE(before_the_last.over());
+    frames.insert(frames.end(), burst.begin(), burst.begin() + count);
+  }
+  return frames;
+}
+
+std::vector<Bytes> cut(const std::vector<rte_mbuf*>& pieces, rte_mempool* pool) {
+  std::vector<Bytes> segments;
+  for (rte_mbuf* piece : pieces) {
+    DropReason reason = DropReason::none;
+    for (Bytes& segment : segmented(piece, only_chains(), {pool, pool}, 64, reason)) {
+      segments.push_back(std::move(segment));
+    }
+    CHECK(reason == DropReason::none);
+  }
+  return segments;
+}
+
 }  // namespace
 
 TEST_CASE("every frame over 64 KB becomes super-packets of less, and those scapy's segments") {
@@ -57,20 +97,76 @@ TEST_CASE("every frame over 64 KB becomes super-packets of less, and those scapy
   for (const std::string& name : segment_frames().names("jumbo.")) {
     CAPTURE(name);
     KernelRxQueue queue(-1, frames, kVnetBytes);
-    std::array<rte_mbuf*, 32> pieces{};
-    const uint16_t count = receive_burst(queue, pieces.data(), 32, OneRead{name});
-    REQUIRE(count >= 2);
-    std::vector<Bytes> got;
-    for (uint16_t i = 0; i < count; ++i) {
-      CHECK(pieces[i]->pkt_len <= 65000);
-      CHECK(intent_of(pieces[i]).outer() == Outer::none);
-      DropReason reason = DropReason::none;
-      for (Bytes& segment : segmented(pieces[i], only_chains(), {frames, frames}, 64, reason)) {
-        got.push_back(std::move(segment));
-      }
-      CHECK(reason == DropReason::none);
-    }
-    check_same(got, segment_frames().sequence("pieces." + name.substr(6)));
+    OneRead read{name};
+    const std::vector<rte_mbuf*> pieces = all_of(queue, read);
+    CHECK(pieces.size() >= 2);
+    for (const rte_mbuf* piece : pieces) CHECK(piece->pkt_len <= 65000);
+    check_same(cut(pieces, frames), segment_frames().sequence("pieces." + name.substr(6)));
+  }
+}
+
+TEST_CASE("what has very many segments comes in pieces of a turn each, and those are scapy's segments") {
+  MbufPool frames(2047);
+  for (const char* name : {"4", "6", "4-udp", "6-udp"}) {
+    CAPTURE(name);
+    KernelRxQueue queue(-1, frames, kVnetBytes);
+    OneRead read{std::string("many.") + name};
+    const std::vector<rte_mbuf*> pieces = all_of(queue, read);
+    const std::vector<Bytes> segments = segment_frames().sequence(std::string("apart.") + name);
+    REQUIRE(segments.size() > kMostWholeSegments);
+    CHECK(pieces.size() == (segments.size() + kPieceSegments - 1) / kPieceSegments);
+    check_same(cut(pieces, frames), segments);
+  }
+}
+
+TEST_CASE("a turn ends with the super-packet whose segments fill it") {
+  MbufPool frames(1023);
+  const auto burst_of = [&frames](const std::string& name, uint16_t gso_size) {
+    KernelRxQueue queue(-1, frames, kVnetBytes);
+    OneRead read{name, 8};
+    read.header.gso_size = gso_size;
+    std::array<rte_mbuf*, 8> burst{};
+    const uint16_t count = receive_burst(queue, burst.data(), 8, read);
+    rte_pktmbuf_free_bulk(burst.data(), count);
+    return count;
+  };
+  CHECK(burst_of("many.few", 2000) == 8);  // one segment each: nothing to cut
+  CHECK(burst_of("many.few", 500) == 3);   // 3 segments each, with TCP's header, which counts
+  CHECK(burst_of("many.few", 100) == 1);   // 11
+  CHECK(burst_of("many.few", 20) == 1);    // nobody is going to cut it
+}
+
+TEST_CASE("what nobody is going to cut is parted by nobody") {
+  MbufPool frames(1023);
+  for (const auto& [name, gso_size] : {std::pair{"many.4", 87}, {"many.4-udp", 9}, {"many.own-tunnel", 99}}) {
+    CAPTURE(name);
+    KernelRxQueue queue(-1, frames, kVnetBytes);
+    OneRead read{name};
+    read.header.gso_size = static_cast<uint16_t>(gso_size);
+    const std::vector<rte_mbuf*> whole = all_of(queue, read);
+    REQUIRE(whole.size() == 1);
+    CHECK_FALSE(has_sane_segments(whole.front()));
+    rte_pktmbuf_free(whole.front());
+    // One byte more a segment, and it is right.
+    OneRead right{name};
+    const std::vector<rte_mbuf*> pieces = all_of(queue, right);
+    for (const rte_mbuf* piece : pieces) CHECK(((piece->ol_flags & kNeedsSegment) == 0 || has_sane_segments(piece)));
+    check_same(cut(pieces, frames), segment_frames().sequence("apart." + std::string(name).substr(5)));
+  }
+  // Trailing bytes are none of the packet's: as a whole it dies.
+  KernelRxQueue queue(-1, frames, kVnetBytes);
+  rte_mbuf* padded = unfinished(frames, "many.6-udp");
+  REQUIRE(rte_pktmbuf_append(rte_pktmbuf_lastseg(padded), 1) != nullptr);
+  ++padded->pkt_len;
+  CHECK_FALSE(queue.part(padded));
+  rte_pktmbuf_free(padded);
+  // No buffers: nothing is left behind.
+  MbufPool few(40);
+  {
+    KernelRxQueue poor(-1, few, kVnetBytes);
+    OneRead read{"many.4"};
+    CHECK(all_of(poor, read).empty());
+    CHECK(poor.errors.get() == 1);
   }
 }
 
@@ -95,7 +191,7 @@ TEST_CASE("what can't be cut, or finds no buffers, leaves none behind") {
   CHECK(few.available() == 40);
 }
 
-TEST_CASE("a burst hands over what it has room for, and the rest the next time") {
+TEST_CASE("a burst hands over what makes a turn, and the rest the next time") {
   MbufPool frames(2047);
   const std::string name = "jumbo.6-longest";
   {
@@ -103,10 +199,10 @@ TEST_CASE("a burst hands over what it has room for, and the rest the next time")
     OneRead read{name};
     std::array<rte_mbuf*, 4> burst{};
     uint32_t total = 0;
-    for (const uint16_t wanted : {4, 4, 1}) {
-      REQUIRE(receive_burst(queue, burst.data(), 4, read) == wanted);
-      for (uint16_t i = 0; i < wanted; ++i) total += burst[i]->pkt_len - 86;
-      rte_pktmbuf_free_bulk(burst.data(), wanted);
+    for (int turn = 0; turn < 9; ++turn) {  // of 8 segments each
+      REQUIRE(receive_burst(queue, burst.data(), 4, read) == 1);
+      total += burst[0]->pkt_len - 86;
+      rte_pktmbuf_free(burst[0]);
     }
     CHECK(total == 524180);
     CHECK(receive_burst(queue, burst.data(), 4, read) == 0);

@@ -4,7 +4,8 @@
 Usage: segment_frames.py OUTPUT. Lines as tests/support/frames.h reads them: `cut.*` is a super-packet
 with its Intent behind it, `want.*` of the same rest of the name the segments in order; `whole.*` is a frame
 that only lacks its checksum, `done.*` the same frame with it. `jumbo.*` is a super-packet over 64 KB as Linux sends it
-(BIG TCP), `pieces.*` its segments; `sctp.*` wants CRC32c, `summed.*` has it.
+(BIG TCP), `pieces.*` its segments; `many.*` and `apart.*` are the same of 64 KB with very many segments; `sctp.*` wants
+CRC32c, `summed.*` has it.
 """
 
 import random
@@ -213,6 +214,15 @@ def write_cut(out, name, case, payload_bytes, gso_size):
         out.write(f"want.{name} {segment.hex()}\n")
 
 
+def write_many(out, name, case, payload_bytes, gso_size):
+    payload = some_bytes(payload_bytes)
+    out.write(f"many.{name} {case.uncut(payload).hex()} {case.intent(gso_size)}\n")
+    starts = list(range(0, payload_bytes, gso_size))
+    for index, start in enumerate(starts):
+        segment = case.build(payload[start:start + gso_size], index, start, index == len(starts) - 1)
+        out.write(f"apart.{name} {segment.hex()}\n")
+
+
 def write_whole(out, name, case, payload):
     out.write(f"whole.{name} {case.unfinished(payload).hex()} {case.intent()}\n")
     out.write(f"done.{name} {case.build(payload).hex()}\n")
@@ -317,6 +327,12 @@ def main():
         write_jumbo(out, "6-longest", Case(inner=6, options=timestamps), 524180, 8948)
         write_jumbo(out, "4-just", Case(), 65520, 1348)
         write_jumbo(out, "6-just", Case(inner=6), 65520, 1328)
+        write_many(out, "4", Case(flags="FPCA", options=timestamps), 65401, 88)
+        write_many(out, "6", Case(inner=6, flags="PA", inner_tags=(tag,), extra=True), 9001, 100)
+        write_many(out, "4-udp", Case(l4="udp", inner_tags=q_in_q), 1280, 10)
+        write_many(out, "6-udp", Case(inner=6, l4="udp"), 65001, 600)
+        write_many(out, "few", Case(), 1000, 100)
+        write_many(out, "own-tunnel", Case(within="ip4"), 12800 - 20, 100)
         write_sctp(out, "4", ether() / ip_layer(4, 1).copy())
         write_sctp(out, "6-tag", ether() / tag / ip_layer(6, 1))
         write_sctp(out, "in-vxlan", ether() / WITHIN["vxlan4"](0) / ip_layer(4, 1))
