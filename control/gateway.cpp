@@ -54,7 +54,7 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       fdb_(tables_, publisher_, random_seed(), fdb_hooks()),
       bridges_(tables_, publisher_, fdb_),
       events_(adjacencies_, bridges_, underlay_),
-      neighbors_(underlay_, tables_.known_neighbors, held_buffers(system, pool), neighbor_hooks()),
+      neighbors_(underlay_, tables_, held_buffers(system, pool), neighbor_hooks()),
       memberships_(underlay_, membership_hooks()),
       tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, memberships_, workers_.size(), random_seed(),
                tunnel_hooks()),

@@ -39,23 +39,33 @@ const char* to_string(Neighbors::State state) {
   return "";
 }
 
-Neighbors::Neighbors(const Underlay& underlay, KnownNeighbors& known, size_t held_buffers, Hooks hooks)
+Neighbors::Neighbors(const Underlay& underlay, Tables& tables, size_t held_buffers, Hooks hooks)
     : underlay_(underlay),
-      known_(known),
+      tables_(tables),
       hooks_(std::move(hooks)),
       held_(held_buffers,
             [this](const PuntedFrame& frame, DropReason reason) { hooks_.drop(frame.frame, frame.port, reason); }) {}
 
 Neighbors::Neighbor& Neighbors::make(const NextHop& hop) {
   const auto [item, is_new] = neighbors_.try_emplace(hop);
-  if (is_new) known_.add(hop.port, hop.address);
+  if (is_new) tables_.known_neighbors.add(hop.port, hop.address);
   return item->second;
 }
 
 void Neighbors::erase(std::map<NextHop, Neighbor>::iterator item) {
   held_.forget(item->first);
-  known_.remove(item->first.port, item->first.address);
+  set_asked(item->first, item->second, false);
+  tables_.known_neighbors.remove(item->first.port, item->first.address);
   neighbors_.erase(item);
+}
+
+void Neighbors::set_asked(const NextHop& hop, Neighbor& neighbor, bool asked) {
+  if (std::exchange(neighbor.asked, asked) == asked) return;
+  if (asked) {
+    tables_.asked_neighbors.add(hop.port, hop.address);
+  } else {
+    tables_.asked_neighbors.remove(hop.port, hop.address);
+  }
 }
 
 void Neighbors::watch(const NextHop& hop, Resolve resolve) {
@@ -134,6 +144,7 @@ bool Neighbors::confirm(const NextHop& hop, Neighbor& neighbor, const MacAddress
   neighbor.mac = mac;
   neighbor.state = state;
   neighbor.wanted = true;
+  set_asked(hop, neighbor, false);
   neighbor.probes = 0;
   neighbor.failures = 0;
   neighbor.confirmed = now;
@@ -165,6 +176,7 @@ void Neighbors::probe(const NextHop& hop, Neighbor& neighbor) {
   }
   const auto source = underlay_.source_for(hop.port, hop.address);
   if (!source) return;
+  set_asked(hop, neighbor, true);
   // While an old answer stands the request goes to it alone (RFC 1122 section 2.3.2.1, RFC 4861 section 7.3.3).
   const MacAddress to = neighbor.state == State::probing ? neighbor.mac : MacAddress{};
   if (hop.address.is_v4()) {

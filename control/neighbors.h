@@ -29,6 +29,7 @@ class Neighbors {
     unsigned watchers = 0;          // tunnels that go through it
     bool wanted = false;            // asked for without a frame that waits: it is configured, or has answered before
     bool shown = true;              // Hooks::changed was dealt with
+    bool asked = false;             // and not answered yet
     unsigned probes = 0;            // sent without an answer
     unsigned failures = 0;          // probes in vain since it has failed
     Clock::time_point confirmed{};  // last answer
@@ -50,7 +51,7 @@ class Neighbors {
   };
 
   // `held_buffers`: how many mbufs may wait for neighbors.
-  Neighbors(const Underlay& underlay, KnownNeighbors& known, size_t held_buffers, Hooks hooks);
+  Neighbors(const Underlay& underlay, Tables& tables, size_t held_buffers, Hooks hooks);
 
   // Somebody's frames go to `hop` from now on: resolve it and keep it fresh until unwatch. On demand: when the first
   // frame wants to go there.
@@ -85,6 +86,7 @@ class Neighbors {
  private:
   Neighbor& make(const NextHop& hop);
   void erase(std::map<NextHop, Neighbor>::iterator item);
+  void set_asked(const NextHop& hop, Neighbor& neighbor, bool asked);
   void probe(const NextHop& hop, Neighbor& neighbor);
   // False: it had another MAC a moment ago, and keeps it.
   bool confirm(const NextHop& hop, Neighbor& neighbor, const MacAddress& mac, State state = State::reachable);
@@ -99,7 +101,7 @@ class Neighbors {
                 const IpAddress& target);
 
   const Underlay& underlay_;
-  KnownNeighbors& known_;
+  Tables& tables_;
   Hooks hooks_;
   HeldFrames held_;
   std::map<NextHop, Neighbor> neighbors_;

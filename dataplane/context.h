@@ -98,6 +98,8 @@ inline constexpr uint32_t kTooBigPerSecond = 100;
 
 // Sources of frames to this host are counted in so many accounts, by hash (dataplane/to_control.h).
 inline constexpr uint32_t kPuntAccounts = 4096;
+// With more frames than these in the urgent queue only answers join them.
+inline constexpr size_t kUnasked = 128;
 // With more frames than these waiting for the control thread no chain joins them.
 inline constexpr size_t kPuntedChains = 128;
 // How many frames a second may wait for one tunnel end's neighbor. A few are kept, and it answers within milliseconds.
@@ -131,7 +133,7 @@ struct WorkerContext {
 
   SpscRing<LearnMessage> learned{32768};
   SpscRing<PuntedFrame> punted{1024};
-  SpscRing<PuntedFrame> urgent{256};  // what neighbors and the routers of groups say
+  SpscRing<PuntedFrame> urgent{512};  // what neighbors and the routers of groups say
   SpscRing<InjectedFrame> injected{1024};
 
   // Loaded at the top of each loop, valid until its end.

@@ -14,12 +14,19 @@
 namespace causeway {
 namespace {
 
-enum class Claim : uint8_t { none, common, urgent };
+// Neighbor: what somebody we deal with says, and routers of groups. Answer: of one that was asked.
+enum class Claim : uint8_t { none, common, neighbor, answer };
 
 struct Asker {
   Claim claim = Claim::common;  // who reads it looks closer
   IpAddress address;
 };
+
+// What the host at `address` says; `otherwise` where nothing is known of it.
+Claim claim_of(const WorkerContext& w, const PortEntry& port, const IpAddress& address, Claim otherwise) noexcept {
+  if (w.tables.asked_neighbors.may_know(port.index, address)) return Claim::answer;
+  return w.tables.known_neighbors.may_know(port.index, address) ? Claim::neighbor : otherwise;
+}
 
 bool is_own(const PortEntry& port, const IpAddress& address) noexcept {
   return std::ranges::find(port.addresses, address) != port.addresses.end();
@@ -30,27 +37,25 @@ Asker asker_by_arp(const WorkerContext& w, const PortEntry& port, const rte_mbuf
   const auto* arp = header_at<ArpPacket>(m, sizeof(EthernetHeader));
   if (arp == nullptr) return {Claim::none, {}};
   const IpAddress sender = arp->sender_address();
-  if (w.tables.known_neighbors.may_know(port.index, sender)) return {Claim::urgent, sender};
   const bool asks_us = arp->operation.get() == kArpRequest && is_own(port, arp->target_address());
-  return {asks_us ? Claim::common : Claim::none, sender};
+  return {claim_of(w, port, sender, asks_us ? Claim::common : Claim::none), sender};
 }
 
 Asker asker_by_ipv6(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m) noexcept {
   const auto* ip = header_at<Ipv6Header>(m, sizeof(EthernetHeader));
   if (ip == nullptr) return {Claim::none, {}};
   const IpAddress source = ip->source_address();
-  if (ip->next_header == kIpv6HopByHop) return {Claim::urgent, source};  // MLD, or the parser would have dropped it
+  if (ip->next_header == kIpv6HopByHop) return {Claim::neighbor, source};  // MLD, or the parser would have dropped it
   constexpr uint32_t kIcmpOffset = sizeof(EthernetHeader) + sizeof(Ipv6Header);
   const auto* icmp = header_at<IcmpHeader>(m, kIcmpOffset);
   if (icmp == nullptr) return {Claim::none, {}};
   if (icmp->type == kIcmpv6NeighborAdvertisement) {
     const auto* advertisement = header_at<NeighborAdvertisement>(m, kIcmpOffset);
-    const bool known = advertisement != nullptr &&
-                       w.tables.known_neighbors.may_know(port.index, IpAddress::v6(advertisement->target.data()));
-    return {known ? Claim::urgent : Claim::none, source};
+    if (advertisement == nullptr) return {Claim::none, {}};
+    return {claim_of(w, port, IpAddress::v6(advertisement->target.data()), Claim::none), source};
   }
-  const bool known = icmp->type == kIcmpv6NeighborSolicitation && w.tables.known_neighbors.may_know(port.index, source);
-  return {known ? Claim::urgent : Claim::common, source};
+  if (icmp->type != kIcmpv6NeighborSolicitation) return {Claim::common, source};
+  return {claim_of(w, port, source, Claim::common), source};
 }
 
 Asker asker_of(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m) noexcept {
@@ -62,7 +67,7 @@ Asker asker_of(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m)
     default: {
       const auto* ip = header_at<Ipv4Header>(m, sizeof(EthernetHeader));
       if (ip == nullptr) return {Claim::none, {}};
-      return {ip->protocol == kIpProtocolIgmp ? Claim::urgent : Claim::common, ip->source_address()};
+      return {ip->protocol == kIpProtocolIgmp ? Claim::neighbor : Claim::common, ip->source_address()};
     }
   }
 }
@@ -86,14 +91,16 @@ void punt(WorkerContext& w, const PuntedFrame& frame) noexcept {
 void punt_own(WorkerContext& w, const PortEntry& port, rte_mbuf* frame) noexcept {
   const Asker asker = asker_of(w, port, frame);
   if (asker.claim == Claim::none) return drop(w, frame, DropReason::control_ignored);
-  const bool urgent = asker.claim == Claim::urgent;
+  const bool urgent = asker.claim != Claim::common;
   RateLimit& limit = urgent ? w.urgent_sources : w.sources;
   if (!limit.take(account_of(frame, asker.address), urgent ? kUrgentPerSecond : kToHostPerSecond, w.now_s)) {
     return drop(w, frame, DropReason::control_limit);
   }
   const PuntedFrame punted{.frame = frame, .port = w.ingress, .worker = w.id};
   if (!urgent) return punt(w, punted);
-  if (!w.urgent.push(punted)) return drop(w, frame, DropReason::control_queue_full);
+  // Most of its room is for answers.
+  const bool room = asker.claim == Claim::answer || w.urgent.size() < kUnasked;
+  if (!room || !w.urgent.push(punted)) return drop(w, frame, DropReason::control_queue_full);
   w.counters.to_control.add(1);
 }
 

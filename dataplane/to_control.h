@@ -14,7 +14,7 @@ inline constexpr uint32_t kUrgentPerSecond = 64;
 // Hands a frame to the control thread, or drops it.
 void punt(WorkerContext& w, const PuntedFrame& frame) noexcept;
 // A frame of the underlay to this host: ARP, ND, ICMP, IGMP or MLD. What neighbors and the routers of groups say has a
-// queue of its own; what asks nothing of us dies here.
+// queue of its own, most of it for the answers of those who were asked; what asks nothing of us dies here.
 void punt_own(WorkerContext& w, const PortEntry& port, rte_mbuf* frame) noexcept;
 
 }  // namespace causeway

@@ -78,6 +78,7 @@ struct Tables {
   std::atomic<const FdbTable*> fdb{nullptr};
   std::atomic<const TunnelTable*> tunnels{nullptr};
   KnownNeighbors known_neighbors;
+  KnownNeighbors asked_neighbors;  // of these: who hasn't answered yet
   Quiescence quiescence;
   // How often something changed that an entry of a worker's caches could rest on: an FDB slot was freed or has another
   // exit, a tunnel key went, anything published was replaced (control/publish.h). Not for new FDB
