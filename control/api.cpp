@@ -11,8 +11,12 @@
 #include <cstring>
 #include <exception>
 #include <filesystem>
+#include <memory>
 #include <system_error>
 #include <utility>
+#include <vector>
+
+#include "control/api_request.h"
 
 namespace causeway {
 
@@ -21,8 +25,11 @@ using nlohmann::json;
 namespace {
 
 constexpr size_t kReadBytes = 64UL << 10;
-
-std::string dump_line(const json& reply) { return reply.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
+constexpr size_t kParsedHereBytes = 64UL << 10;  // larger requests are parsed in the background
+constexpr size_t kSliceBytes = 64UL << 10;       // of a list
+// How long the loop's others wait for the clients, and a client for the next one; a single reply may take longer.
+constexpr std::chrono::milliseconds kTurn{2};
+constexpr std::chrono::milliseconds kSlice{1};
 
 // The directory of a socket must be nobody else's: /tmp is everybody's.
 std::string make_directory(const std::filesystem::path& directory) {
@@ -60,18 +67,15 @@ Occupant occupant_of(const sockaddr_un& address) {
 
 }  // namespace
 
-json api_ok(json result) { return {{"ok", true}, {"result", std::move(result)}}; }
+ApiServer::ApiServer(EventLoop& loop, Background& background, std::string path, Handler handler)
+    : ApiServer(loop, background, std::move(path), std::move(handler), Limits{}) {}
 
-json api_error(std::vector<std::string> errors) { return {{"ok", false}, {"errors", std::move(errors)}}; }
-
-ApiServer::ApiServer(EventLoop& loop, std::string path, Handler handler)
-    : ApiServer(loop, std::move(path), std::move(handler), Limits{}) {}
-
-ApiServer::ApiServer(EventLoop& loop, std::string path, Handler handler, Limits limits)
-    : loop_(loop), path_(std::move(path)), handler_(std::move(handler)), limits_(limits) {}
+ApiServer::ApiServer(EventLoop& loop, Background& background, std::string path, Handler handler, Limits limits)
+    : loop_(loop), background_(background), path_(std::move(path)), handler_(std::move(handler)), limits_(limits) {}
 
 ApiServer::~ApiServer() {
   while (!clients_.empty()) drop_client(clients_.begin()->first);
+  loop_.cancel(turn_timer_);
   if (listen_fd_ < 0) return;
   loop_.cancel(stall_timer_);
   loop_.remove_fd(listen_fd_);
@@ -139,7 +143,7 @@ void ApiServer::accept_clients() {
       return;
     }
     if (clients_.size() >= limits_.clients) drop_longest_silent();
-    clients_.emplace(fd, Client{});
+    clients_[fd].id = ++last_id_;
     loop_.add_fd(fd, [this, fd] { read_client(fd); });
   }
 }
@@ -154,73 +158,174 @@ void ApiServer::read_client(int fd) {
   }
   client.last_progress = Clock::now();
   if (count == 0) client.input_ended = true;
-  client.in.append(chunk.data(), static_cast<size_t>(count));
-  serve(fd);
+  if (!client.in.append({chunk.data(), static_cast<size_t>(count)})) return drop_client(fd);
+  take_turn(fd, true);
 }
 
-// Answers what is complete, as long as the client takes the answers.
-void ApiServer::serve(int fd) {
+// `first`: before those who have been answered for a while.
+void ApiServer::take_turn(int fd, bool first) {
   Client& client = clients_.at(fd);
-  bool more = true;
-  while (more && client.out.empty() && !client.answer_then_close) {
-    more = answer_next_line(client);
-    if (!send_pending(fd, client)) return;
-  }
+  if (std::exchange(client.in_turn, true)) return;
+  turns_.insert(first ? turns_.begin() : turns_.end(), fd);
+  if (turn_timer_ == 0) turn_timer_ = loop_.after(std::chrono::nanoseconds(0), [this] { take_turns(); });
+}
 
-  if (client.out.empty() && !client.answer_then_close && client.scanned == client.in.size()) {
-    if (client.in.size() > limits_.request_bytes) {
-      client.out = dump_line(api_error({"request larger than " + std::to_string(limits_.request_bytes) + " bytes"}));
-      client.answer_then_close = true;
-    } else if (unread_bytes() > limits_.unread_bytes) {
-      client.out = dump_line(api_error({"too many large requests at once"}));
-      client.answer_then_close = true;
+// One step for each client in turn, as long as the loop's others can wait. Then it is theirs.
+void ApiServer::take_turns() {
+  const auto ends = Clock::now() + kTurn;
+  turn_timer_ = 0;
+  while (!turns_.empty() && Clock::now() < ends) {
+    const int fd = turns_.front();
+    turns_.pop_front();
+    clients_.at(fd).in_turn = false;
+    step(fd);
+  }
+  if (!turns_.empty() && turn_timer_ == 0) {
+    turn_timer_ = loop_.after(std::chrono::nanoseconds(0), [this] { take_turns(); });
+  }
+}
+
+// A slice of an answer, or the answer to one request, as long as the client takes the answers.
+void ApiServer::step(int fd) {
+  Client& client = clients_.at(fd);
+  if (!send_pending(fd, client)) return;
+  if (client.out.empty() && client.thinking_bytes == 0 && !client.answer_then_close) {
+    if (client.rows) {
+      if (!add_rows(client)) return drop_client(fd);
+    } else if (!answer_next_line(client)) {
+      refuse_hoards(client);
     }
-    if (!send_pending(fd, client)) return;
   }
+  settle(fd);
+}
 
-  const bool waiting = !client.out.empty();
-  if (!waiting && (client.answer_then_close || client.input_ended)) return drop_client(fd);
-  loop_.watch_readable(fd, !waiting && !client.input_ended);
-  if (!waiting) return loop_.watch_writable(fd, {});
-  loop_.watch_writable(fd, [this, fd] {
-    if (send_pending(fd, clients_.at(fd))) serve(fd);
-  });
+// What comes next for a client: it reads, it writes, it has its turn again, or it goes.
+void ApiServer::settle(int fd) {
+  drop_hoarders();
+  const auto found = clients_.find(fd);
+  if (found == clients_.end()) return;
+  Client& client = found->second;
+  if (!send_pending(fd, client)) return;
+  const bool waits = !client.out.empty();
+  const bool thinks = client.thinking_bytes != 0;
+  const bool has_more = client.rows || client.scanned < client.in.size();
+  if (!waits && !thinks && (client.answer_then_close || (client.input_ended && !has_more))) return drop_client(fd);
+  loop_.watch_readable(fd, !waits && !thinks && !has_more && !client.input_ended);
+  if (waits) {
+    loop_.watch_writable(fd, [this, fd] { take_turn(fd); });
+  } else {
+    loop_.watch_writable(fd, {});
+    if (has_more && !thinks) take_turn(fd);
+  }
+}
+
+// What a client may not pile up here.
+void ApiServer::refuse_hoards(Client& client) {
+  std::string why;
+  if (client.in.size() > limits_.request_bytes) {
+    why = "request larger than " + std::to_string(limits_.request_bytes) + " bytes";
+  } else if (request_bytes() > limits_.unread_bytes) {
+    why = "too many large requests at once";
+  }
+  if (why.empty()) return;
+  client.out = api_line(api_error({why}));
+  client.answer_then_close = true;
 }
 
 // False where no complete line is left.
 bool ApiServer::answer_next_line(Client& client) {
-  const size_t newline = client.in.find('\n', client.scanned);
+  const std::string_view in = client.in.view();
+  const size_t newline = in.find('\n', client.scanned);
   if (newline == std::string::npos) {
-    client.scanned = client.in.size();
+    client.scanned = in.size();
     return false;
   }
-  const std::string_view line = std::string_view(client.in).substr(0, newline);
-  if (line.find_first_not_of(" \t\r") != std::string_view::npos) client.out = dump_line(answer(line));
-  client.in.erase(0, newline + 1);
   client.scanned = 0;
+  const std::string_view line = in.substr(0, newline);
+  if (line.size() > kParsedHereBytes && line.size() <= limits_.request_bytes) {
+    answer_large(client, newline + 1);
+    return true;
+  }
+  ApiRequest request;
+  const bool blank = line.find_first_not_of(" \t\r") == std::string_view::npos;
+  if (line.size() > limits_.request_bytes) {
+    request.error = "request larger than " + std::to_string(limits_.request_bytes) + " bytes";
+  } else if (!blank) {
+    request = parse_request(line);
+  }
+  client.in.drop_front(newline + 1);
+  if (!blank) answer(client, std::move(request));
   return true;
 }
 
-json ApiServer::answer(std::string_view line) {
-  if (line.size() > limits_.request_bytes) {
-    return api_error({"request larger than " + std::to_string(limits_.request_bytes) + " bytes"});
-  }
-  bool too_deep = false;
-  const auto shallow = [&](int depth, json::parse_event_t, const json&) {
-    too_deep = too_deep || depth > static_cast<int>(limits_.json_depth);
-    return !too_deep;
+// Its bytes go to the background, what has come behind them stays.
+void ApiServer::answer_large(Client& client, size_t bytes) {
+  const auto large = std::make_shared<RequestBuffer>(std::move(client.in));
+  client.in = RequestBuffer();
+  if (!client.in.append(large->view().substr(bytes))) client.input_ended = true;
+  const auto parse = [this, large, bytes]() -> ApiReply::Act {
+    const auto request = std::make_shared<ApiRequest>(parse_request(large->view().substr(0, bytes)));
+    return [this, request] { return reply_to(std::move(*request)); };
   };
-  const json request = json::parse(line, shallow, false);
-  if (too_deep) return api_error({"request nested too deep"});
-  if (request.is_discarded()) return api_error({"malformed JSON: expected one object a line"});
-  const auto verb = request.is_object() ? request.find("verb") : request.end();
-  if (verb == request.end() || !verb->is_string()) return api_error({"expected an object with a string \"verb\""});
+  think(client, ApiReply::later_by(parse, bytes));
+}
+
+void ApiServer::answer(Client& client, ApiRequest request) {
   try {
-    return handler_(request);
+    think(client, reply_to(std::move(request)));
   } catch (const std::exception& error) {
     // A field of a type the verb did not expect; the daemon serves on.
-    return api_error({"bad request: " + std::string(error.what())});
+    think(client, {api_error({"bad request: " + std::string(error.what())})});
   }
+}
+
+ApiReply ApiServer::reply_to(ApiRequest request) {
+  if (!request.error.empty()) return {api_error({request.error})};
+  return handler_(std::move(request.fields));
+}
+
+// Until the reply is there nothing else is done for the client.
+void ApiServer::think(Client& client, ApiReply reply) {
+  client.thinking_bytes = std::max<size_t>(reply.bytes, 1);
+  const bool at_once = !reply.later;  // then its turn goes on
+  await_reply(background_, std::move(reply), [this, id = client.id, at_once](ApiReply done) {
+    const int fd = put_reply(id, std::move(done));
+    if (!at_once && fd >= 0) take_turn(fd, true);
+  });
+}
+
+// The descriptor of the client; -1: it didn't wait.
+int ApiServer::put_reply(uint64_t id, ApiReply reply) {
+  const auto found = std::ranges::find_if(clients_, [id](const auto& item) { return item.second.id == id; });
+  if (found == clients_.end()) return -1;
+  auto& [fd, client] = *found;
+  client.thinking_bytes = 0;
+  client.last_progress = Clock::now();
+  if (reply.rows) {
+    client.rows = std::move(reply.rows);
+    client.first_row = true;
+    client.out = R"({"ok":true,"result":[)";
+  } else {
+    client.out = reply.line.empty() ? api_line(reply.whole) : std::move(reply.line);
+  }
+  return fd;
+}
+
+// The next slice of a list; false where that can't be gone on with.
+bool ApiServer::add_rows(Client& client) try {
+  const auto ends = Clock::now() + kSlice;
+  const auto add = [&client](const json& row) {
+    if (!std::exchange(client.first_row, false)) client.out += ',';
+    client.out += row.dump(-1, ' ', false, json::error_handler_t::replace);
+  };
+  bool more = true;
+  while (more && client.out.size() < kSliceBytes && Clock::now() < ends) more = client.rows(add);
+  if (more) return true;
+  client.out += "]}\n";
+  client.rows = nullptr;
+  return true;
+} catch (const std::exception&) {
+  return false;
 }
 
 // False where the client is gone, and with it `client`.
@@ -237,7 +342,7 @@ bool ApiServer::send_pending(int fd, Client& client) {
     client.last_progress = Clock::now();
   }
   client.out.clear();
-  client.out.shrink_to_fit();
+  if (client.out.capacity() > 2 * kSliceBytes) client.out.shrink_to_fit();
   client.sent = 0;
   return true;
 }
@@ -245,6 +350,7 @@ bool ApiServer::send_pending(int fd, Client& client) {
 void ApiServer::drop_client(int fd) {
   loop_.remove_fd(fd);
   clients_.erase(fd);
+  std::erase(turns_, fd);
   close(fd);
 }
 
@@ -259,16 +365,28 @@ void ApiServer::drop_stalled() {
   const auto limit = Clock::now() - limits_.stall;
   std::vector<int> stalled;
   for (const auto& [fd, client] : clients_) {
-    const bool busy = !client.in.empty() || !client.out.empty();
-    if (busy && client.last_progress < limit) stalled.push_back(fd);
+    const bool busy = !client.in.empty() || !client.out.empty() || client.rows;
+    if (busy && client.thinking_bytes == 0 && client.last_progress < limit) stalled.push_back(fd);
   }
   for (const int fd : stalled) drop_client(fd);
 }
 
-size_t ApiServer::unread_bytes() const {
+size_t ApiServer::request_bytes() const {
   size_t bytes = 0;
-  for (const auto& [fd, client] : clients_) bytes += client.in.size();
+  for (const auto& [fd, client] : clients_) bytes += client.in.size() + client.thinking_bytes;
   return bytes;
+}
+
+// The clients with the most of what nobody takes, until the rest is little enough.
+void ApiServer::drop_hoarders() {
+  size_t bytes = 0;
+  for (const auto& [fd, client] : clients_) bytes += client.out.size();
+  while (bytes > limits_.unread_bytes) {
+    const auto most = std::ranges::max_element(
+        clients_, [](const auto& a, const auto& b) { return a.second.out.size() < b.second.out.size(); });
+    bytes -= most->second.out.size();
+    drop_client(most->first);
+  }
 }
 
 }  // namespace causeway

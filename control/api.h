@@ -12,50 +12,55 @@
 //   stats     per_worker: bool                                -> {drops: {reason: count}}, per worker also
 //                                                                workers: [{id, drops}, ...]
 //   plan      file: a label, text: the file's contents        -> {operations: ["one line", ...], warnings: [...]}
-//   apply     the same                                        -> the same, all operations done
-//   reload                                                    -> as apply
+//   apply     the same, and empty: bool, true: may leave      -> the same, all operations done
+//             nothing of what runs
+//   reload    empty                                           -> as apply
 //   fdb       action: flush | add | del, bridge, mac, port,   -> anything
 //             vlan: absent where not given
 //   offloads  port: tests its offloads                        -> a list of {offload, state, reason}
 //
 // Runs on the control thread. A client that is slow, silent, gone or hostile costs bounded memory and
-// never blocks: while its reply does not drain, nothing more is read from it.
+// never blocks: while its reply does not drain, nothing more is read from it, and of a list no more rows are made.
+// Nor do the others wait for it: large requests are parsed in the background, lists are answered in slices, and what
+// there is to do for clients is done in turns of some milliseconds.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "control/api_reply.h"
+#include "control/background.h"
 #include "control/event_loop.h"
+#include "control/request_buffer.h"
 #include "control/socket_lock.h"
 
 namespace causeway {
 
-// What a handler returns.
-nlohmann::json api_ok(nlohmann::json result);
-nlohmann::json api_error(std::vector<std::string> errors);
+struct ApiRequest;
 
 class ApiServer {
  public:
-  using Handler = std::function<nlohmann::json(const nlohmann::json& request)>;
+  using Handler = std::function<ApiReply(nlohmann::json request)>;
 
   struct Limits {
     size_t request_bytes = 64UL << 20;  // an `apply` carries the whole file
-    size_t unread_bytes = 128UL << 20;  // unanswered requests of all clients together
+    size_t unread_bytes = 128UL << 20;  // of all clients together; as much of replies not taken
     size_t clients = 64;                // one more pushes out the one that was silent longest
-    unsigned json_depth = 64;
-    std::chrono::seconds stall{60};  // half a request, or a reply that does not drain
+    std::chrono::seconds stall{60};     // half a request, or a reply that does not drain
   };
 
-  // `loop` outlives the server. The handler gets an object with a string "verb", nothing else about it checked:
-  // it reads with at(), value() or find(). at() of a missing key is answered as an error; [] of one aborts.
-  ApiServer(EventLoop& loop, std::string path, Handler handler);
-  ApiServer(EventLoop& loop, std::string path, Handler handler, Limits limits);
+  // `loop` and `background` outlive the server. The handler gets an object with a string "verb", else words and
+  // numbers, nothing more about it checked: it reads with at(), value() or find(). at() of a missing key is answered as
+  // an error; [] of one aborts.
+  ApiServer(EventLoop& loop, Background& background, std::string path, Handler handler);
+  ApiServer(EventLoop& loop, Background& background, std::string path, Handler handler, Limits limits);
   ~ApiServer();
   ApiServer(const ApiServer&) = delete;
   ApiServer& operator=(const ApiServer&) = delete;
@@ -70,10 +75,15 @@ class ApiServer {
   using Clock = std::chrono::steady_clock;
 
   struct Client {
-    std::string in;      // received, not answered
-    size_t scanned = 0;  // bytes of `in` known to hold no newline
-    std::string out;     // answered, not sent
-    size_t sent = 0;     // bytes of `out` sent
+    uint64_t id = 0;            // never used twice, as descriptors are
+    RequestBuffer in{};         // received, not answered
+    size_t scanned = 0;         // bytes of `in` known to hold no newline
+    size_t thinking_bytes = 0;  // of the request that is in the background; 0: none is
+    std::string out{};          // answered, not sent
+    size_t sent = 0;            // bytes of `out` sent
+    RowStream rows{};           // the rest of the answer
+    bool first_row = false;
+    bool in_turn = false;  // stands in turns_
     bool input_ended = false;
     bool answer_then_close = false;
     Clock::time_point last_progress = Clock::now();
@@ -82,16 +92,27 @@ class ApiServer {
   std::string bind_socket();
   void accept_clients();
   void read_client(int fd);
-  void serve(int fd);
+  void take_turn(int fd, bool first = false);
+  void take_turns();
+  void step(int fd);
+  void settle(int fd);
   bool answer_next_line(Client& client);
-  nlohmann::json answer(std::string_view line);
+  void answer_large(Client& client, size_t bytes);
+  void answer(Client& client, ApiRequest request);
+  ApiReply reply_to(ApiRequest request);
+  void think(Client& client, ApiReply reply);
+  int put_reply(uint64_t id, ApiReply reply);
+  bool add_rows(Client& client);
+  void refuse_hoards(Client& client);
   bool send_pending(int fd, Client& client);
   void drop_client(int fd);
   void drop_longest_silent();
   void drop_stalled();
-  size_t unread_bytes() const;
+  void drop_hoarders();
+  size_t request_bytes() const;
 
   EventLoop& loop_;
+  Background& background_;
   std::string path_;
   Handler handler_;
   Limits limits_;
@@ -100,6 +121,9 @@ class ApiServer {
   uint64_t inode_ = 0;  // of the socket's file
   EventLoop::TimerId stall_timer_ = 0;
   std::map<int, Client> clients_;
+  uint64_t last_id_ = 0;
+  std::deque<int> turns_;  // clients there is something to do for
+  EventLoop::TimerId turn_timer_ = 0;
 };
 
 }  // namespace causeway

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "control/api.h"
+#include "control/api_reply.h"
 
 namespace causeway {
 
@@ -47,7 +47,7 @@ std::string ApiClient::connect(const std::string& path) {
 }
 
 nlohmann::json ApiClient::ask(const nlohmann::json& request) {
-  const std::string line = request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const std::string line = api_line(request);
   for (size_t sent = 0; sent < line.size();) {
     const ssize_t count = send(fd_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
     if (count < 0 && errno == EINTR) continue;

@@ -9,6 +9,8 @@ namespace causeway {
 class ApiClient {
  public:
   ApiClient() = default;
+  // Over a connection that is there already, and is its own from now on.
+  explicit ApiClient(int connected) : fd_(connected) {}
   ~ApiClient();
   ApiClient(const ApiClient&) = delete;
   ApiClient& operator=(const ApiClient&) = delete;

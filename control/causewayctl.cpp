@@ -46,6 +46,7 @@ struct Options {
   bool all = false;
   std::string file;
   bool strict = false;
+  bool empty = false;  // of apply and reload
   std::string bridge;  // of fdb, as are mac, port and vlan
   std::string mac;
   std::string port;
@@ -177,10 +178,13 @@ int print_operations(const Options& options, const std::optional<json>& result) 
 int plan_or_apply(const Options& options, const std::string& verb) {
   const auto file = read_good_file(options);
   if (!file) return kBadInput;
-  return print_operations(options, ask(options, {{"verb", verb}, {"file", options.file}, {"text", file->text}}));
+  return print_operations(
+      options, ask(options, {{"verb", verb}, {"file", options.file}, {"text", file->text}, {"empty", options.empty}}));
 }
 
-int reload(const Options& options) { return print_operations(options, ask(options, {{"verb", "reload"}})); }
+int reload(const Options& options) {
+  return print_operations(options, ask(options, {{"verb", "reload"}, {"empty", options.empty}}));
+}
 
 int change_fdb(const Options& options, const std::string& action) {
   json request{{"verb", "fdb"}, {"action", action}};
@@ -251,11 +255,13 @@ CommandLine::CommandLine() {
   add_file_verb("check", "is this file good, and can it carry? Asks no daemon", check)
       .add_flag("--strict", options.strict, "exit code 3 if there are warnings");
   add_file_verb("plan", "what `apply` of this file would do", plan_or_apply);
-  add_file_verb("apply", "make the daemon what this file says, or leave it as it is", plan_or_apply);
+  constexpr const char* kEmptyHelp = "even where it leaves nothing of what runs";
+  add_file_verb("apply", "make the daemon what this file says, or leave it as it is", plan_or_apply)
+      .add_flag("--empty", options.empty, kEmptyHelp);
 
-  app.add_subcommand("reload", "apply the file the daemon was started with")->callback([this] {
-    exit_code = reload(options);
-  });
+  auto* reload_verb = app.add_subcommand("reload", "apply the file the daemon was started with");
+  reload_verb->add_flag("--empty", options.empty, kEmptyHelp);
+  reload_verb->callback([this] { exit_code = reload(options); });
   add_fdb_verbs();
 
   auto* offloads = app.add_subcommand("offloads", "what devices do for us");
@@ -352,6 +358,9 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return line.app.exit(error);  // --help, --version
     return causeway::refuse(line, error, {argv, static_cast<size_t>(argc)});
+  } catch (const nlohmann::json::exception& error) {
+    causeway::complain(line.options.json_output, {std::string("causewayctl: unreadable answer: ") + error.what()});
+    return causeway::kFailed;
   }
   return line.exit_code;
 }

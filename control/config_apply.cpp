@@ -126,8 +126,11 @@ std::string key_of(const Operation& op) {
 }  // namespace
 
 std::vector<ApplyError> apply_config(Gateway& gateway, const config::Config& before, const config::Config& after) {
+  return apply_operations(gateway, config::diff_config(before, after));
+}
+
+std::vector<ApplyError> apply_operations(Gateway& gateway, const std::vector<Operation>& operations) {
   std::vector<ApplyError> errors;
-  const std::vector<Operation> operations = config::diff_config(before, after);
   size_t done = 0;
   for (; done < operations.size(); ++done) {
     const Operation& op = operations[done];

@@ -18,5 +18,7 @@ struct ApplyError {
 
 // Empty: done. Otherwise why the operation that failed did so, then whatever could not be undone.
 std::vector<ApplyError> apply_config(Gateway& gateway, const config::Config& before, const config::Config& after);
+// The same, what diff_config() says already known.
+std::vector<ApplyError> apply_operations(Gateway& gateway, const std::vector<config::Operation>& operations);
 
 }  // namespace causeway

@@ -3,13 +3,11 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "control/absent_interfaces.h"
+#include <algorithm>
+#include <utility>
+
 #include "control/address_text.h"
-#include "control/api.h"
-#include "control/config_apply.h"
-#include "control/config_diff.h"
 #include "control/config_load.h"
-#include "control/config_warnings.h"
 #include "control/show.h"
 #include "control/show_control.h"
 #include "control/show_offloads.h"
@@ -19,80 +17,132 @@ namespace {
 
 using nlohmann::json;
 
-std::vector<std::string> lines_of(const std::vector<config::ConfigError>& errors) {
-  std::vector<std::string> lines;
-  for (const config::ConfigError& error : errors) lines.push_back(error.to_string());
-  return lines;
+constexpr uint16_t kMaxVlan = 4094;
+
+// What a bool of a request says; absent: false.
+bool flag_of(const json& request, const char* key) { return request.contains(key) && request.at(key).get<bool>(); }
+
+// A VLAN of a request, if there is one; `error` where it is none.
+std::optional<uint16_t> vlan_in(const json& request, std::string& error) {
+  const auto found = request.find("vlan");
+  if (found == request.end()) return std::nullopt;
+  if (found->is_number_unsigned() && found->get<uint64_t>() <= kMaxVlan) return found->get<uint16_t>();
+  error = fmt::format("vlan: {} is no VLAN (0 to {})", found->dump(-1, ' ', false, json::error_handler_t::replace),
+                      kMaxVlan);
+  return std::nullopt;
 }
 
-std::vector<std::string> warnings_of(const config::Config& config, const std::string& label, std::string_view text) {
-  return lines_of(config::placed(config::warnings_of(config), label, text));
+std::vector<std::string> texts_of(const std::vector<config::Operation>& operations) {
+  std::vector<std::string> texts;
+  texts.reserve(operations.size());
+  for (const config::Operation& op : operations) texts.push_back(op.text);
+  return texts;
+}
+
+std::string nothing_left(const ConfigReading& reading) {
+  const config::Config& running = *reading.before;
+  return fmt::format(
+      "{}: error: nothing would be left of what runs ({} ethernets, {} bridges, {} tunnels); if that is meant, say "
+      "--empty",
+      reading.label, running.ethernets.size(), running.bridges.size(), running.tunnels.size());
+}
+
+// What has failed is logged, too.
+ApiReply refused(const std::string& verb, std::vector<std::string> errors) {
+  for (const std::string& line : errors) spdlog::error("{}: {}", verb, line);
+  return {api_error(std::move(errors))};
 }
 
 }  // namespace
 
-Daemon::Daemon(const EventLoop& loop, Gateway& gateway, config::System system, std::string file)
+Daemon::Daemon(const EventLoop& loop, Gateway& gateway, const config::System& system, std::string file)
     : loop_(loop), gateway_(gateway), file_(std::move(file)) {
-  config_.system = std::move(system);
+  config::Config nothing;
+  nothing.system = system;
+  config_ = std::make_shared<const config::Config>(std::move(nothing));
 }
 
-// Without a name in it a file is called what the daemon is called, whatever its own name.
-std::optional<config::Config> Daemon::load(const std::string& label, std::string_view text,
-                                           std::vector<config::ConfigError>& errors) const {
-  auto wanted = config::load_config(label, text, errors);
-  if (wanted && !wanted->system.named) wanted->system.name = config_.system.name;
-  return wanted;
+std::vector<std::string> Daemon::apply(const std::string& label, const std::string& text) {
+  ConfigReading reading = read_config(label, text, config_);
+  if (reading.wanted == nullptr) return reading.errors;
+  return placed_errors(reading, change_to(reading));
 }
 
-std::vector<std::string> Daemon::apply(const std::string& label, std::string_view text) {
-  std::vector<config::ConfigError> errors;
-  auto wanted = load(label, text, errors);
-  if (!wanted) return lines_of(errors);
-  last_operations_.clear();
-  for (const config::Operation& op : config::diff_config(config_, *wanted)) last_operations_.push_back(op.text);
-  gateway_.try_devices(wanted->ethernets);
-  std::vector<std::string> lines;
-  for (const ApplyError& error : apply_config(gateway_, config_, *wanted)) {
-    lines.push_back(config::error_at(label, text, error.key, error.what).to_string());
+std::vector<ApplyError> Daemon::change_to(ConfigReading& reading) {
+  if (reading.before != config_) {  // another change came between
+    reading.before = config_;
+    reading.operations = config::diff_config(*reading.before, *reading.wanted);
   }
+  gateway_.try_devices(reading.wanted->ethernets);
+  auto errors = apply_operations(gateway_, reading.operations);
   gateway_.end_trials();
-  if (!lines.empty()) return lines;
-  config_ = std::move(*wanted);
-  last_warnings_ = warnings_of(config_, label, text);
-  for (const std::string& line : last_warnings_) spdlog::warn("{}", line);
-  // Those the log has already.
-  std::ranges::move(lines_of(config::placed(absent_interfaces(config_), label, text)),
-                    std::back_inserter(last_warnings_));
+  if (!errors.empty()) return errors;
+  config_ = reading.wanted;
+  for (const std::string& line : reading.warnings) spdlog::warn("{}", line);
   return {};
 }
 
-std::vector<std::string> Daemon::reload() {
-  std::string what;
-  // Workers wait for this thread, so it waits for nobody.
-  const std::string text = config::read_whole_file(file_, what, std::chrono::milliseconds(0));
-  if (!what.empty()) return {config::ConfigError{file_, 0, 0, "", what}.to_string()};
-  return apply(file_, text);
+ApiReply Daemon::reload(bool empty) {
+  return ApiReply::later_by(
+      [this, empty, file = file_, before = config_]() -> ApiReply::Act {
+        std::string what;
+        // Others wait behind this, so it waits for nobody.
+        std::string text = config::read_whole_file(file, what, std::chrono::milliseconds(0));
+        if (!what.empty()) {
+          return [line = config::ConfigError{file, 0, 0, "", what}.to_string()] { return refused("reload", {line}); };
+        }
+        const auto reading = std::make_shared<ConfigReading>(read_config(file, std::move(text), before));
+        return [this, reading, empty] { return apply_reading("reload", reading, empty); };
+      },
+      0);
 }
 
-json Daemon::plan(const json& request) const {
-  std::vector<config::ConfigError> errors;
-  const std::string label = request.at("file");
-  const std::string text = request.at("text");
-  const auto wanted = load(label, text, errors);
-  if (!wanted) return api_error(lines_of(errors));
-  json operations = json::array();
-  for (const config::Operation& op : config::diff_config(config_, *wanted)) operations.push_back(op.text);
-  return api_ok({{"operations", operations}, {"warnings", warnings_of(*wanted, label, text)}});
+ApiReply Daemon::plan(json request) const {
+  std::string label = request.at("file");
+  std::string text = std::move(request.at("text").get_ref<std::string&>());
+  const size_t bytes = text.size();
+  return ApiReply::later_by(
+      [label, text = std::move(text), before = config_]() mutable -> ApiReply::Act {
+        const ConfigReading reading = read_config(label, std::move(text), before);
+        const json reply = reading.wanted == nullptr
+                               ? api_error(reading.errors)
+                               : api_ok({{"operations", texts_of(reading.operations)}, {"warnings", reading.warnings}});
+        return [line = api_line(reply)] { return ApiReply::as_line(line); };
+      },
+      bytes);
 }
 
-json Daemon::apply_request(const json& request) {
-  const std::string verb = request.at("verb");
-  const std::vector<std::string> errors =
-      verb == "reload" ? reload() : apply(request.at("file"), request.at("text").get<std::string>());
-  for (const std::string& line : errors) spdlog::error("{}: {}", verb, line);
-  if (!errors.empty()) return api_error(errors);
-  for (const std::string& line : last_operations_) spdlog::info("{}: {}", verb, line);
-  return api_ok({{"operations", last_operations_}, {"warnings", last_warnings_}});
+ApiReply Daemon::apply_request(json request) {
+  std::string label = request.at("file");
+  std::string text = std::move(request.at("text").get_ref<std::string&>());
+  const bool empty = flag_of(request, "empty");
+  const size_t bytes = text.size();
+  return ApiReply::later_by(
+      [this, label, empty, text = std::move(text), before = config_]() mutable -> ApiReply::Act {
+        const auto reading = std::make_shared<ConfigReading>(read_config(label, std::move(text), before));
+        return [this, reading, empty] { return apply_reading("apply", reading, empty); };
+      },
+      bytes);
+}
+
+// The change itself; what is said of it may be long, and is left to the background again.
+ApiReply Daemon::apply_reading(const std::string& verb, const Reading& reading, bool empty) {
+  if (reading->wanted == nullptr) return refused(verb, reading->errors);
+  if (!empty && removes_everything(*reading)) return refused(verb, {nothing_left(*reading)});
+  const std::vector<ApplyError> errors = change_to(*reading);
+  return ApiReply::later_by(
+      [verb, reading, errors]() -> ApiReply::Act {
+        if (!errors.empty()) {
+          return [reply = refused(verb, placed_errors(*reading, errors))] { return reply; };
+        }
+        const std::vector<std::string> texts = texts_of(reading->operations);
+        for (const std::string& line : texts) spdlog::info("{}: {}", verb, line);
+        std::vector<std::string> warnings = reading->warnings;
+        warnings.insert(warnings.end(), reading->absent.begin(), reading->absent.end());  // the log has those already
+        const json reply = api_ok({{"operations", texts}, {"warnings", warnings}});
+        return [line = api_line(reply)] { return ApiReply::as_line(line); };
+      },
+      reading->text.size());
 }
 
 json Daemon::change_fdb(const json& request) {
@@ -104,26 +154,18 @@ json Daemon::change_fdb(const json& request) {
       return api_error({fmt::format("no such bridge: {}", request.at("bridge").get<std::string>())});
   }
   const std::string port = request.value("port", "");
-  if (action == "flush") {
-    const auto ends = gateway_.adjacencies_of(port);
-    if (!port.empty() && ends.empty()) return api_error({fmt::format("no such interface: {}", port)});
-    const int vlan = request.value("vlan", -1);
-    const size_t removed = gateway_.fdb().remove_if([&](const Fdb::Entry& entry) {
-      return !entry.is_static && (bridge == nullptr || entry.bridge == bridge->index) &&
-             (port.empty() || std::ranges::find(ends, entry.exit) != ends.end()) &&
-             (vlan < 0 || vlan_of(entry.key) == vlan);
-    });
-    return api_ok({{"removed", removed}});
-  }
+  std::string error;
+  const std::optional<uint16_t> wanted_vlan = vlan_in(request, error);
+  if (!error.empty()) return api_error({error});
+  if (action == "flush") return flush_fdb(bridge, port, wanted_vlan);
   const auto mac = parse_mac(request.value("mac", ""));
   if (!mac || mac->is_multicast() || mac->is_zero()) return api_error({"mac: not a station's MAC address"});
   if (bridge == nullptr) return api_error({"a bridge is needed"});
   const auto ends = gateway_.adjacencies_of(port);
   const Adjacency* const end = ends.empty() ? nullptr : gateway_.adjacencies().get(ends.front());
   const uint16_t vlan = end != nullptr ? end->vlan.tag : uint16_t{0};
-  const config::StaticMac entry{*mac, port, request.value("vlan", vlan)};
+  const config::StaticMac entry{*mac, port, wanted_vlan.value_or(vlan)};
   const std::string& name = gateway_.bridges().name_of(bridge->index);
-  std::string error;
   if (action == "add") {
     error = bridge->members.contains(port) ? gateway_.add_static_mac(name, entry)
                                            : fmt::format("{} is no interface of {}", port, name);
@@ -133,6 +175,17 @@ json Daemon::change_fdb(const json& request) {
     error = fmt::format("unknown action: {}", action);
   }
   return error.empty() ? api_ok(json::object()) : api_error({error});
+}
+
+json Daemon::flush_fdb(const Bridges::Bridge* bridge, const std::string& port, std::optional<uint16_t> vlan) {
+  const auto ends = gateway_.adjacencies_of(port);
+  if (!port.empty() && ends.empty()) return api_error({fmt::format("no such interface: {}", port)});
+  const size_t removed = gateway_.fdb().remove_if([&](const Fdb::Entry& entry) {
+    return !entry.is_static && (bridge == nullptr || entry.bridge == bridge->index) &&
+           (port.empty() || std::ranges::find(ends, entry.exit) != ends.end()) &&
+           (!vlan || vlan_of(entry.key) == *vlan);
+  });
+  return api_ok({{"removed", removed}});
 }
 
 json Daemon::test_offloads(const json& request) {
@@ -147,20 +200,17 @@ json Daemon::test_offloads(const json& request) {
   return api_ok(show_verdicts(*record));
 }
 
-json Daemon::handle(const json& request) {
+ApiReply Daemon::handle(json request) {
   const std::string verb = request.at("verb");
-  if (verb == "show") {
-    if (request.at("what") == "control") return api_ok(show_control(loop_.slices(), gateway_));
-    json shown = show(gateway_, request.at("what"));
-    if (shown.is_null()) return api_error({fmt::format("cannot show: {}", request.at("what").get<std::string>())});
-    return api_ok(std::move(shown));
-  }
-  if (verb == "stats") return api_ok(stats(gateway_, request.value("per_worker", false)));
-  if (verb == "plan") return plan(request);
-  if (verb == "apply" || verb == "reload") return apply_request(request);
-  if (verb == "fdb") return change_fdb(request);
-  if (verb == "offloads") return test_offloads(request);
-  return api_error({fmt::format("unknown verb: {}", verb)});
+  if (verb == "show" && request.at("what") == "control") return {api_ok(show_control(loop_.slices(), gateway_))};
+  if (verb == "show") return show_reply(gateway_, request.at("what"));
+  if (verb == "stats") return {api_ok(stats(gateway_, flag_of(request, "per_worker")))};
+  if (verb == "plan") return plan(std::move(request));
+  if (verb == "apply") return apply_request(std::move(request));
+  if (verb == "reload") return reload(flag_of(request, "empty"));
+  if (verb == "fdb") return {change_fdb(request)};
+  if (verb == "offloads") return {test_offloads(request)};
+  return {api_error({fmt::format("unknown verb: {}", verb)})};
 }
 
 }  // namespace causeway

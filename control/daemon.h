@@ -1,14 +1,16 @@
 // The daemon's one configuration and what people ask of it: requests from the control socket, reloads.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "control/api_reply.h"
 #include "control/config.h"
-#include "control/config_load.h"
+#include "control/config_reading.h"
 #include "control/event_loop.h"
 #include "control/gateway.h"
 
@@ -17,29 +19,31 @@ namespace causeway {
 class Daemon {
  public:
   // `file` is where reload() looks.
-  Daemon(const EventLoop& loop, Gateway& gateway, config::System system, std::string file);
+  Daemon(const EventLoop& loop, Gateway& gateway, const config::System& system, std::string file);
 
   // Makes the gateway what the text says; empty, or error lines, and then it is as before. `label` names the
-  // file in them.
-  std::vector<std::string> apply(const std::string& label, std::string_view text);
-  std::vector<std::string> reload();
+  // file in them. At the start: it waits for all of it.
+  std::vector<std::string> apply(const std::string& label, const std::string& text);
+  // The file anew. `empty`: though it may have nothing in it.
+  ApiReply reload(bool empty);
   // One request of the control socket (control/api.h).
-  nlohmann::json handle(const nlohmann::json& request);
+  ApiReply handle(nlohmann::json request);
 
  private:
-  std::optional<config::Config> load(const std::string& label, std::string_view text,
-                                     std::vector<config::ConfigError>& errors) const;
-  nlohmann::json plan(const nlohmann::json& request) const;
-  nlohmann::json apply_request(const nlohmann::json& request);
+  using Reading = std::shared_ptr<ConfigReading>;
+
+  ApiReply plan(nlohmann::json request) const;
+  ApiReply apply_request(nlohmann::json request);
+  ApiReply apply_reading(const std::string& verb, const Reading& reading, bool empty);
+  std::vector<ApplyError> change_to(ConfigReading& reading);
   nlohmann::json change_fdb(const nlohmann::json& request);
+  nlohmann::json flush_fdb(const Bridges::Bridge* bridge, const std::string& port, std::optional<uint16_t> vlan);
   nlohmann::json test_offloads(const nlohmann::json& request);
 
   const EventLoop& loop_;
   Gateway& gateway_;
-  config::Config config_;  // what runs
+  std::shared_ptr<const config::Config> config_;  // what runs; others may read it, so it is replaced, never changed
   std::string file_;
-  std::vector<std::string> last_operations_;  // of the last apply, one line each
-  std::vector<std::string> last_warnings_;    // of what runs
 };
 
 }  // namespace causeway

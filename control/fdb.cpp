@@ -20,13 +20,13 @@ Fdb::Fdb(Tables& tables, Publisher& publisher, uint64_t seed, Hooks hooks)
       publisher_(publisher),
       seed_(seed),
       hooks_(std::move(hooks)),
-      table_(new FdbTable(kFirstSlots, seed)) {
-  tables_.fdb.store(table_, std::memory_order_release);
+      table_(std::make_shared<FdbTable>(kFirstSlots, seed)) {
+  tables_.fdb.store(table_.get(), std::memory_order_release);
 }
 
 Fdb::~Fdb() {
   ++generation_;
-  publisher_.publish<FdbTable>(tables_.fdb, nullptr);
+  publish(nullptr);
   publisher_.drain();
 }
 
@@ -198,7 +198,7 @@ void Fdb::insert(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t 
 // A larger table, or one of the same size without the slots that were freed. What workers remember of the
 // old one they look up again.
 void Fdb::grow() {
-  auto next = std::make_unique<FdbTable>(std::max(kFirstSlots, std::bit_ceil((entries_ + 1) * 3)), seed_);
+  auto next = std::make_shared<FdbTable>(std::max(kFirstSlots, std::bit_ceil((entries_ + 1) * 3)), seed_);
   used_ = 0;
   for (uint32_t i = 0; i < table_->capacity(); ++i) {
     const FdbSlot& slot = table_->slot(i);
@@ -209,9 +209,15 @@ void Fdb::grow() {
                  slot.seen_s.load(std::memory_order_relaxed), was_empty);
     ++used_;
   }
-  table_ = next.get();
   ++generation_;
-  publisher_.publish<FdbTable>(tables_.fdb, std::move(next));
+  publish(std::move(next));
+}
+
+// The old table goes when neither workers nor cursors read it any more.
+void Fdb::publish(std::shared_ptr<FdbTable> next) {
+  tables_.changed();
+  tables_.fdb.store(next.get(), std::memory_order_release);
+  publisher_.after_grace([old = std::exchange(table_, std::move(next))] {});
 }
 
 void Fdb::free_slots(std::vector<uint32_t> slots) {
@@ -274,6 +280,28 @@ void Fdb::for_each(uint16_t now_s, const std::function<void(const Entry&)>& visi
   for (uint32_t i = 0; i < table_->capacity(); ++i) {
     if (is_entry(table_->slot(i).key.load(std::memory_order_relaxed))) visit(entry_at(i, now_s));
   }
+}
+
+Fdb::Cursor Fdb::begin() const {
+  Cursor cursor;
+  cursor.table_ = table_;
+  return cursor;
+}
+
+bool Fdb::visit_next(Cursor& cursor, uint32_t slots, uint16_t now_s,
+                     const std::function<void(const Entry&)>& visit) const {
+  const uint32_t capacity = cursor.table_->capacity();
+  const uint32_t end = cursor.next_ + std::min(slots, capacity - cursor.next_);
+  for (; cursor.next_ < end; ++cursor.next_) {
+    const FdbSlot& slot = cursor.table_->slot(cursor.next_);
+    const MacVlan key = slot.key.load(std::memory_order_relaxed);
+    if (!is_entry(key)) continue;
+    // In a table that has been replaced it says only what to look for.
+    const uint32_t now_at =
+        cursor.table_ == table_ ? cursor.next_ : table_->find(slot.bridge.load(std::memory_order_relaxed), key);
+    if (now_at != kNoSlot) visit(entry_at(now_at, now_s));
+  }
+  return end < capacity;
 }
 
 }  // namespace causeway

@@ -78,6 +78,18 @@ class Fdb {
   size_t remove_if(const std::function<bool(const Entry&)>& matches);
   void for_each(uint16_t now_s, const std::function<void(const Entry&)>& visit) const;
 
+  // A reader's place, for who reads all, bit by bit, while the table changes: an entry that is there from the first bit
+  // to the last is visited once, as it is at that moment; one that comes or goes meanwhile, perhaps. Holds the table it
+  // began with, so that growing moves nothing under it.
+  class Cursor {
+    friend class Fdb;
+    std::shared_ptr<const FdbTable> table_;
+    uint32_t next_ = 0;
+  };
+  Cursor begin() const;
+  // Visits what is in the next `slots` slots; false: those were the last.
+  bool visit_next(Cursor& cursor, uint32_t slots, uint16_t now_s, const std::function<void(const Entry&)>& visit) const;
+
  private:
   // Where a MAC lives that was seen at `exit`.
   AdjacencyIndex home_of(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit) const;
@@ -87,6 +99,7 @@ class Fdb {
   // The same for one that moves.
   bool count_move(AdjacencyIndex from, AdjacencyIndex to);
   void grow();
+  void publish(std::shared_ptr<FdbTable> next);
   void free_slots(std::vector<uint32_t> slots);
   Entry entry_at(uint32_t index, uint16_t now_s) const;
 
@@ -94,9 +107,9 @@ class Fdb {
   Publisher& publisher_;
   uint64_t seed_;
   Hooks hooks_;
-  FdbTable* table_;          // the published one
-  uint64_t generation_ = 0;  // of table_
-  uint32_t used_ = 0;        // slots that are not empty
+  std::shared_ptr<FdbTable> table_;  // the published one
+  uint64_t generation_ = 0;          // of table_
+  uint32_t used_ = 0;                // slots that are not empty
   uint32_t entries_ = 0;
   uint32_t age_cursor_ = 0;
   std::unordered_map<BridgeIndex, BridgeState> bridges_;

@@ -16,10 +16,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "control/absent_interfaces.h"
 #include "control/api.h"
+#include "control/background.h"
 #include "control/config_load.h"
 #include "control/config_value.h"
 #include "control/config_warnings.h"
@@ -105,20 +107,27 @@ void notify_reloading() {
   sd_notify(0, fmt::format("RELOADING=1\nMONOTONIC_USEC={}", usec).c_str());
 }
 
-void reload(Daemon& daemon) {
+// What answers signals once all runs.
+struct Running {
+  Daemon& daemon;
+  Background& background;
+};
+
+void reload(const Running& running) {
   notify_reloading();
-  const auto errors = daemon.reload();
-  for (const std::string& line : errors) spdlog::error("{}", line);
-  spdlog::info(errors.empty() ? "reloaded" : "not reloaded: as before");
-  sd_notify(0, "READY=1");
+  await_reply(running.background, running.daemon.reload(false), [](const ApiReply& reply) {
+    const bool done = !reply.line.empty();
+    spdlog::info(done ? "reloaded" : "not reloaded: as before");
+    sd_notify(0, "READY=1");
+  });
 }
 
 // Before any other thread exists (the EAL makes some): they inherit the mask, or a signal ends the process.
-void watch_signals(EventLoop& loop, Daemon*& daemon) {
+void watch_signals(EventLoop& loop, const Running*& running) {
   loop.on_signal(SIGTERM, [&loop] { loop.stop(); });
   loop.on_signal(SIGINT, [&loop] { loop.stop(); });
-  loop.on_signal(SIGHUP, [&daemon] {
-    if (daemon != nullptr) reload(*daemon);
+  loop.on_signal(SIGHUP, [&running] {
+    if (running != nullptr) reload(*running);
   });
 }
 
@@ -145,7 +154,7 @@ void start_timers(EventLoop& loop, Gateway& gateway) {
 }
 
 // From the EAL's start to its end.
-int serve(EventLoop& loop, Daemon*& running, const Options& options, const config::Config& config,
+int serve(EventLoop& loop, const Running*& running, const Options& options, const config::Config& config,
           const std::string& text, bool hugepages) {
   rte_mempool* const pool = make_mempool("frames", buffers_for(config.system.memory_bytes), kDataRoomBytes);
   if (pool == nullptr) return fail("no memory for frame buffers: raise system.memory");
@@ -158,7 +167,9 @@ int serve(EventLoop& loop, Daemon*& running, const Options& options, const confi
   Daemon daemon(loop, gateway, config.system, options.file);
   // First of all: where a daemon of this name runs already, nothing is touched.
   const std::string path = options.socket.empty() ? default_socket_path(config.system.name) : options.socket;
-  ApiServer api(loop, path, [&daemon](const nlohmann::json& request) { return daemon.handle(request); });
+  Background background(loop);
+  ApiServer api(loop, background, path,
+                [&daemon](nlohmann::json request) { return daemon.handle(std::move(request)); });
   const std::string error = api.start();
   if (!error.empty()) return fail(error);
   const auto errors = daemon.apply(options.file, text);
@@ -174,7 +185,8 @@ int serve(EventLoop& loop, Daemon*& running, const Options& options, const confi
                config.ethernets.size(), config.tunnels.size(), config.bridges.size(), config.system.workers,
                hugepages ? "on" : "off");
   sd_notify(0, "READY=1");
-  running = &daemon;
+  const Running all{daemon, background};
+  running = &all;
   loop.run();
   running = nullptr;
   sd_notify(0, "STOPPING=1");
@@ -213,7 +225,7 @@ int run(const Options& options, char** argv) {
   if (options.check) return kStopped;
 
   EventLoop loop;
-  Daemon* running = nullptr;
+  const Running* running = nullptr;
   watch_signals(loop, running);
   bool hugepages = false;
   std::string error = start_eal(eal_options(*config, options.no_hugepages), hugepages);

@@ -4,6 +4,8 @@
 #include <rte_mempool.h>
 
 #include <map>
+#include <optional>
+#include <utility>
 
 #include "control/address_text.h"
 #include "control/port_vlan.h"
@@ -108,29 +110,17 @@ json port_json(const Gateway& gateway, const std::string& name, const Ports::Rec
           {"tx_drops", tx_drops}};
 }
 
-json show_ports(const Gateway& gateway) {
-  json list = json::array();
-  for (const auto& [name, record] : gateway.ports().all()) {
-    list.push_back(port_json(gateway, name, record));
-  }
-  return list;
-}
-
-json show_bridges(const Gateway& gateway) {
-  json list = json::array();
-  for (const auto& [name, bridge] : gateway.bridges().all()) {
-    json interfaces = json::array();
-    for (const auto& [interface, adjacencies] : bridge.members) interfaces.push_back(interface);
-    const Fdb::BridgeState& state = gateway.fdb().bridge(bridge.index);
-    list.push_back({{"name", name},
-                    {"interfaces", interfaces},
-                    {"ageing_time_s", bridge.settings.ageing_time_s},
-                    {"macs", state.macs},
-                    {"max_macs", state.max_macs},
-                    {"macs_refused", state.refused},
-                    {"mac_moves", state.moves}});
-  }
-  return list;
+json bridge_json(const Gateway& gateway, const std::string& name, const Bridges::Bridge& bridge) {
+  json interfaces = json::array();
+  for (const auto& [interface, adjacencies] : bridge.members) interfaces.push_back(interface);
+  const Fdb::BridgeState& state = gateway.fdb().bridge(bridge.index);
+  return {{"name", name},
+          {"interfaces", interfaces},
+          {"ageing_time_s", bridge.settings.ageing_time_s},
+          {"macs", state.macs},
+          {"max_macs", state.max_macs},
+          {"macs_refused", state.refused},
+          {"mac_moves", state.moves}};
 }
 
 const char* to_string(config::TunnelMode mode) {
@@ -236,58 +226,39 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
           {"tx_bytes", traffic.tx_bytes}};
 }
 
-json show_tunnels(const Gateway& gateway) {
-  json list = json::array();
-  for (const auto& [name, tunnel] : gateway.tunnels().all()) list.push_back(tunnel_json(gateway, name, tunnel));
-  return list;
+json mac_json(const Gateway& gateway, const Fdb::Entry& entry) {
+  const Adjacencies::Owner& owner = gateway.adjacencies().owner(entry.exit);
+  return {{"bridge", gateway.bridges().name_of(entry.bridge)},
+          {"vlan", vlan_of(entry.key)},
+          {"mac", to_string(mac_of(entry.key))},
+          {"port", owner.interface},
+          {"remote", owner.remote ? json(to_string(*owner.remote)) : json()},
+          {"type", entry.is_static ? "static" : "dynamic"},
+          {"age_s", entry.is_static ? 0 : entry.age_s}};
 }
 
-json show_fdb(const Gateway& gateway) {
-  json list = json::array();
-  gateway.fdb().for_each(gateway.now_s(), [&](const Fdb::Entry& entry) {
-    const Adjacencies::Owner& owner = gateway.adjacencies().owner(entry.exit);
-    list.push_back({{"bridge", gateway.bridges().name_of(entry.bridge)},
-                    {"vlan", vlan_of(entry.key)},
-                    {"mac", to_string(mac_of(entry.key))},
-                    {"port", owner.interface},
-                    {"remote", owner.remote ? json(to_string(*owner.remote)) : json()},
-                    {"type", entry.is_static ? "static" : "dynamic"},
-                    {"age_s", entry.is_static ? 0 : entry.age_s}});
-  });
-  return list;
+json neighbor_json(const Gateway& gateway, const NextHop& hop, const Neighbors::Neighbor& neighbor) {
+  const Underlay::Port* const port = gateway.underlay().find(hop.port);
+  const auto age = std::chrono::steady_clock::now() - neighbor.confirmed;
+  return {{"port", port != nullptr ? port->name : ""},
+          {"address", to_string(hop.address)},
+          {"mac", neighbor.usable() ? json(to_string(neighbor.mac)) : json()},
+          {"state", to_string(neighbor.state)},
+          {"age_s", neighbor.usable() ? std::chrono::duration_cast<std::chrono::seconds>(age).count() : 0},
+          {"waiting_frames", gateway.neighbors().held().count(hop)}};
 }
 
-json show_neighbors(const Gateway& gateway) {
-  json list = json::array();
-  for (const auto& [hop, neighbor] : gateway.neighbors().all()) {
-    const Underlay::Port* const port = gateway.underlay().find(hop.port);
-    const auto age = std::chrono::steady_clock::now() - neighbor.confirmed;
-    list.push_back({{"port", port != nullptr ? port->name : ""},
-                    {"address", to_string(hop.address)},
-                    {"mac", neighbor.usable() ? json(to_string(neighbor.mac)) : json()},
-                    {"state", to_string(neighbor.state)},
-                    {"age_s", neighbor.usable() ? std::chrono::duration_cast<std::chrono::seconds>(age).count() : 0},
-                    {"waiting_frames", gateway.neighbors().held().count(hop)}});
-  }
-  return list;
-}
-
-json show_multicast(const Gateway& gateway) {
-  json list = json::array();
-  const auto now = Memberships::Clock::now();
-  for (const auto& [key, group] : gateway.memberships().all()) {
-    const auto& [port_index, address] = key;
-    const Underlay::Port* const port = gateway.underlay().find(port_index);
-    const Memberships::Querier querier = gateway.memberships().querier(port_index, address.is_v6());
-    const bool old = querier.old(now);
-    list.push_back({{"port", port != nullptr ? port->name : ""},
-                    {"group", to_string(address)},
-                    {"protocol", address.is_v4() ? (old ? "IGMPv2" : "IGMPv3") : (old ? "MLDv1" : "MLDv2")},
-                    {"state", group.users != 0 ? "member" : "leaving"},
-                    {"tunnels", group.users},
-                    {"querier", querier.address ? json(to_string(*querier.address)) : json()}});
-  }
-  return list;
+json group_json(const Gateway& gateway, const std::pair<PortIndex, IpAddress>& key, const Memberships::Group& group) {
+  const auto& [port_index, address] = key;
+  const Underlay::Port* const port = gateway.underlay().find(port_index);
+  const Memberships::Querier querier = gateway.memberships().querier(port_index, address.is_v6());
+  const bool old = querier.old(Memberships::Clock::now());
+  return {{"port", port != nullptr ? port->name : ""},
+          {"group", to_string(address)},
+          {"protocol", address.is_v4() ? (old ? "IGMPv2" : "IGMPv3") : (old ? "MLDv1" : "MLDv2")},
+          {"state", group.users != 0 ? "member" : "leaving"},
+          {"tunnels", group.users},
+          {"querier", querier.address ? json(to_string(*querier.address)) : json()}};
 }
 
 json show_workers(const Gateway& gateway) {
@@ -321,15 +292,58 @@ json show_workers(const Gateway& gateway) {
   return list;
 }
 
+// A row for each item of a map that outlives the stream. The map may change between rows: the next one is that of the
+// next larger key.
+template <class Map, class RowOf>
+RowStream rows_of(const Gateway& gateway, const Map& map, RowOf row_of) {
+  using Key = typename Map::key_type;
+  return [&gateway, &map, row_of, last = std::optional<Key>()](const auto& add) mutable {
+    const auto item = last ? map.upper_bound(*last) : map.begin();
+    if (item == map.end()) return false;
+    add(row_of(gateway, item->first, item->second));
+    last = item->first;
+    return true;
+  };
+}
+
+RowStream rows_of_fdb(const Gateway& gateway) {
+  static constexpr uint32_t kSlots = 64;  // at a time
+  return [&gateway, cursor = gateway.fdb().begin()](const auto& add) mutable {
+    return gateway.fdb().visit_next(cursor, kSlots, gateway.now_s(),
+                                    [&](const Fdb::Entry& entry) { add(mac_json(gateway, entry)); });
+  };
+}
+
+// Of the subjects that may be long; empty for the others.
+RowStream rows_of(const Gateway& gateway, const std::string& what) {
+  if (what == "ports") return rows_of(gateway, gateway.ports().all(), port_json);
+  if (what == "bridges") return rows_of(gateway, gateway.bridges().all(), bridge_json);
+  if (what == "tunnels") return rows_of(gateway, gateway.tunnels().all(), tunnel_json);
+  if (what == "neighbors") return rows_of(gateway, gateway.neighbors().all(), neighbor_json);
+  if (what == "multicast") return rows_of(gateway, gateway.memberships().all(), group_json);
+  if (what == "fdb") return rows_of_fdb(gateway);
+  return {};
+}
+
 }  // namespace
 
 json show(const Gateway& gateway, const std::string& what) {
+  if (const RowStream rows = rows_of(gateway, what)) {
+    json list = json::array();
+    while (rows([&list](const json& row) { list.push_back(row); })) continue;
+    return list;
+  }
   static const std::map<std::string, json (*)(const Gateway&)> kShown = {
-      {"ports", show_ports},       {"bridges", show_bridges},     {"tunnels", show_tunnels},
-      {"fdb", show_fdb},           {"workers", show_workers},     {"neighbors", show_neighbors},
-      {"offloads", show_offloads}, {"multicast", show_multicast}, {"flows", show_flows}};
+      {"workers", show_workers}, {"offloads", show_offloads}, {"flows", show_flows}};
   const auto found = kShown.find(what);
   return found == kShown.end() ? json() : found->second(gateway);
+}
+
+ApiReply show_reply(const Gateway& gateway, const std::string& what) {
+  if (RowStream rows = rows_of(gateway, what)) return ApiReply::in_rows(std::move(rows));
+  json shown = show(gateway, what);
+  if (shown.is_null()) return {api_error({fmt::format("cannot show: {}", what)})};
+  return {api_ok(std::move(shown))};
 }
 
 // By class, of all workers.

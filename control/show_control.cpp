@@ -2,6 +2,8 @@
 
 #include <rte_mempool.h>
 
+#include "control/log.h"
+
 namespace causeway {
 namespace {
 
@@ -17,6 +19,7 @@ nlohmann::json show_control(const EventLoop::Slices& slices, const Gateway& gate
           {"longest_slice_of_minute_ms", ms(slices.longest_of_minute)},
           {"busy_ms", ms(slices.all)},
           {"slices", slices.count},
+          {"lost_log_lines", lost_log_lines()},
           {"neighbors", gateway.neighbors().all().size()},
           {"buffers",
            {{"all", gateway.pool()->size},

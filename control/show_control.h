@@ -8,7 +8,7 @@
 
 namespace causeway {
 
-// {"longest_slice_ms", "longest_slice_of_minute_ms", "busy_ms", "slices", "neighbors",
+// {"longest_slice_ms", "longest_slice_of_minute_ms", "busy_ms", "slices", "lost_log_lines", "neighbors",
 //  "buffers": {"all", "used", "held_for_neighbors", "held_most"}}.
 nlohmann::json show_control(const EventLoop::Slices& slices, const Gateway& gateway);
 

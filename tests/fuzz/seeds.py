@@ -91,6 +91,33 @@ def requests():
         yield {"verb": "apply", "file": "a.yaml", "text": text}
 
 
+def large_requests():
+    """Head, a part and how often it stands there, tail (tests/fuzz/large_requests.cpp)."""
+    for repetitions, head, part, tail in (
+            (0xffff, b'{"verb":"x","a":[', b"{}," * 5, b"0]}"), (0xffff, b'{"verb":"x","a":[', b"[" * 15, b""),
+            (0xffff, b'{"verb":"x","a":"', b"x" * 16, b'"}'), (0xffff, b'{"verb":"x"', b',"a":1', b"}"),
+            (0xffff, b"", b'{"verb":"x"}\n', b""), (0xffff, b"x", b"x" * 16, b""),
+            (400, b"", b'{"verb":"show","what":"ports"}\n', b""), (400, b"", b'{"verb":"apply","file":"a","text":"version: 1"}\n', b""),
+            (20_000, b'{"verb":"plan","file":"a.yaml","text":"version: 1\\nethernets:\\n', b"  x: {zap: {}}\\n", b'"}'),
+            (20_000, b'{"file":"a.yaml","text":"version: 1\\nbridges: {br: {interfaces: [', b"lan0,", b']}}","verb":"apply"}'),
+            (2_000, b'{"verb":"plan","file":"a.yaml","text":"', b"[", b'"}')):
+        yield b"".join(number.to_bytes(2, "little") for number in (repetitions, len(head), len(part))) + head + part + tail
+
+
+def replies():
+    """What was asked, and what came (tests/fuzz/replies.cpp)."""
+    row = {"name": "fake", "state": "up\x1b[31m forged\u009b\u202e\r\n", "mtu": 1500, "flow_cache": {"hits": 1}, "addresses": ["::1"], "bridge": None}
+    answers = [{"ok": True, "result": [row, row]}, {"ok": True, "result": {"cached": 7, "flows": [row]}},
+               {"ok": True, "result": {"drops": {"too_big": 3, "\x1bc": 1}, "workers": [{"id": 0, "drops": {}}]}},
+               {"ok": True, "result": {"operations": ["+ port\x07", 5], "warnings": ["w"]}}, {"ok": False, "errors": ["bad\x1b", 7]},
+               {"ok": True, "result": [5, [row], None]}, {"ok": 5}, {}, [], {"ok": False, "errors": 5}]
+    for question in range(12):
+        for answer in answers:
+            yield bytes([question]) + json.dumps(answer, ensure_ascii=False).encode() + b"\n"
+    yield b"\x00" + b"[" * 10_000
+    yield b"\x00\xff\n"
+
+
 def write(folder, contents):
     os.makedirs(folder, exist_ok=True)
     for number, content in enumerate(contents):
@@ -103,6 +130,8 @@ def main():
     write(os.path.join(folder, "frames"), [frame_input(*item) for item in read_frames(frames).items()])
     write(os.path.join(folder, "segments"), segment_inputs(frames))
     write(os.path.join(folder, "config"), [text.encode() for text in configurations()])
+    write(os.path.join(folder, "large_requests"), large_requests())
+    write(os.path.join(folder, "replies"), replies())
     write(os.path.join(folder, "requests"), [json.dumps(request).encode() + b"\n" for request in requests()])
 
 
