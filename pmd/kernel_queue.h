@@ -2,9 +2,11 @@
 // and packet ports have in common. Each object belongs to the one thread of its queue.
 #pragma once
 
+#include <rte_cycles.h>
 #include <rte_mbuf.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -73,18 +75,48 @@ class RxChain {
   std::unique_ptr<uint8_t[]> rest_;  // not touched, and so no memory, before it is needed
 };
 
-// What a port may receive before others get their turn. Frames that are cut cost what their segments cost, so a
-// burst ends with the super-packet that makes its segments so many.
+// How many segments a port may receive before others get their turn. Frames that are cut cost what their segments cost,
+// and what that is nobody knows in front: a NIC cuts for nothing, a kernel's interface takes 20 us a segment. So it is
+// as much as lets the next turn come within a quarter of a millisecond.
+class TurnLength {
+ public:
+  static constexpr uint32_t kLeast = 8;
+  static constexpr uint32_t kMost = 128;
+
+  explicit TurnLength(uint64_t second_cycles)
+      : long_cycles_(second_cycles / 4000), short_cycles_(second_cycles / 10000) {}
+
+  uint32_t segments() const noexcept { return segments_; }
+  // Segments were handed over, and the time until the next turn is of interest.
+  bool measures() const noexcept { return handed_over_ != 0; }
+  void end(uint64_t now) noexcept { handed_over_ = now; }
+  void begin(uint64_t now) noexcept {
+    const uint64_t passed = now - handed_over_;
+    handed_over_ = 0;
+    if (passed > long_cycles_) segments_ = std::max(kLeast, segments_ / 2);
+    if (passed < short_cycles_) segments_ = std::min(kMost, segments_ * 2);
+  }
+
+ private:
+  uint64_t long_cycles_;
+  uint64_t short_cycles_;
+  uint64_t handed_over_ = 0;
+  uint32_t segments_ = kMost;
+};
+
+// One turn: over with the super-packet that fills it.
 class Turn {
  public:
-  static constexpr uint32_t kSegments = 8;
+  explicit Turn(uint32_t most) : most_(most) {}
 
   void add(const rte_mbuf* frame) noexcept {
     if ((frame->ol_flags & kNeedsSegment) != 0) segments_ += segments_of(frame);
   }
-  bool over() const noexcept { return segments_ >= kSegments; }
+  uint32_t segments() const noexcept { return segments_; }
+  bool over() const noexcept { return segments_ >= most_; }
 
  private:
+  uint32_t most_;
   uint32_t segments_ = 0;
 };
 
@@ -105,6 +137,7 @@ struct alignas(64) KernelRxQueue {
   PortCounter errors;
   Pieces pieces;  // of a frame that was too much for one turn
   size_t pieces_taken = 0;
+  TurnLength turn_length{rte_get_tsc_hz()};
 };
 
 struct alignas(64) KernelTxQueue {
@@ -139,7 +172,8 @@ inline bool read_lost_frame(int error) noexcept { return error == EINVAL || erro
 // `read(iovec*, int) -> ReadResult`.
 template <typename Read>
 uint16_t receive_burst(KernelRxQueue& queue, rte_mbuf** frames, uint16_t count, Read&& read) noexcept {
-  Turn turn;
+  if (queue.turn_length.measures()) queue.turn_length.begin(rte_rdtsc());
+  Turn turn(queue.turn_length.segments());
   uint16_t received = queue.take_pieces(frames, count, turn);
   for (uint16_t attempt = 0; attempt < count && received < count && !turn.over() && queue.chain.refill(); ++attempt) {
     const ReadResult result = read(queue.chain.iov(), queue.chain.iov_count());
@@ -159,6 +193,7 @@ uint16_t receive_burst(KernelRxQueue& queue, rte_mbuf** frames, uint16_t count, 
     received = static_cast<uint16_t>(
         received + queue.take_pieces(&frames[received], static_cast<uint16_t>(count - received), turn));
   }
+  if (turn.segments() != 0) queue.turn_length.end(rte_rdtsc());
   return received;
 }
 

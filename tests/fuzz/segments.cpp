@@ -324,7 +324,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Parts parts(frame);
     while (const uint16_t count = receive_burst(queue, burst.data(), burst.size(), read)) {
       received += count;
-      Turn turn;
+      Turn turn(TurnLength::kMost);
       for (uint16_t i = 0; i < count; ++i) {
         require(!turn.over(), "a burst ends where the turn does");
         turn.add(burst[i]);

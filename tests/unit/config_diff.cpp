@@ -163,9 +163,10 @@ TEST_CASE("an ethernet that becomes an underlay is reopened") {
 }
 
 TEST_CASE("a changed tunnel is one operation") {
-  CHECK(diff(kGateway, with("mode: geneve, id: 123, local: 172.31.0.1, remote: 172.31.0.2",
-                            "mode: vxlan, id: 124, local: 172.31.0.1, remote: 172.31.0.5, ttl: 5, tos: inherit, "
-                            "checksum: true, isolated: false, mss-clamp: 1400, path-mtu: off, max-macs: 9, flood-rate: 7")) ==
+  CHECK(diff(kGateway,
+             with("mode: geneve, id: 123, local: 172.31.0.1, remote: 172.31.0.2",
+                  "mode: vxlan, id: 124, local: 172.31.0.1, remote: 172.31.0.5, ttl: 5, tos: inherit, "
+                  "checksum: true, isolated: false, mss-clamp: 1400, path-mtu: off, max-macs: 9, flood-rate: 7")) ==
         Texts{"~ tunnel gnv0: mode geneve -> vxlan, id 123 -> 124, remote +172.31.0.5 -172.31.0.2, port 6081 -> 4789, "
               "ttl 64 -> 5, tos 0 -> inherit, checksum default -> true, mss-clamp off -> 1400, path-mtu auto -> off, "
               "max-macs 0 -> 9, "
