@@ -70,7 +70,7 @@ void Background::finish_done() {
     bytes += job.bytes;
   }
   if (bytes < kLargeBytes) return;
-  // malloc keeps what is freed (main.cpp). After something large that would be for ever.
+  // malloc keeps most of what is freed (main.cpp). After something large that would be for ever.
   run([] {
     malloc_trim(0);
     return Finish();

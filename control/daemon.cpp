@@ -26,7 +26,7 @@ bool flag_of(const json& request, const char* key) { return request.contains(key
 std::optional<uint16_t> vlan_in(const json& request, std::string& error) {
   const auto found = request.find("vlan");
   if (found == request.end()) return std::nullopt;
-  if (found->is_number_unsigned() && found->get<uint64_t>() <= kMaxVlan) return found->get<uint16_t>();
+  if (found->is_number_integer() && *found >= 0 && *found <= kMaxVlan) return found->get<uint16_t>();
   error = fmt::format("vlan: {} is no VLAN (0 to {})", found->dump(-1, ' ', false, json::error_handler_t::replace),
                       kMaxVlan);
   return std::nullopt;

@@ -243,11 +243,11 @@ int run(const Options& options, char** argv) {
 }  // namespace causeway
 
 int main(int argc, char** argv) {
-  // Memory that the control thread gives back to the kernel costs every worker an interrupt (a TLB shootdown), in the
-  // midst of an apply thousands of them: malloc keeps what it has (mallopt(3)).
   if (argc == 3 && std::string_view(argv[1]) == causeway::kTryDevice) return causeway::try_device(argv[2]);
+  // Memory that the control thread gives back to the kernel costs every worker an interrupt (a TLB shootdown), in the
+  // midst of an apply thousands of them: malloc keeps what it has (mallopt(3)), but for much of it at an arena's end.
   mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, -1);
+  mallopt(M_TRIM_THRESHOLD, 16 << 20);
   std::signal(SIGPIPE, SIG_IGN);  // a reader of stderr that has gone is no reason to go, too
   causeway::Options options;
   CLI::App app{"An overlay gateway: bridges, GENEVE and VXLAN tunnels on DPDK.", "causewayd"};
