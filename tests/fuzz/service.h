@@ -21,7 +21,7 @@ struct Service {
   Bed bed{"version: 1"};
   EventLoop loop;
   Background background{loop};
-  Daemon daemon{bed.gateway(), load_yaml("version: 1").system, "/nonexistent/fuzz.yaml"};
+  Daemon daemon{loop, bed.gateway(), load_yaml("version: 1").system, "/nonexistent/fuzz.yaml"};
   ApiServer server{loop, background, "/tmp/causeway-fuzz-" + std::to_string(getpid()) + ".sock",
                    [this](nlohmann::json request) { return daemon.handle(std::move(request)); }};
 

@@ -22,7 +22,7 @@ struct Service {
   Bed bed{"version: 1"};
   EventLoop loop;
   Background background{loop};
-  Daemon daemon{bed.gateway(), load_yaml("version: 1").system, "/nonexistent/gateway.yaml"};
+  Daemon daemon{loop, bed.gateway(), load_yaml("version: 1").system, "/nonexistent/gateway.yaml"};
 
   Service() { REQUIRE(daemon.apply("gateway.yaml", kYaml).empty()); }
 
