@@ -304,7 +304,7 @@ TEST_CASE("group: of more VTEPs than it may learn a tunnel receives all the same
   // Our own frames that come back are no VTEP's now either.
   bed.send("up0", frame("group4.near-to-all"));
   CHECK(bed.take_bytes("lan0").empty());
-  CHECK(to_text(bed.counts()) == "unknown_remote 1");
+  CHECK(to_text(bed.counts()) == "impossible_source 1");
 }
 
 TEST_CASE("group: strangers that are silent make room for who comes later") {
