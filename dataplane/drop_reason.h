@@ -14,7 +14,7 @@ namespace causeway {
   X(frame_too_short, "fewer than 14 bytes, or a header beyond the frame's end")                             \
   X(port_unassigned, "arrived on a port that is neither in a bridge nor an underlay")                       \
   X(mbuf_alloc, "no buffer left for a copy, a segment or a header")                                         \
-  X(segment_size, "super-packet of segments too small (TCP: under 88 bytes) or too many (UDP: over 128)")     \
+  X(segment_size, "super-packet of segments too small (TCP: under 88 bytes) or too many (UDP: over 128)")   \
   X(rx_error, "a device could not hand it over (of Linux: SCTP super-packets, tunnels over 64 KB)")         \
   /* bridge */                                                                                              \
   X(source_multicast, "source MAC is a group address (IEEE 802.1Q 8.13.9)")                                 \
@@ -37,7 +37,7 @@ namespace causeway {
   X(ip_version, "IP version field contradicts the ethertype, or header length under 20 bytes")              \
   X(ip_checksum, "outer IPv4 header checksum wrong (RFC 1122 3.2.1.2)")                                     \
   X(ip_length, "IP total length beyond the frame, or under its headers")                                    \
-  X(impossible_source, "outer IP source that no host sends from: loopback, multicast, 0/8, 240/4, ours")      \
+  X(impossible_source, "outer IP source that no host sends from: loopback, multicast, 0/8, 240/4, ours")    \
   X(ip_fragment, "fragment of a packet to us, tunnel or echo request: they aren't put together")            \
   X(ip_options, "packet to us, tunnel or echo request, with IPv4 options or IPv6 extension headers")        \
   X(udp_length, "UDP length beyond the IP payload, or under its header")                                    \
