@@ -22,6 +22,17 @@ bool is_at(const std::string& path, int fd) {
          there.st_ino == here.st_ino;
 }
 
+// Its process. Who has just locked the file is about to write that.
+std::string holder_of(int fd) {
+  std::array<char, 16> pid{};
+  ssize_t bytes = 0;
+  for (int tries = 0; tries < 20 && bytes <= 0; ++tries) {
+    if (tries != 0) usleep(10'000);
+    bytes = pread(fd, pid.data(), pid.size(), 0);
+  }
+  return {pid.data(), static_cast<size_t>(std::max<ssize_t>(bytes, 0))};
+}
+
 }  // namespace
 
 SocketLock::~SocketLock() {
@@ -35,9 +46,7 @@ std::string SocketLock::take(const std::string& socket_path, std::string& holder
     if (!file.valid()) return system_error("lock file " + path);
     if (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) return system_error("lock file " + path);
-      std::array<char, 16> pid{};
-      const ssize_t bytes = pread(file.get(), pid.data(), pid.size(), 0);
-      holder = "process " + std::string(pid.data(), static_cast<size_t>(std::max<ssize_t>(bytes, 0)));
+      holder = "process " + holder_of(file.get());
       return "lock file " + path + ": held by " + holder;
     }
     // Between our open and our lock the last holder may have removed it: then the next one locks another file.
