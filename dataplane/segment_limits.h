@@ -34,7 +34,7 @@ inline bool has_sane_segments(const rte_mbuf* m) noexcept {
   const uint32_t bytes = l4_bytes_of(m, intent);
   const bool tcp = intent.gso_type == GsoType::tcp4 || intent.gso_type == GsoType::tcp6;
   if (tcp && intent.gso_size < kSmallestTcpSegment) return false;
-  if (!tcp && bytes > sizeof(UdpHeader) + intent.gso_size * kMostUdpSegments) return false;
+  if (!tcp && bytes > uint32_t{sizeof(UdpHeader)} + intent.gso_size * kMostUdpSegments) return false;
   if (intent.outer() == Outer::other && segments_of(m) > kMostTunnelSegments) return false;
   return intent.gso_size != 0 && bytes <= kMostSegmentedBytes;
 }
