@@ -27,10 +27,6 @@ Verdict dead(OuterFrame& outer, DropReason reason) noexcept {
   return Verdict::dead;
 }
 
-bool is_ours(const PortEntry& port, const IpAddress& address) noexcept {
-  return std::ranges::any_of(port.addresses, [&](const IpAddress& own) { return own == address; });
-}
-
 // Source addresses that no host sends from (RFC 1122 section 3.2.1.3, RFC 1112 section 4, RFC 4291 sections 2.5.2 to
 // 2.5.5 and 2.7): they are forged, and what is sent there comes to nobody or to somebody else. Our own is another's
 // lie, too.

@@ -4,6 +4,7 @@
 
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -61,6 +62,11 @@ struct OuterFrame {
   uint16_t inner_offset = 0;  // of the inner Ethernet header
   uint32_t end = 0;           // bytes from the frame's start to the inner frame's end
 };
+
+// An address that frames to this host may carry on an underlay port.
+inline bool is_ours(const PortEntry& port, const IpAddress& address) noexcept {
+  return std::ranges::any_of(port.addresses, [&](const IpAddress& own) { return own == address; });
+}
 
 // Reads and checks the outer headers (design table "On the wire"). Changes nothing.
 OuterFrame::Verdict parse_outer(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m,

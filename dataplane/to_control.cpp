@@ -1,7 +1,6 @@
 #include "dataplane/to_control.h"
 
-#include <algorithm>
-
+#include "dataplane/parse.h"
 #include "dataplane/wire/arp.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/header_at.h"
@@ -28,16 +27,12 @@ Claim claim_of(const WorkerContext& w, const PortEntry& port, const IpAddress& a
   return w.tables.known_neighbors.may_know(port.index, address) ? Claim::neighbor : otherwise;
 }
 
-bool is_own(const PortEntry& port, const IpAddress& address) noexcept {
-  return std::ranges::find(port.addresses, address) != port.addresses.end();
-}
-
 // RFC 826: merged into what is known; otherwise only a request for an own address asks anything of us.
 Asker asker_by_arp(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m) noexcept {
   const auto* arp = header_at<ArpPacket>(m, sizeof(EthernetHeader));
   if (arp == nullptr) return {Claim::none, {}};
   const IpAddress sender = arp->sender_address();
-  const bool asks_us = arp->operation.get() == kArpRequest && is_own(port, arp->target_address());
+  const bool asks_us = arp->operation.get() == kArpRequest && is_ours(port, arp->target_address());
   return {claim_of(w, port, sender, asks_us ? Claim::common : Claim::none), sender};
 }
 
