@@ -65,6 +65,8 @@ class CausewaySwitch(Subject):
                 raise LabError(f"causewayd exited with {self.process.poll()}\n{self.process.tail()}")
             return JsonSocket.listening(socket)
         self.control = wait_until(ready, READY_S, lambda: f"causewayd is ready\n{self.process.tail()}")
+        # The socket listens before the workers run; who asks is answered when they do.
+        self.control.ask({"verb": "stats"})
 
     def configuration(self):
         return config(self.row, self.place)
