@@ -22,9 +22,9 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from bench import report  # noqa: E402
 from tests.support import traffic  # noqa: E402
 from tests.support.lab import Lab  # noqa: E402
-from tests.support.peer_cable import plain_cable  # noqa: E402
-from tests.support.peer_kernel_vxlan import KernelVxlanPeer  # noqa: E402
-from tests.support.peer_ovs import OvsPeer  # noqa: E402
+from tests.peers.cable import plain_cable  # noqa: E402
+from tests.peers.kernel_vxlan import KernelVxlanPeer  # noqa: E402
+from tests.peers.ovs import OvsPeer  # noqa: E402
 from tests.support.process import wait_until  # noqa: E402
 
 UNDERLAY = {4: ("172.31.0.1/24", "172.31.0.2/24"), 6: ("fd00:31::1/64", "fd00:31::2/64")}

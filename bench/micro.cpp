@@ -16,10 +16,10 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/coalesce.h"
-#include "dataplane/encap.h"
-#include "dataplane/intent.h"
-#include "dataplane/segment.h"
+#include "dataplane/egress/coalesce.h"
+#include "dataplane/egress/encap.h"
+#include "dataplane/frame/intent.h"
+#include "dataplane/gso/segment.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/tcp.h"

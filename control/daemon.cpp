@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "control/address_text.h"
-#include "control/config_load.h"
-#include "control/show.h"
-#include "control/show_control.h"
-#include "control/show_offloads.h"
+#include "control/config/address_text.h"
+#include "control/view/control_view.h"
+#include "control/view/offloads_view.h"
+#include "control/view/view.h"
+#include "control/yaml/load.h"
 
 namespace causeway {
 namespace {
@@ -68,7 +68,7 @@ std::vector<std::string> Daemon::apply(const std::string& label, const std::stri
   return placed_errors(reading, change_to(reading));
 }
 
-std::vector<ApplyError> Daemon::change_to(ConfigReading& reading) {
+std::vector<config::ApplyError> Daemon::change_to(ConfigReading& reading) {
   if (reading.before != config_) {  // another change came between
     reading.before = config_;
     reading.operations = config::diff_config(*reading.before, *reading.wanted);
@@ -129,7 +129,7 @@ ApiReply Daemon::apply_request(json request) {
 ApiReply Daemon::apply_reading(const std::string& verb, const Reading& reading, bool empty) {
   if (reading->wanted == nullptr) return refused(verb, reading->errors);
   if (!empty && removes_everything(*reading)) return refused(verb, {nothing_left(*reading)});
-  const std::vector<ApplyError> errors = change_to(*reading);
+  const std::vector<config::ApplyError> errors = change_to(*reading);
   return ApiReply::later_by(
       [verb, reading, errors]() -> ApiReply::Act {
         if (!errors.empty()) {

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "control/api_reply.h"
-#include "control/config.h"
-#include "control/config_reading.h"
-#include "control/event_loop.h"
-#include "control/gateway.h"
+#include "control/api/reply.h"
+#include "control/check/reading.h"
+#include "control/config/config.h"
+#include "control/gateway/gateway.h"
+#include "control/process/event_loop.h"
 
 namespace causeway {
 
@@ -26,7 +26,7 @@ class Daemon {
   std::vector<std::string> apply(const std::string& label, const std::string& text);
   // The file anew. `empty`: though it may have nothing in it.
   ApiReply reload(bool empty);
-  // One request of the control socket (control/api.h).
+  // One request of the control socket (control/api/server.h).
   ApiReply handle(nlohmann::json request);
 
  private:
@@ -35,7 +35,7 @@ class Daemon {
   ApiReply plan(nlohmann::json request) const;
   ApiReply apply_request(nlohmann::json request);
   ApiReply apply_reading(const std::string& verb, const Reading& reading, bool empty);
-  std::vector<ApplyError> change_to(ConfigReading& reading);
+  std::vector<config::ApplyError> change_to(ConfigReading& reading);
   nlohmann::json change_fdb(const nlohmann::json& request);
   nlohmann::json flush_fdb(const Bridges::Bridge* bridge, const std::string& port, std::optional<uint16_t> vlan);
   nlohmann::json test_offloads(const nlohmann::json& request);

@@ -19,22 +19,22 @@
 #include <utility>
 #include <vector>
 
-#include "control/absent_interfaces.h"
-#include "control/api.h"
-#include "control/background.h"
-#include "control/config_load.h"
-#include "control/config_value.h"
-#include "control/config_warnings.h"
+#include "control/api/server.h"
+#include "control/api/socket_path.h"
+#include "control/check/absent_interfaces.h"
+#include "control/check/warnings.h"
 #include "control/daemon.h"
-#include "control/device_trials.h"
-#include "control/event_loop.h"
-#include "control/gateway.h"
-#include "control/log.h"
-#include "control/socket_path.h"
-#include "pmd/devargs.h"
+#include "control/gateway/gateway.h"
+#include "control/port/device_trials.h"
+#include "control/process/background.h"
+#include "control/process/event_loop.h"
+#include "control/process/log.h"
+#include "control/yaml/load.h"
+#include "control/yaml/value.h"
 #include "pmd/eal.h"
-#include "pmd/interface_lock.h"
-#include "pmd/rtnetlink.h"
+#include "pmd/ethdev/devargs.h"
+#include "pmd/kernel/interface_lock.h"
+#include "pmd/kernel/rtnetlink.h"
 
 namespace causeway {
 namespace {

@@ -8,14 +8,14 @@
 
 #include "dataplane/counters.h"
 #include "dataplane/drop_reason.h"
+#include "dataplane/egress/tx_buffers.h"
 #include "dataplane/flow/cache.h"
+#include "dataplane/flow/outer_cache.h"
 #include "dataplane/flow/tables.h"
-#include "dataplane/merged_datagrams.h"
-#include "dataplane/outer_cache.h"
-#include "dataplane/sample.h"
-#include "dataplane/segment.h"
+#include "dataplane/gso/merged_datagrams.h"
+#include "dataplane/gso/segment.h"
+#include "dataplane/inspect/sample.h"
 #include "dataplane/spsc_ring.h"
-#include "dataplane/tx_buffers.h"
 
 namespace causeway {
 

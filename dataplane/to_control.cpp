@@ -1,6 +1,6 @@
 #include "dataplane/to_control.h"
 
-#include "dataplane/parse.h"
+#include "dataplane/context.h"
 #include "dataplane/wire/arp.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/header_at.h"

@@ -10,15 +10,15 @@
 
 #include <algorithm>
 
-#include "dataplane/decap.h"
-#include "dataplane/forward.h"
-#include "dataplane/lookup.h"
-#include "dataplane/parse.h"
-#include "dataplane/resolve.h"
-#include "dataplane/segment_limits.h"
-#include "dataplane/tx.h"
-#include "dataplane/vlan.h"
-#include "dataplane/vlan_tag.h"
+#include "dataplane/bridging/forward.h"
+#include "dataplane/bridging/lookup.h"
+#include "dataplane/bridging/resolve.h"
+#include "dataplane/egress/tx.h"
+#include "dataplane/frame/vlan_tag.h"
+#include "dataplane/gso/segment_limits.h"
+#include "dataplane/ingress/decap.h"
+#include "dataplane/ingress/parse.h"
+#include "dataplane/ingress/vlan.h"
 
 namespace causeway {
 namespace {

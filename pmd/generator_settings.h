@@ -1,4 +1,4 @@
-// What a generator port sends. Plain data, complete, comparable: config_load makes it.
+// What a generator port sends. Plain data, complete, comparable: yaml/load makes it.
 #pragma once
 
 #include <compare>

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/port_io.h"
 #include "dataplane/wire/address.h"
 #include "pmd/generator_settings.h"
 #include "pmd/nic_model_settings.h"
 #include "pmd/open_error.h"
-#include "pmd/port_io.h"
 
 struct rte_mbuf;
 struct rte_mempool;
@@ -108,7 +108,7 @@ class Port : public PortIo {
   // Whether it merges TCP segments as they come in.
   virtual bool lro() const noexcept { return false; }
 
-  // For a self-test (control/offload_test.h). Sends a frame as tx_burst would, but gets it back as if received:
+  // For a self-test (control/port/self_test.h). Sends a frame as tx_burst would, but gets it back as if received:
   // appends to `received` what comes of it. Takes the frame. False: the device has no loop, and nothing is taken.
   struct Received {
     rte_mbuf* frame;

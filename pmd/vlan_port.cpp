@@ -1,12 +1,12 @@
 // A VLAN of another port (IEEE 802.1Q): what is sent here leaves there with a tag. Nothing is received here: the worker
-// that polls the device sorts its frames by their tags (dataplane/vlan.h).
+// that polls the device sorts its frames by their tags (dataplane/ingress/vlan.h).
 #include <rte_mbuf.h>
 
 #include <algorithm>
 #include <atomic>
 #include <vector>
 
-#include "dataplane/vlan_tag.h"
+#include "dataplane/frame/vlan_tag.h"
 #include "pmd/port.h"
 
 namespace causeway {

@@ -140,12 +140,13 @@ def run_executables(build, arguments, slowness=1, tag=None):
 # --- pytest ---------------------------------------------------------------------------------------------------
 
 
+def python_tests(top):
+    return [os.path.relpath(os.path.join(folder, name), TOP) for folder, _, names in os.walk(os.path.join(TOP, top))
+            for name in names if name.startswith("test_") and name.endswith(".py")]
+
+
 def python_folders():
-    folders = set()
-    for folder, _, files in os.walk(os.path.join(TOP, "tests")):
-        if any(file.startswith("test_") and file.endswith(".py") for file in files):
-            folders.add(os.path.relpath(folder, TOP))
-    return sorted(folders)
+    return sorted({"/".join(path.split("/")[:2]) for path in python_tests("tests")})
 
 
 LANES = 3  # labs at a time: most of what they do is wait
@@ -187,8 +188,7 @@ def run_pytest(target, arguments, build, extra=(), progress=True):
 
 def run_labs(folder, arguments, build):
     """A line each, as they end: file by file, some side by side; then those that measure, one by one."""
-    files = [os.path.join(folder, name) for name in os.listdir(os.path.join(TOP, folder))
-             if name.startswith("test_") and name.endswith(".py")]
+    files = python_tests(folder)
     files.sort(key=lambda path: -os.path.getsize(os.path.join(TOP, path)))  # the longest first, roughly
     with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
         runs = [pool.submit(run_pytest, path, arguments, build, ["-m", f"not {ALONE}"], False) for path in files]

@@ -4,7 +4,7 @@
 // use, so a slot that was freed, reused or moved to a larger table is noticed and looked up again.
 //
 // Writer's order: body first, key last (release); a freed slot loses its key first, and is not used
-// again before every worker has passed a quiescent state (control/fdb keeps them until then).
+// again before every worker has passed a quiescent state (control/bridge/fdb keeps them until then).
 #pragma once
 
 #include <atomic>

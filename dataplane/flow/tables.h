@@ -3,6 +3,7 @@
 // table are also changed in place, under the rules of their headers.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -16,7 +17,7 @@
 #include "dataplane/flow/lazy_array.h"
 #include "dataplane/flow/quiescence.h"
 #include "dataplane/flow/tunnel_table.h"
-#include "pmd/port_io.h"
+#include "dataplane/port_io.h"
 
 namespace causeway {
 
@@ -24,10 +25,15 @@ namespace causeway {
 struct PortEntry {
   PortIo* io = nullptr;
   PortIndex index = 0;
-  bool coalesce = false;                    // segments of a TCP flow leave as one frame (dataplane/coalesce.h)
+  bool coalesce = false;                    // segments of a TCP flow leave as one frame (dataplane/egress/coalesce.h)
   bool underlay = false;                    // IP frames to our addresses are ours; nothing is bridged
   AdjacencyIndex adjacency = kNoAdjacency;  // as a bridge port
   TxCapabilities capabilities{};
+
+  // An address that frames to this host may carry on an underlay port.
+  inline bool is_ours(const PortEntry& port, const IpAddress& address) noexcept {
+    return std::ranges::any_of(port.addresses, [&](const IpAddress& own) { return own == address; });
+  }
   MacAddress mac{};
   std::vector<IpAddress> addresses;  // underlay: every address that frames to us may carry
   // A device that has VLAN interfaces: the port of each VLAN, kNoPort where there is none. Else empty.
@@ -81,10 +87,10 @@ struct Tables {
   KnownNeighbors asked_neighbors;  // of these: who hasn't answered yet
   Quiescence quiescence;
   // How often something changed that an entry of a worker's caches could rest on: an FDB slot was freed or has another
-  // exit, a tunnel key went, anything published was replaced (control/publish.h). Not for new FDB
+  // exit, a tunnel key went, anything published was replaced (control/publish/publisher.h). Not for new FDB
   // entries.
   std::atomic<uint64_t> changes{0};
-  std::atomic<bool> sampling{false};  // whether large flows are looked for (dataplane/sample.h)
+  std::atomic<bool> sampling{false};  // whether large flows are looked for (dataplane/inspect/sample.h)
   // Control thread, behind the stores that made the change. The workers hear of it by announce_changes(): before any
   // grace period begins, so that nothing they hold is freed, and once for many changes, since each costs them a second
   // look at every flow.

@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "control/config_diff.h"
-#include "control/config_load.h"
+#include "control/config/plan.h"
+#include "control/yaml/load.h"
 #include "tests/fuzz/target.h"
 
 using namespace causeway;

@@ -10,9 +10,9 @@
 #include <cstring>
 #include <span>
 
-#include "pmd/vnet_header.h"
+#include "pmd/kernel/vnet_header.h"
 #include "tests/fuzz/target.h"
-#include "tests/pipeline/bed.h"
+#include "tests/pipeline/bed/bed.h"
 
 namespace causeway::test {
 namespace {
@@ -48,7 +48,7 @@ class Input {
   std::span<const uint8_t> rest_;
 };
 
-// As the ports do it (pmd/kernel_queue.cpp): one that contradicts its frame costs the frame.
+// As the ports do it (pmd/kernel/kernel_queue.cpp): one that contradicts its frame costs the frame.
 bool with_vnet_header(std::span<const uint8_t> bytes, rte_mbuf* m) {
   VnetHeader header;
   std::memcpy(&header, bytes.data(), std::min(bytes.size(), sizeof(header)));
@@ -56,7 +56,7 @@ bool with_vnet_header(std::span<const uint8_t> bytes, rte_mbuf* m) {
 }
 
 // The gateway of all tunnels, its GRE numbered, and a bridge port whose senders are bound as in
-// tests/pipeline/bindings_frames.py.
+// tests/pipeline/frames/bindings_frames.py.
 std::string bound_topology() {
   std::string yaml = every_tunnel();
   const auto put_behind = [&yaml](const std::string& place, const std::string& what) {

@@ -7,9 +7,9 @@
 #include <cstdlib>
 #include <string>
 
-#include "control/api_client.h"
-#include "control/ctl_show.h"
-#include "control/printable.h"
+#include "control/api/client.h"
+#include "control/ctl/render.h"
+#include "control/process/printable.h"
 #include "tests/fuzz/target.h"
 
 namespace {

@@ -15,9 +15,9 @@
 #include <span>
 #include <vector>
 
-#include "dataplane/coalesce.h"
-#include "dataplane/segment.h"
-#include "pmd/kernel_queue.h"
+#include "dataplane/egress/coalesce.h"
+#include "dataplane/gso/segment.h"
+#include "pmd/kernel/kernel_queue.h"
 #include "tests/fuzz/target.h"
 #include "tests/support/mbufs.h"
 

@@ -11,9 +11,9 @@
 #include <string>
 #include <utility>
 
-#include "control/api.h"
+#include "control/api/server.h"
 #include "control/daemon.h"
-#include "tests/pipeline/bed.h"
+#include "tests/pipeline/bed/bed.h"
 
 namespace causeway::test {
 

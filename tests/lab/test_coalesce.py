@@ -4,7 +4,7 @@ import pytest
 
 from tests.support import traffic
 from tests.support.overlay import CONTAINER_MTU, gateway, two_hosts
-from tests.support.peer_cable import plain_cable
+from tests.peers.cable import plain_cable
 from tests.support.process import wait_until
 
 pytestmark = pytest.mark.alone

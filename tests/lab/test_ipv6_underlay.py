@@ -9,11 +9,11 @@ from tests.support import traffic
 from tests.support.capture import BROKEN, CHECKSUMS_ON, Capture
 from tests.support.causeway import Causeway
 from tests.support.lab import Container, Host
-from tests.support.peer_cable import plain_cable
-from tests.support.peer_kernel_vxlan import KernelVxlanPeer
-from tests.support.peer_ovs import OvsPeer
-from tests.support.peer_transfer import transfer
-from tests.support.peer_uml import UmlPeer
+from tests.peers.cable import plain_cable
+from tests.peers.kernel_vxlan import KernelVxlanPeer
+from tests.peers.ovs import OvsPeer
+from tests.peers.transfer import transfer
+from tests.peers.uml import UmlPeer
 from tests.support.process import wait_until
 
 OURS, THEIRS = "fd00:31::1", "fd00:31::2"

@@ -5,7 +5,7 @@ import pytest
 from tests.support import traffic
 from tests.support.capture import CHECKSUMS_ON
 from tests.support.overlay import gateway, two_hosts
-from tests.support.peer_cable import plain_cable
+from tests.peers.cable import plain_cable
 from tests.support.process import LabError, wait_until
 
 FILE_BYTES = 10 << 20

@@ -7,8 +7,8 @@ import pytest
 
 from tests.support import traffic
 from tests.support.lab import Lab
-from tests.support.peer_cable import plain_cable
-from tests.support.peer_kernel_vxlan import KernelVxlanPeer
+from tests.peers.cable import plain_cable
+from tests.peers.kernel_vxlan import KernelVxlanPeer
 from tests.support.process import wait_until
 
 GROUP, VNI, TTL = "239.1.1.1", 100, 5

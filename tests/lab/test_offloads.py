@@ -5,8 +5,8 @@ import pytest
 
 from tests.support import traffic
 from tests.support.overlay import gateway, two_hosts
-from tests.support.peer_cable import plain_cable
-from tests.support.peer_transfer import transfer
+from tests.peers.cable import plain_cable
+from tests.peers.transfer import transfer
 from tests.support.process import wait_until
 
 TRANSFER_BYTES = 200 << 20

@@ -4,9 +4,9 @@ import pytest
 
 from tests.support import traffic
 from tests.support.overlay import CONTAINER_MTU, gateway, tunnel, two_hosts
-from tests.support.peer_cable import plain_cable
-from tests.support.peer_transfer import transfer
-from tests.support.peer_uml import UmlPeer
+from tests.peers.cable import plain_cable
+from tests.peers.transfer import transfer
+from tests.peers.uml import UmlPeer
 from tests.support.process import wait_until
 
 FILE_BYTES = 20 << 20

@@ -8,6 +8,7 @@ from tests.lint import programs, rules
 
 CHECKS = {
     "dependencies": rules.broken_dependencies,
+    "folders": rules.full_folders,
     "names": rules.nameless_files,
     "lengths": rules.long_files,
     "guards": rules.headers_without_guard,

@@ -1,28 +1,53 @@
 """The house rules that a few lines can check: each function takes the tree's files and yields what breaks them."""
 
+import collections
 import os
 import re
 
-# A file belongs to the first layer whose pattern it matches, and may include its own layer and those listed.
-LAYERS = {
-    "wire": (r"dataplane/wire/", set()),
-    # Words that the tables and the stages share, below both.
-    "vocabulary": (r"dataplane/(drop_reason|intent)\.h$", {"wire"}),
-    "flow": (r"dataplane/flow/", {"wire", "vocabulary", "port_io"}),
-    "worker": (r"dataplane/worker\.", {"wire", "vocabulary", "flow", "stages", "port_io"}),
-    "stages": (r"dataplane/", {"wire", "vocabulary", "flow", "port_io"}),
-    "port_io": (r"pmd/port_io\.h$", {"wire", "vocabulary"}),
-    "pmd": (r"pmd/", {"wire", "vocabulary", "flow", "stages", "worker", "port_io"}),
-    "control": (r"control/", {"wire", "vocabulary", "flow", "stages", "worker", "port_io", "pmd"}),
-}
+# The house from the ground up. A file belongs to the first room whose pattern it matches, and may include its own room
+# and what is on the floors below; rooms of one floor don't know each other.
+FLOORS = (
+    (r"dataplane/wire/",),
+    (r"dataplane/frame/",),
+    (r"dataplane/drop_reason\.h$",),
+    (r"dataplane/port_io\.h$",),
+    (r"dataplane/flow/",),
+    (r"dataplane/(batch|counters|spsc_ring)\.",),
+    # What a worker keeps for its stages stands in its context, below them.
+    (r"dataplane/(gso/(segment|segment_layout|merged_datagrams)|egress/tx_buffers|inspect/sample)\.h$",),
+    (r"dataplane/(context|to_control)\.",),
+    (r"dataplane/gso/",),
+    (r"dataplane/ingress/", r"dataplane/egress/", r"dataplane/inspect/"),
+    (r"dataplane/bridging/",),
+    (r"dataplane/worker\.",),
+    (r"pmd/[^/]*$",),
+    (r"pmd/kernel/",),
+    (r"pmd/ethdev/", r"pmd/generator/"),
+    (r"pmd/nic_model/",),
+    (r"control/config/", r"control/process/"),
+    (r"control/yaml/", r"control/publish/", r"control/underlay/", r"control/api/"),
+    (r"control/check/",),
+    (r"control/bridge/", r"control/port/", r"control/tunnel/", r"control/ctl/"),
+    (r"control/offload/",),
+    (r"control/gateway/",),
+    (r"control/view/",),
+    (r"control/(daemon|main)\.",),
+)
+PRODUCT = re.compile(r"(dataplane|pmd|control)/")
+MOST_FILES = 30  # in a folder
 DEVICE_HEADERS = {"rte_ethdev.h", "rte_flow.h"}  # for pmd/ alone
 NAMELESS = {"util", "utils", "common", "helper", "helpers", "misc", "manager", "stuff"}
 MOST_LINES = 600
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
 
-def layer_of(path):
-    return next((name for name, (pattern, _) in LAYERS.items() if re.match(pattern, path)), None)
+def room_of(path):
+    """(floor, room) of a file of the product; None of any other."""
+    for floor, rooms in enumerate(FLOORS):
+        for room in rooms:
+            if re.match(room, path):
+                return floor, room
+    return None
 
 
 def is_cpp(path):
@@ -45,16 +70,28 @@ def lines_of(path):
 
 def broken_dependencies(files):
     for path in filter(is_cpp, files):
+        if not PRODUCT.match(path):
+            continue
+        room = room_of(path)
+        if room is None:
+            yield f"{path}: in no room of FLOORS (tests/lint/rules.py)"
+            continue
         for number, line in enumerate(lines_of(path), 1):
             match = INCLUDE.match(line)
             if not match:
                 continue
             target = match.group(1)
-            layer, other = layer_of(path), layer_of(target)
-            if layer and target in DEVICE_HEADERS and layer != "pmd":
+            if target in DEVICE_HEADERS and not path.startswith("pmd/"):
                 yield f"{path}:{number}: only pmd/ includes {target}"
-            if layer and other and other != layer and other not in LAYERS[layer][1]:
-                yield f"{path}:{number}: {layer} may not include {target} ({other})"
+            other = room_of(target)
+            if other and other != room and other[0] >= room[0]:
+                yield f"{path}:{number}: may not include {target}, which is {'beside' if other[0] == room[0] else 'above'} it"
+
+
+def full_folders(files):
+    for folder, count in sorted(collections.Counter(map(os.path.dirname, files)).items()):
+        if count > MOST_FILES:
+            yield f"{folder}: {count} files, more than {MOST_FILES}: two rooms?"
 
 
 def nameless_files(files):

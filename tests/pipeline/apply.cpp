@@ -1,9 +1,9 @@
 // Changes of a running configuration: the end is as if it had started there, a failure as if nothing had been tried.
 #include <nlohmann/json.hpp>
 
-#include "control/show.h"
-#include "tests/pipeline/bed.h"
-#include "tests/pipeline/outer_compare.h"
+#include "control/view/view.h"
+#include "tests/pipeline/bed/bed.h"
+#include "tests/pipeline/bed/outer_compare.h"
 
 namespace causeway::test {
 namespace {
@@ -252,7 +252,7 @@ TEST_CASE("apply: ports swap their devices, or hand them on") {
   for (const char* const devices : {"102", "012", "120", "201", "345", "453", "012"}) {
     CAPTURE(devices);
     const auto errors = bed.apply(file(devices));
-    for (const ApplyError& error : errors) UNSCOPED_INFO(error.key + ": " + error.what);
+    for (const config::ApplyError& error : errors) UNSCOPED_INFO(error.key + ": " + error.what);
     REQUIRE(errors.empty());
     bed.run();
     bed.nothing_sent();

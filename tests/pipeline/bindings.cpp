@@ -2,8 +2,8 @@
 // bindings_frames.py's.
 #include <nlohmann/json.hpp>
 
-#include "control/show.h"
-#include "tests/pipeline/bed.h"
+#include "control/view/view.h"
+#include "tests/pipeline/bed/bed.h"
 
 namespace causeway::test {
 namespace {

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <set>
 
-#include "control/show.h"
-#include "tests/pipeline/bed.h"
-#include "tests/pipeline/outer_compare.h"
+#include "control/view/view.h"
+#include "tests/pipeline/bed/bed.h"
+#include "tests/pipeline/bed/outer_compare.h"
 
 namespace causeway::test {
 namespace {

@@ -1,5 +1,5 @@
 // Software GRO where it stands: behind a tunnel, ahead of a port that takes big frames, as configured.
-#include "tests/pipeline/bed.h"
+#include "tests/pipeline/bed/bed.h"
 
 namespace causeway::test {
 namespace {

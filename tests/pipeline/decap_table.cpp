@@ -2,7 +2,7 @@
 // or dies of exactly one reason.
 #include <set>
 
-#include "tests/pipeline/bed.h"
+#include "tests/pipeline/bed/bed.h"
 
 namespace causeway::test {
 namespace {

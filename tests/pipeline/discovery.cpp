@@ -2,10 +2,10 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "control/show.h"
-#include "tests/pipeline/bed.h"
-#include "tests/pipeline/outer_compare.h"
-#include "tests/pipeline/stream.h"
+#include "control/view/view.h"
+#include "tests/pipeline/bed/bed.h"
+#include "tests/pipeline/bed/outer_compare.h"
+#include "tests/pipeline/bed/stream.h"
 
 namespace causeway::test {
 namespace {

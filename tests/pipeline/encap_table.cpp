@@ -2,8 +2,8 @@
 #include <map>
 #include <set>
 
-#include "tests/pipeline/bed.h"
-#include "tests/pipeline/outer_compare.h"
+#include "tests/pipeline/bed/bed.h"
+#include "tests/pipeline/bed/outer_compare.h"
 
 namespace causeway::test {
 namespace {

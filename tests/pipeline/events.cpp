@@ -1,9 +1,9 @@
-// What the log says of neighbors, tunnels, VTEPs, MACs and limits (control/event_log.h).
+// What the log says of neighbors, tunnels, VTEPs, MACs and limits (control/gateway/event_log.h).
 #include <algorithm>
 #include <thread>
 
-#include "control/event_log.h"
-#include "tests/pipeline/bed.h"
+#include "control/gateway/event_log.h"
+#include "tests/pipeline/bed/bed.h"
 #include "tests/support/log_lines.h"
 
 namespace causeway::test {

@@ -3,11 +3,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "control/show.h"
+#include "control/view/view.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/udp.h"
-#include "tests/pipeline/bed.h"
+#include "tests/pipeline/bed/bed.h"
 
 namespace causeway::test {
 namespace {

@@ -1,6 +1,6 @@
 // GRE tunnels that number what they send: scapy's frames, byte for byte, whoever cuts super-packets elsewhere.
-#include "tests/pipeline/bed.h"
-#include "tests/pipeline/outer_compare.h"
+#include "tests/pipeline/bed/bed.h"
+#include "tests/pipeline/bed/outer_compare.h"
 
 namespace causeway::test {
 namespace {

@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "control/show.h"
+#include "control/view/view.h"
 #include "dataplane/wire/checksum.h"
-#include "tests/pipeline/bed.h"
-#include "tests/pipeline/outer_compare.h"
+#include "tests/pipeline/bed/bed.h"
+#include "tests/pipeline/bed/outer_compare.h"
 
 namespace causeway::test {
 namespace {

@@ -1,10 +1,10 @@
 // The underlay's own business over IPv4: ARP, ICMP echo, next hops that are resolved, lost and moved, frames that wait.
 #include <nlohmann/json.hpp>
 
-#include "control/show.h"
-#include "tests/pipeline/bed.h"
-#include "tests/pipeline/outer_compare.h"
-#include "tests/pipeline/stream.h"
+#include "control/view/view.h"
+#include "tests/pipeline/bed/bed.h"
+#include "tests/pipeline/bed/outer_compare.h"
+#include "tests/pipeline/bed/stream.h"
 
 namespace causeway::test {
 namespace {

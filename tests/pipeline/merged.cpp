@@ -1,8 +1,8 @@
 // Outer datagrams that the kernel has merged: the same comes out, is counted and dropped as of each alone.
 #include <cstring>
 
-#include "tests/pipeline/bed.h"
-#include "tests/pipeline/unfinished.h"
+#include "tests/pipeline/bed/bed.h"
+#include "tests/pipeline/bed/unfinished.h"
 
 namespace causeway::test {
 namespace {

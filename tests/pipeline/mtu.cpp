@@ -2,10 +2,10 @@
 // are narrow.
 #include <nlohmann/json.hpp>
 
-#include "control/path_mtu.h"
-#include "control/show.h"
-#include "tests/pipeline/bed.h"
-#include "tests/pipeline/outer_compare.h"
+#include "control/underlay/path_mtu.h"
+#include "control/view/view.h"
+#include "tests/pipeline/bed/bed.h"
+#include "tests/pipeline/bed/outer_compare.h"
 
 namespace causeway::test {
 namespace {

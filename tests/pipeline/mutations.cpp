@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <random>
 
-#include "tests/pipeline/bed.h"
+#include "tests/pipeline/bed/bed.h"
 
 namespace causeway::test {
 namespace {

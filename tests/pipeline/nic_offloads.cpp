@@ -6,11 +6,11 @@
 #include <map>
 #include <thread>
 
-#include "control/show.h"
-#include "dataplane/marked_tunnel.h"
-#include "pmd/nic_flows.h"
-#include "tests/pipeline/bed.h"
-#include "tests/pipeline/outer_compare.h"
+#include "control/view/view.h"
+#include "dataplane/ingress/marked_tunnel.h"
+#include "pmd/nic_model/nic_flows.h"
+#include "tests/pipeline/bed/bed.h"
+#include "tests/pipeline/bed/outer_compare.h"
 
 namespace causeway::test {
 namespace {

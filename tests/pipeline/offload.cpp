@@ -1,9 +1,9 @@
 // Super-packets and unfinished checksums on their way through bridge and tunnels.
 #include <algorithm>
 
-#include "tests/pipeline/bed.h"
-#include "tests/pipeline/outer_compare.h"
-#include "tests/pipeline/unfinished.h"
+#include "tests/pipeline/bed/bed.h"
+#include "tests/pipeline/bed/outer_compare.h"
+#include "tests/pipeline/bed/unfinished.h"
 
 namespace causeway::test {
 namespace {

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "control/refusals.h"
-#include "control/show.h"
-#include "tests/pipeline/bed.h"
+#include "control/underlay/refusals.h"
+#include "control/view/view.h"
+#include "tests/pipeline/bed/bed.h"
 #include "tests/support/log_lines.h"
 
 namespace causeway::test {

@@ -1,10 +1,10 @@
 // What the daemon makes of requests (control/daemon.h), and lists that are read bit by bit while they change.
 #include <set>
 
-#include "control/address_text.h"
+#include "control/config/address_text.h"
 #include "control/daemon.h"
-#include "control/show.h"
-#include "tests/pipeline/bed.h"
+#include "control/view/view.h"
+#include "tests/pipeline/bed/bed.h"
 
 namespace causeway::test {
 namespace {

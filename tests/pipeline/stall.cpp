@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "control/show.h"
+#include "control/view/view.h"
 #include "dataplane/wire/arp.h"
 #include "dataplane/wire/ethernet.h"
-#include "tests/pipeline/bed.h"
+#include "tests/pipeline/bed/bed.h"
 
 namespace causeway::test {
 namespace {

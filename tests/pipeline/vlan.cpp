@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "control/show.h"
-#include "dataplane/intent.h"
-#include "tests/pipeline/bed.h"
-#include "tests/pipeline/outer_compare.h"
+#include "control/view/view.h"
+#include "dataplane/frame/intent.h"
+#include "tests/pipeline/bed/bed.h"
+#include "tests/pipeline/bed/outer_compare.h"
 
 namespace causeway::test {
 namespace {

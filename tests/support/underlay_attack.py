@@ -2,7 +2,7 @@
 
 from tests.support import plain_frames as frames
 from tests.support.bystander import Bystander
-from tests.support.peer_kernel_vxlan import KernelVxlanPeer
+from tests.peers.kernel_vxlan import KernelVxlanPeer
 from tests.support.process import wait_until
 
 GATEWAY_MAC, ATTACKER_MAC, C1_MAC = "02:00:00:00:01:01", "02:00:00:00:01:66", "02:00:00:00:0c:01"

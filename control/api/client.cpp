@@ -1,0 +1,75 @@
+#include "control/api/client.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "control/api/reply.h"
+
+namespace causeway {
+
+namespace {
+
+// Who listens there (unix(7)). Empty: root or the caller.
+std::string stranger_at(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::strerror(errno);
+  if (peer.uid == 0 || peer.uid == geteuid()) return {};
+  return "it is of another user (uid " + std::to_string(peer.uid) + "), neither root's nor yours: not trusted";
+}
+
+}  // namespace
+
+ApiClient::~ApiClient() {
+  if (fd_ >= 0) close(fd_);
+}
+
+std::string ApiClient::connect(const std::string& path) {
+  path_ = path;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return "control socket " + path + ": the path is too long";
+  std::copy(path.begin(), path.end(), address.sun_path);
+
+  fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd_ >= 0 && ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    const std::string stranger = stranger_at(fd_);
+    return stranger.empty() ? "" : "control socket " + path + ": " + stranger;
+  }
+  if (errno == ENOENT || errno == ECONNREFUSED) return "no causewayd is running at " + path;
+  return "control socket " + path + ": " + std::strerror(errno);
+}
+
+nlohmann::json ApiClient::ask(const nlohmann::json& request) {
+  const std::string line = api_line(request);
+  for (size_t sent = 0; sent < line.size();) {
+    const ssize_t count = send(fd_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) break;  // refused half-way: the daemon's reason is there to be read
+    sent += static_cast<size_t>(count);
+  }
+
+  size_t scanned = 0;
+  size_t newline = std::string::npos;
+  while ((newline = received_.find('\n', scanned)) == std::string::npos) {
+    scanned = received_.size();
+    std::array<char, 65536> chunk;
+    const ssize_t count = recv(fd_, chunk.data(), chunk.size(), 0);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return api_error({"causewayd at " + path_ + " closed the connection"});
+    received_.append(chunk.data(), static_cast<size_t>(count));
+  }
+  const std::string answer = received_.substr(0, newline);
+  received_.erase(0, newline + 1);
+  nlohmann::json reply = nlohmann::json::parse(answer, nullptr, false);
+  if (!reply.is_object() || !reply.contains("ok")) return api_error({"causewayd at " + path_ + ": unreadable answer"});
+  return reply;
+}
+
+}  // namespace causeway

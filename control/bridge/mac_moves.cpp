@@ -1,0 +1,25 @@
+#include "control/bridge/mac_moves.h"
+
+namespace causeway {
+
+void MacMoves::moved(BridgeIndex bridge, MacVlan key, AdjacencyIndex from, AdjacencyIndex to) {
+  auto found = moves_.find({bridge, key});
+  if (found == moves_.end()) {
+    if (moves_.size() == kMost) return;
+    found = moves_.try_emplace({bridge, key}, Moves{bridge, key, from, to, 0}).first;
+  }
+  found->second.from = from;
+  found->second.to = to;
+  ++found->second.count;
+}
+
+void MacMoves::tick(const std::function<void(const Moves&)>& visit, Clock::time_point now) {
+  if (now < window_ends_) return;
+  window_ends_ = now + kWindow;
+  for (const auto& [key, moves] : moves_) {
+    if (moves.count >= kFlapping) visit(moves);
+  }
+  moves_.clear();
+}
+
+}  // namespace causeway

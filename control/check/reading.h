@@ -1,0 +1,33 @@
+// All that can be said of a file without touching the gateway: what it wants, what is wrong with it, what it would
+// change. Pure but for looking at the host's interfaces, so any thread can do it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/config/config.h"
+#include "control/config/plan.h"
+
+namespace causeway {
+
+struct ConfigReading {
+  std::string label;  // stands for the file in `errors` and warnings
+  std::string text;
+  std::shared_ptr<const config::Config> before;  // what it is compared with
+  std::shared_ptr<const config::Config> wanted;  // null: `errors` say why
+  std::vector<std::string> errors;
+  std::vector<std::string> warnings;
+  std::vector<std::string> absent;            // warnings about interfaces that the host lacks
+  std::vector<config::Operation> operations;  // from `before` to `wanted`, which they point into
+};
+
+ConfigReading read_config(std::string label, std::string text, std::shared_ptr<const config::Config> before);
+
+// As errors of the file, with their places.
+std::vector<std::string> placed_errors(const ConfigReading& reading, const std::vector<config::ApplyError>& errors);
+
+// Something runs, and nothing of it would be left: a file that was cut off says so.
+bool removes_everything(const ConfigReading& reading);
+
+}  // namespace causeway

@@ -1,0 +1,185 @@
+// What the YAML means: plain structs, complete (every default filled in), comparable. yaml/load makes
+// them, config/plan compares them, gateway/apply acts on them. Nothing here knows YAML or DPDK.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "dataplane/flow/bindings.h"
+#include "dataplane/flow/vlan_rules.h"
+#include "dataplane/wire/address.h"
+#include "pmd/generator_settings.h"
+#include "pmd/nic_model_settings.h"
+#include "pmd/port.h"
+
+namespace causeway::config {
+
+enum class Idle : uint8_t { adaptive, busy };
+
+struct System {
+  std::string name;                      // default: the file's name without its ending
+  bool named = false;                    // by the file itself
+  std::vector<unsigned> worker_cores;    // cores to pin to; empty: `workers` floating ones
+  unsigned workers = 1;                  // worker_cores.size() where cores are given
+  std::optional<unsigned> control_core;  // pinned only if given
+  Idle idle = Idle::adaptive;
+  Toggle hugepages = Toggle::automatic;
+  uint64_t memory_bytes = 512ULL << 20;
+  std::optional<std::string> metrics;    // "address:port"
+  unsigned flow_cache_entries = 262144;  // a worker, rounded up to a power of two (`flow-cache`)
+  unsigned held_buffers = 0;  // that frames waiting for neighbors may take (`held-buffers`); 0: a 16th of all
+  auto operator<=>(const System&) const = default;
+};
+
+struct Route {
+  IpPrefix to;  // length 0: default
+  IpAddress via;
+  uint32_t metric = 0;   // among routes to the same network the lowest ones are used, all of them (ECMP)
+  bool on_link = false;  // `via` is reached without a router, though no network of the interface contains it
+  auto operator<=>(const Route&) const = default;
+};
+
+struct StaticNeighbor {
+  IpAddress to;
+  MacAddress mac;
+  auto operator<=>(const StaticNeighbor&) const = default;
+};
+
+struct PacketDevice {  // an existing Linux interface of that name
+  auto operator<=>(const PacketDevice&) const = default;
+};
+struct TapDevice {  // a TAP created by us
+  auto operator<=>(const TapDevice&) const = default;
+};
+struct DpdkDevice {  // any PCI device or vdev string
+  std::string devargs;
+  auto operator<=>(const DpdkDevice&) const = default;
+};
+
+// Lowers the maximum segment size of TCP connections across an interface: to what its MTU takes, or to `bytes`.
+struct MssClamp {
+  enum class Mode : uint8_t { off, automatic, fixed };
+  Mode mode = Mode::off;
+  uint16_t bytes = 0;  // with Mode::fixed
+  auto operator<=>(const MssClamp&) const = default;
+};
+
+struct VlanDevice {  // of another ethernet; its section is `vlans`
+  std::string link;
+  uint16_t id = 0;
+  auto operator<=>(const VlanDevice&) const = default;
+};
+
+// Which VLANs a bridge port or tunnel carries.
+struct PortVlan {
+  VlanMode mode = VlanMode::none;
+  uint16_t tag = 0;              // of frames without one: access, native
+  std::vector<uint16_t> trunks;  // in order; none: all. 0: frames without a tag, on a trunk
+  auto operator<=>(const PortVlan&) const = default;
+};
+
+// How much is taken from a bridge port or a tunnel, all its remotes together.
+struct Limits {
+  uint32_t max_macs = 0;    // learnt behind it; 0: as many as the bridge takes
+  uint32_t flood_rate = 0;  // frames from it that are flooded a second; 0: any number
+  auto operator<=>(const Limits&) const = default;
+};
+
+struct Ethernet {
+  std::variant<PacketDevice, TapDevice, DpdkDevice, GeneratorSettings, NicModelSettings, VlanDevice> device;
+  uint16_t rx_queues = 0;            // 0: one a worker, where the device spreads flows over several
+  std::vector<unsigned> rx_workers;  // the worker of each rx queue; none: dealt out evenly
+  std::optional<uint16_t> mtu;       // bytes of IP packet
+  std::optional<MacAddress> mac;
+  std::vector<IpPrefix> addresses;  // any: the port is an underlay
+  std::vector<Route> routes;
+  std::vector<StaticNeighbor> neighbors;
+  OffloadSettings offloads;
+  MssClamp mss_clamp;                // of a bridge port
+  std::vector<IpPrefix> allow_from;  // an underlay's: whom tunnels are taken from; empty: anybody
+  Limits limits;
+  Bindings bindings;  // who may speak from it; none: anybody
+  PortVlan vlan;
+  bool isolated = false;
+  bool underlay_vlans = false;  // a VLAN of it has addresses,
+  bool bridged_vlans = false;   // or has none and may be in a bridge
+  auto operator<=>(const Ethernet&) const = default;
+  bool is_underlay() const noexcept { return !addresses.empty(); }
+  bool carries_underlay() const noexcept { return is_underlay() || underlay_vlans; }
+  const VlanDevice* vlan_device() const noexcept { return std::get_if<VlanDevice>(&device); }
+  // Of the DPDK device that it is, or that its model stands on; empty: none.
+  std::string_view devargs() const noexcept {
+    if (const auto* dpdk = std::get_if<DpdkDevice>(&device)) return dpdk->devargs;
+    const auto* model = std::get_if<NicModelSettings>(&device);
+    return model != nullptr ? std::string_view(model->devargs) : std::string_view();
+  }
+};
+
+struct StaticMac {
+  MacAddress mac;
+  std::string port;  // an interface of the bridge
+  uint16_t vlan = 0;
+  auto operator<=>(const StaticMac&) const = default;
+};
+
+struct Bridge {
+  std::vector<std::string> interfaces;  // ethernets, VLANs and tunnels, in the file's order
+  uint32_t ageing_time_s = 300;         // 0: learned entries never age
+  uint32_t max_macs = 65536;
+  std::vector<StaticMac> static_macs;
+  auto operator<=>(const Bridge&) const = default;
+};
+
+enum class TunnelMode : uint8_t { geneve, vxlan, gretap, nvgre };
+constexpr bool is_gre(TunnelMode mode) { return mode >= TunnelMode::gretap; }
+
+// RFC 8926 section 3.5. Sent with every frame.
+struct GeneveOption {
+  uint16_t option_class = 0;
+  uint8_t type = 0;           // its highest bit: critical
+  std::vector<uint8_t> data;  // 0 to 124 bytes, a multiple of 4
+  auto operator<=>(const GeneveOption&) const = default;
+};
+
+struct Tunnel {
+  TunnelMode mode = TunnelMode::geneve;
+  std::optional<uint32_t> id;       // VNI or VSID (24 bits); GRE key (32 bits), none: keyless
+  std::optional<uint32_t> sent_id;  // where it is another one than what is received (`keys`)
+  IpAddress local;
+  std::vector<IpAddress> remotes;    // one; several: head-end replication; a multicast group stands alone
+  std::string link;                  // of a group: the ethernet that it is on; empty: the one that holds `local`
+  std::vector<IpPrefix> allow_from;  // of a group: who may be learnt from; empty: anybody
+  uint16_t port = 0;                 // UDP destination port; 0 for GRE
+  uint8_t ttl = 64;
+  std::optional<uint8_t> tos;         // fixed DSCP, its ECN bits are not sent; none and no `inherit`: 0 is sent
+  bool tos_inherit = false;           // DSCP from the inner IP header
+  std::optional<bool> checksum;       // UDP checksum on transmit; none: off over IPv4, on over IPv6
+  std::vector<GeneveOption> options;  // GENEVE
+  bool sequence = false;              // GRE: frames are numbered (RFC 2890)
+  bool match_options = false;         // only frames that carry `options` are taken
+  bool allow_zero_checksum = false;   // accept GENEVE over IPv6 without one (`udp6-zero-checksum-rx`)
+  MssClamp mss_clamp;
+  bool path_mtu = true;  // what routers say of its path is believed
+  Limits limits;
+  PortVlan vlan;
+  bool isolated = true;
+  auto operator<=>(const Tunnel&) const = default;
+  std::optional<IpAddress> group() const {
+    return remotes.size() == 1 && remotes.front().is_multicast() ? std::optional(remotes.front()) : std::nullopt;
+  }
+};
+
+struct Config {
+  System system;
+  std::map<std::string, Ethernet> ethernets;  // and VLANs
+  std::map<std::string, Bridge> bridges;
+  std::map<std::string, Tunnel> tunnels;
+  auto operator<=>(const Config&) const = default;
+};
+
+}  // namespace causeway::config

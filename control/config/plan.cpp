@@ -1,0 +1,523 @@
+#include "control/config/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <concepts>
+#include <map>
+#include <set>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "control/config/address_text.h"
+#include "control/config/vlan_rules.h"
+#include "pmd/ethdev/devargs.h"
+
+namespace causeway::config {
+namespace {
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string result;
+  for (const std::string& text : texts) result += (result.empty() ? "" : ", ") + text;
+  return result;
+}
+
+std::string text_of(const std::string& text) { return text; }
+std::string text_of(bool value) { return value ? "true" : "false"; }
+template <std::unsigned_integral T>
+std::string text_of(T value) {
+  return std::to_string(value);
+}
+std::string text_of(Toggle toggle) {
+  return toggle == Toggle::automatic ? "auto" : toggle == Toggle::on ? "on" : "off";
+}
+std::string text_of(const MssClamp& clamp) {
+  if (clamp.mode == MssClamp::Mode::fixed) return std::to_string(clamp.bytes);
+  return clamp.mode == MssClamp::Mode::automatic ? "auto" : "off";
+}
+std::string text_of(Idle idle) { return idle == Idle::adaptive ? "adaptive" : "busy"; }
+std::string text_of(const MacAddress& mac) { return to_string(mac); }
+std::string text_of(const IpAddress& ip) { return to_string(ip); }
+std::string text_of(const IpPrefix& prefix) { return to_string(prefix); }
+std::string text_of(const Route& route) {
+  const std::string text =
+      fmt::format("{} via {}", route.to.length == 0 ? "default" : to_string(route.to), to_string(route.via));
+  return text + (route.metric == 0 ? "" : fmt::format(" metric {}", route.metric)) + (route.on_link ? " on-link" : "");
+}
+std::string text_of(const StaticNeighbor& neighbor) {
+  return fmt::format("{} at {}", to_string(neighbor.to), to_string(neighbor.mac));
+}
+std::string text_of(TunnelMode mode) {
+  static constexpr const char* kTexts[] = {"geneve", "vxlan", "gretap", "nvgre"};
+  return kTexts[static_cast<size_t>(mode)];
+}
+template <typename T>
+std::string text_of(const std::optional<T>& value) {
+  return value ? text_of(*value) : "default";
+}
+template <typename T>
+std::string text_of(const std::vector<T>& list) {
+  std::vector<std::string> texts;
+  for (const T& item : list) texts.push_back(text_of(item));
+  return texts.size() == 1 ? texts.front() : fmt::format("[{}]", joined(texts));
+}
+
+std::string text_of(const Binding& binding) {
+  return to_string(binding.mac) + (binding.addresses.empty() ? "" : " with " + text_of(binding.addresses));
+}
+
+std::string text_of(const NicFeatures& features) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < kNicFeatureNames.size(); ++i) {
+    if (features.has(static_cast<NicFeature>(i))) names.emplace_back(kNicFeatureNames[i]);
+  }
+  return fmt::format("[{}]", joined(names));
+}
+std::string text_of(const NicModelSettings& model) {
+  const bool tap = model.over == NicModelSettings::Over::tap;
+  const std::string over = model.over == NicModelSettings::Over::dpdk ? model.devargs : tap ? "tap" : "interface";
+  std::string text = fmt::format("nic-model over {} flow-rules {}", over, model.flow_rules);
+  if (!model.switch_name.empty()) text += " switch " + model.switch_name;
+  if (!model.without.empty()) text += " without " + text_of(model.without);
+  if (!model.misreport.empty()) text += " misreport " + text_of(model.misreport);
+  return text;
+}
+
+std::string text_of(const Ethernet& ethernet) {
+  if (const auto* dpdk = std::get_if<DpdkDevice>(&ethernet.device)) return "dpdk " + dpdk->devargs;
+  if (const auto* generator = std::get_if<GeneratorSettings>(&ethernet.device)) {
+    const std::string rate = generator->rate != 0 ? fmt::format(" rate {}", generator->rate) : "";
+    return fmt::format("generator flows {} frame-bytes {}{}", generator->flows, text_of(generator->frame_bytes), rate);
+  }
+  if (const auto* model = std::get_if<NicModelSettings>(&ethernet.device)) return text_of(*model);
+  if (const VlanDevice* const vlan = ethernet.vlan_device()) return fmt::format("id {} link {}", vlan->id, vlan->link);
+  return std::holds_alternative<TapDevice>(ethernet.device) ? "tap" : "interface";
+}
+std::string text_of_queues(const Ethernet& ethernet) {
+  return ethernet.rx_queues == 0 ? "default" : text_of(ethernet.rx_queues);
+}
+std::string text_of_workers(const Ethernet& ethernet) {
+  std::vector<std::string> texts;
+  for (const unsigned worker : ethernet.rx_workers) texts.push_back(text_of(worker));
+  return texts.empty() ? "default" : fmt::format("[{}]", joined(texts));
+}
+
+std::string text_of(const Tunnel& tunnel) {
+  const std::string id = tunnel.id ? fmt::format(" id {}", *tunnel.id) : "";
+  return fmt::format("{}{} {} -> {}", text_of(tunnel.mode), id, text_of(tunnel.local), text_of(tunnel.remotes));
+}
+
+// "mtu 1500 -> 9000, macaddress default -> 02:00:00:00:00:01"
+class Differences {
+ public:
+  template <typename T>
+  void compare(std::string_view key, const T& before, const T& after) {
+    if (before != after) texts_.push_back(fmt::format("{} {} -> {}", key, text_of(before), text_of(after)));
+  }
+  // "addresses +172.31.0.2/24 -172.31.0.1/24". Another order is a difference, too: it says which of a tunnel's remotes
+  // a static MAC is behind, and what `show` lists first.
+  template <typename T>
+  void compare_lists(std::string_view key, const std::vector<T>& before, const std::vector<T>& after) {
+    std::string text;
+    const std::set<T> old_items(before.begin(), before.end());
+    const std::set<T> new_items(after.begin(), after.end());
+    for (const T& item : after) {
+      if (!old_items.contains(item)) text += fmt::format(" +{}", text_of(item));
+    }
+    for (const T& item : before) {
+      if (!new_items.contains(item)) text += fmt::format(" -{}", text_of(item));
+    }
+    if (text.empty() && before != after) text = " in another order";
+    if (!text.empty()) texts_.push_back(fmt::format("{}{}", key, text));
+  }
+  bool empty() const { return texts_.empty(); }
+  std::string text() const { return joined(texts_); }
+
+ private:
+  std::vector<std::string> texts_;
+};
+
+void compare_limits(Differences& result, const Limits& before, const Limits& after) {
+  result.compare("max-macs", uint64_t{before.max_macs}, uint64_t{after.max_macs});
+  result.compare("flood-rate", uint64_t{before.flood_rate}, uint64_t{after.flood_rate});
+}
+
+Differences differences_of(const Ethernet& before, const Ethernet& after) {
+  Differences result;
+  if (before.device != after.device) result.compare("device", text_of(before), text_of(after));
+  result.compare("rx-queues", text_of_queues(before), text_of_queues(after));
+  result.compare("rx-workers", text_of_workers(before), text_of_workers(after));
+  result.compare("mtu", before.mtu, after.mtu);
+  result.compare("macaddress", before.mac, after.mac);
+  result.compare_lists("addresses", before.addresses, after.addresses);
+  result.compare_lists("routes", before.routes, after.routes);
+  result.compare_lists("neighbors", before.neighbors, after.neighbors);
+  result.compare_lists("allow-from", before.allow_from, after.allow_from);
+  compare_limits(result, before.limits, after.limits);
+  result.compare("offloads.checksum", before.offloads.checksum, after.offloads.checksum);
+  result.compare("offloads.tso", before.offloads.tso, after.offloads.tso);
+  result.compare("offloads.tunnel-tso", before.offloads.tunnel_tso, after.offloads.tunnel_tso);
+  result.compare("offloads.flow", before.offloads.flow, after.offloads.flow);
+  result.compare("offloads.gro", before.offloads.gro, after.offloads.gro);
+  result.compare("offloads.lro", before.offloads.lro, after.offloads.lro);
+  result.compare("offloads.elephants", before.offloads.elephants, after.offloads.elephants);
+  result.compare("mss-clamp", before.mss_clamp, after.mss_clamp);
+  result.compare_lists("bindings", before.bindings, after.bindings);
+  result.compare("vlan", to_string(before.vlan), to_string(after.vlan));
+  result.compare("underlay-vlans", before.underlay_vlans, after.underlay_vlans);
+  result.compare("bridged-vlans", before.bridged_vlans, after.bridged_vlans);
+  result.compare("isolated", before.isolated, after.isolated);
+  return result;
+}
+
+// The DPDK device that only one port can have, without its driver's parameters; empty: none.
+std::string device_of(const Ethernet& ethernet) { return device_name(ethernet.devargs()).name; }
+
+// A port is opened as an underlay or not (PortOptions), so becoming one is a reopening too. A generator's frames are
+// made for one MAC. How many queues a port has by default only the open device knows.
+bool needs_reopening(const Ethernet& before, const Ethernet& after) {
+  const bool generator = std::holds_alternative<GeneratorSettings>(after.device);
+  const bool other_queues = before.rx_queues != after.rx_queues && before.rx_queues != 0 && after.rx_queues != 0;
+  return before.device != after.device || before.is_underlay() != after.is_underlay() ||
+         before.carries_underlay() != after.carries_underlay() || before.bridged_vlans != after.bridged_vlans ||
+         other_queues || (generator && before.mac != after.mac);
+}
+
+std::string text_of(const std::vector<GeneveOption>& options) {
+  std::string text;
+  for (const GeneveOption& option : options) {
+    text += fmt::format("{}{:04x}/{:02x}", text.empty() ? "" : ",", option.option_class, option.type);
+    for (size_t i = 0; i < option.data.size(); ++i) text += fmt::format("{}{:02x}", i == 0 ? "/" : "", option.data[i]);
+  }
+  return text.empty() ? "none" : text;
+}
+
+Differences differences_of(const Tunnel& before, const Tunnel& after) {
+  const auto tos = [](const Tunnel& tunnel) {
+    return tunnel.tos_inherit ? std::string("inherit") : text_of(uint64_t{tunnel.tos.value_or(0)});
+  };
+  const auto path_mtu = [](const Tunnel& tunnel) { return std::string(tunnel.path_mtu ? "auto" : "off"); };
+  Differences result;
+  result.compare("mode", before.mode, after.mode);
+  result.compare("id", before.id, after.id);
+  result.compare("keys.output", before.sent_id, after.sent_id);
+  result.compare("local", before.local, after.local);
+  result.compare_lists("remote", before.remotes, after.remotes);
+  result.compare("link", before.link, after.link);
+  result.compare_lists("allow-from", before.allow_from, after.allow_from);
+  result.compare("port", before.port, after.port);
+  result.compare("ttl", before.ttl, after.ttl);
+  result.compare("tos", tos(before), tos(after));
+  result.compare("checksum", before.checksum, after.checksum);
+  result.compare("sequence", before.sequence, after.sequence);
+  result.compare("options", text_of(before.options), text_of(after.options));
+  result.compare("match-options", before.match_options, after.match_options);
+  result.compare("udp6-zero-checksum-rx", before.allow_zero_checksum, after.allow_zero_checksum);
+  result.compare("mss-clamp", before.mss_clamp, after.mss_clamp);
+  result.compare("path-mtu", path_mtu(before), path_mtu(after));
+  compare_limits(result, before.limits, after.limits);
+  result.compare("vlan", to_string(before.vlan), to_string(after.vlan));
+  result.compare("isolated", before.isolated, after.isolated);
+  return result;
+}
+
+Differences differences_of(const Bridge& before, const Bridge& after) {
+  Differences result;
+  result.compare("ageing-time", before.ageing_time_s, after.ageing_time_s);
+  result.compare("max-macs", before.max_macs, after.max_macs);
+  return result;
+}
+
+using Operations = std::vector<Operation>;
+
+class Diff {
+ public:
+  Diff(const Config& before, const Config& after) : before_(before), after_(after) {
+    note_replaced(before.tunnels, after.ethernets);
+    note_replaced(before.ethernets, after.tunnels);
+    for (const auto& [name, ethernet] : before.ethernets) {
+      const auto kept = after.ethernets.find(name);
+      if (kept != after.ethernets.end() && is_another(ethernet, kept->second)) replaced_.insert(name);
+    }
+  }
+
+  Operations run() {
+    diff_system();
+    diff_ethernets();
+    close_what_others_take();
+    diff_tunnels();
+    diff_bridges();
+    // Within a kind the order is that of the names, as the maps have it.
+    std::stable_sort(operations_.begin(), operations_.end(),
+                     [](const Operation& a, const Operation& b) { return a.kind < b.kind; });
+    return std::move(operations_);
+  }
+
+ private:
+  // A name that stays but goes from a tunnel to an ethernet or back is another interface: it leaves its
+  // bridge and joins it again.
+  void note_replaced(const auto& before, const auto& after) {
+    for (const auto& [name, value] : before) {
+      if (after.contains(name)) replaced_.insert(name);
+    }
+  }
+
+  Operation& add(OperationKind kind, std::string name, std::string text) {
+    operations_.push_back({.kind = kind, .name = std::move(name), .bridge = {}, .text = std::move(text)});
+    return operations_.back();
+  }
+
+  template <typename T>
+  void add_system(std::string_view key, const T& before, const T& after) {
+    if (before == after) return;
+    add(OperationKind::restart_needed, fmt::format("system.{}", key),
+        fmt::format("! system.{}: {} -> {} needs a restart", key, text_of(before), text_of(after)));
+  }
+
+  void diff_system() {
+    const System& before = before_.system;
+    const System& after = after_.system;
+    const auto workers = [](const System& system) {
+      if (system.worker_cores.empty()) return std::to_string(system.workers);
+      std::vector<std::string> cores;
+      for (unsigned core : system.worker_cores) cores.push_back(std::to_string(core));
+      return fmt::format("[{}]", joined(cores));
+    };
+    const auto memory = [](const System& system) {
+      const bool whole = system.memory_bytes % (1ULL << 20) == 0;
+      return whole ? fmt::format("{}M", system.memory_bytes >> 20) : std::to_string(system.memory_bytes);
+    };
+    add_system("name", before.name, after.name);
+    add_system("workers", workers(before), workers(after));
+    add_system("control-core", before.control_core, after.control_core);
+    add_system("idle", before.idle, after.idle);
+    add_system("hugepages", before.hugepages, after.hugepages);
+    add_system("memory", memory(before), memory(after));
+    add_system("metrics", before.metrics, after.metrics);
+    add_system("flow-cache", before.flow_cache_entries, after.flow_cache_entries);
+    add_system("held-buffers", before.held_buffers, after.held_buffers);
+  }
+
+  // Walks two maps of the same type side by side: removed(name, old), added(name, new), both(name, old, new).
+  static void walk(const auto& before, const auto& after, auto&& removed, auto&& added, auto&& both) {
+    auto b = before.begin();
+    auto a = after.begin();
+    while (b != before.end() || a != after.end()) {
+      if (a == after.end() || (b != before.end() && b->first < a->first)) {
+        removed(b->first, b->second);
+        ++b;
+      } else if (b == before.end() || a->first < b->first) {
+        added(a->first, a->second);
+        ++a;
+      } else {
+        both(a->first, b->second, a->second);
+        ++b;
+        ++a;
+      }
+    }
+  }
+
+  // A VLAN of another link or with another ID, or no VLAN any more: removed and added.
+  static bool is_another(const Ethernet& before, const Ethernet& after) {
+    return (before.vlan_device() != nullptr || after.vlan_device() != nullptr) && before.device != after.device;
+  }
+
+  void remove_ethernet(const std::string& name, const Ethernet& old) {
+    const bool vlan = old.vlan_device() != nullptr;
+    add(vlan ? OperationKind::vlan_remove : OperationKind::ethernet_remove, name,
+        fmt::format("- {} {}", vlan ? "vlan" : "ethernet", name))
+        .ethernet = {&old, nullptr};
+  }
+
+  void add_ethernet(const std::string& name, const Ethernet& fresh) {
+    const bool vlan = fresh.vlan_device() != nullptr;
+    std::string text = fmt::format("+ {} {} {}", vlan ? "vlan" : "ethernet", name, text_of(fresh));
+    if (fresh.rx_queues != 0) text += fmt::format(" rx-queues {}", fresh.rx_queues);
+    if (!fresh.rx_workers.empty()) text += fmt::format(" rx-workers {}", text_of_workers(fresh));
+    if (fresh.mtu) text += fmt::format(" mtu {}", *fresh.mtu);
+    if (fresh.is_underlay()) text += ' ' + text_of(fresh.addresses);
+    add(vlan ? OperationKind::vlan_add : OperationKind::ethernet_add, name, std::move(text)).ethernet = {nullptr,
+                                                                                                         &fresh};
+  }
+
+  void change_ethernet(const std::string& name, const Ethernet& old, const Ethernet& fresh) {
+    if (is_another(old, fresh)) {
+      remove_ethernet(name, old);
+      return add_ethernet(name, fresh);
+    }
+    const Differences differences = differences_of(old, fresh);
+    if (differences.empty()) return;
+    if (fresh.vlan_device() != nullptr) {
+      add(OperationKind::vlan_change, name, fmt::format("~ vlan {}: {}", name, differences.text())).ethernet = {&old,
+                                                                                                                &fresh};
+      return;
+    }
+    const bool reopen = needs_reopening(old, fresh);
+    add(reopen ? OperationKind::ethernet_reopen : OperationKind::ethernet_change, name,
+        fmt::format("~ ethernet {}: {}{}", name, differences.text(), reopen ? " (reopens the device)" : ""))
+        .ethernet = {&old, &fresh};
+  }
+
+  void diff_ethernets() {
+    walk(
+        before_.ethernets, after_.ethernets,
+        [&](const std::string& name, const Ethernet& old) { remove_ethernet(name, old); },
+        [&](const std::string& name, const Ethernet& fresh) { add_ethernet(name, fresh); },
+        [&](const std::string& name, const Ethernet& old, const Ethernet& fresh) {
+          change_ethernet(name, old, fresh);
+        });
+  }
+
+  // Two that swap their devices, or hand them on in a ring: each lets go of its own before any takes another's.
+  void close_what_others_take() {
+    std::unordered_map<std::string, std::string> takers;  // by device
+    const auto reopened = [](const Operation& op) { return op.kind == OperationKind::ethernet_reopen; };
+    for (const Operation& op : operations_) {
+      if (reopened(op)) takers.emplace(device_of(*op.ethernet.after), op.name);
+    }
+    Operations closing;
+    for (Operation& op : operations_) {
+      const std::string device = reopened(op) ? device_of(*op.ethernet.before) : std::string();
+      const auto taker = takers.find(device);
+      if (device.empty() || taker == takers.end() || taker->second == op.name) continue;
+      op.kind = OperationKind::ethernet_open;
+      closing.push_back(op);
+      closing.back().kind = OperationKind::ethernet_close;
+      closing.back().text = fmt::format("~ ethernet {}: closes {}, for {}", op.name, device, taker->second);
+    }
+    operations_.insert(operations_.end(), closing.begin(), closing.end());
+  }
+
+  void diff_tunnels() {
+    walk(
+        before_.tunnels, after_.tunnels,
+        [&](const std::string& name, const Tunnel& old) {
+          add(OperationKind::tunnel_remove, name, fmt::format("- tunnel {}", name)).tunnel = {&old, nullptr};
+        },
+        [&](const std::string& name, const Tunnel& fresh) {
+          add(OperationKind::tunnel_add, name, fmt::format("+ tunnel {} {}", name, text_of(fresh))).tunnel = {nullptr,
+                                                                                                              &fresh};
+        },
+        [&](const std::string& name, const Tunnel& old, const Tunnel& fresh) {
+          const Differences differences = differences_of(old, fresh);
+          if (differences.empty()) return;
+          add(OperationKind::tunnel_change, name, fmt::format("~ tunnel {}: {}", name, differences.text())).tunnel = {
+              &old, &fresh};
+        });
+  }
+
+  void diff_bridges() {
+    static const Bridge kNone;
+    walk(
+        before_.bridges, after_.bridges,
+        [&](const std::string& name, const Bridge& old) {
+          add(OperationKind::bridge_remove, name, fmt::format("- bridge {}", name)).bridge_parameters = {&old, nullptr};
+          diff_contents(name, old, kNone);
+        },
+        [&](const std::string& name, const Bridge& fresh) {
+          add(OperationKind::bridge_add, name, fmt::format("+ bridge {}", name)).bridge_parameters = {nullptr, &fresh};
+          diff_contents(name, kNone, fresh);
+        },
+        [&](const std::string& name, const Bridge& old, const Bridge& fresh) {
+          const Differences differences = differences_of(old, fresh);
+          if (!differences.empty()) {
+            add(OperationKind::bridge_change, name, fmt::format("~ bridge {}: {}", name, differences.text()))
+                .bridge_parameters = {&old, &fresh};
+          }
+          diff_contents(name, old, fresh);
+        });
+  }
+
+  void diff_contents(const std::string& bridge, const Bridge& before, const Bridge& after) {
+    diff_members(bridge, before, after, OperationKind::member_remove);
+    diff_members(bridge, after, before, OperationKind::member_add);
+    diff_static_macs(bridge, before, after, OperationKind::static_mac_remove);
+    diff_static_macs(bridge, after, before, OperationKind::static_mac_add);
+  }
+
+  // What `these` has and `others` has not.
+  void diff_members(const std::string& bridge, const Bridge& these, const Bridge& others, OperationKind kind) {
+    const std::unordered_set<std::string_view> kept(others.interfaces.begin(), others.interfaces.end());
+    const char sign = kind == OperationKind::member_add ? '+' : '-';
+    for (const std::string& name : these.interfaces) {
+      if (kept.contains(name) && !replaced_.contains(name)) continue;
+      add(kind, name, fmt::format("{} bridge {} interface {}", sign, bridge, name)).bridge = bridge;
+    }
+  }
+
+  void diff_static_macs(const std::string& bridge, const Bridge& these, const Bridge& others, OperationKind kind) {
+    const auto key = [](const StaticMac& entry) { return entry.mac.to_u64() | uint64_t{entry.vlan} << 48; };
+    std::unordered_map<uint64_t, const StaticMac*> kept;
+    kept.reserve(others.static_macs.size());
+    for (const StaticMac& entry : others.static_macs) kept.emplace(key(entry), &entry);
+    const bool adds = kind == OperationKind::static_mac_add;
+    for (const StaticMac& entry : these.static_macs) {
+      const auto found = kept.find(key(entry));
+      if (found != kept.end() && *found->second == entry && !replaced_.contains(entry.port)) continue;
+      const std::string vlan = entry.vlan != 0 ? fmt::format(" vlan {}", entry.vlan) : "";
+      Operation& operation = add(kind, entry.port,
+                                 fmt::format("{} bridge {} static-mac {}{} port {}", adds ? '+' : '-', bridge,
+                                             to_string(entry.mac), vlan, entry.port));
+      operation.bridge = bridge;
+      (adds ? operation.static_mac.after : operation.static_mac.before) = &entry;
+    }
+  }
+
+  const Config& before_;
+  const Config& after_;
+  std::unordered_set<std::string_view> replaced_;
+  Operations operations_;
+};
+
+}  // namespace
+
+const char* to_string(OperationKind kind) {
+  switch (kind) {
+    case OperationKind::restart_needed:
+      return "restart-needed";
+    case OperationKind::static_mac_remove:
+      return "static-mac-remove";
+    case OperationKind::member_remove:
+      return "member-remove";
+    case OperationKind::tunnel_remove:
+      return "tunnel-remove";
+    case OperationKind::bridge_remove:
+      return "bridge-remove";
+    case OperationKind::vlan_remove:
+      return "vlan-remove";
+    case OperationKind::ethernet_remove:
+      return "ethernet-remove";
+    case OperationKind::ethernet_close:
+      return "ethernet-close";
+    case OperationKind::ethernet_reopen:
+      return "ethernet-reopen";
+    case OperationKind::ethernet_open:
+      return "ethernet-open";
+    case OperationKind::ethernet_change:
+      return "ethernet-change";
+    case OperationKind::ethernet_add:
+      return "ethernet-add";
+    case OperationKind::vlan_change:
+      return "vlan-change";
+    case OperationKind::vlan_add:
+      return "vlan-add";
+    case OperationKind::bridge_add:
+      return "bridge-add";
+    case OperationKind::bridge_change:
+      return "bridge-change";
+    case OperationKind::tunnel_change:
+      return "tunnel-change";
+    case OperationKind::tunnel_add:
+      return "tunnel-add";
+    case OperationKind::member_add:
+      return "member-add";
+    case OperationKind::static_mac_add:
+      return "static-mac-add";
+  }
+  return "";
+}
+
+std::vector<Operation> diff_config(const Config& before, const Config& after) { return Diff(before, after).run(); }
+
+}  // namespace causeway::config

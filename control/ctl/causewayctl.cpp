@@ -1,0 +1,366 @@
+// causewayctl: talks to a running causewayd, and checks files without one.
+// Exit codes: 0 done, 1 failed, 2 bad usage or a bad file, 3 `check --strict` has warnings.
+#include <fmt/format.h>
+
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/api/client.h"
+#include "control/api/socket_path.h"
+#include "control/check/absent_interfaces.h"
+#include "control/check/warnings.h"
+#include "control/ctl/render.h"
+#include "control/process/printable.h"
+#include "control/yaml/load.h"
+#include "control/yaml/value.h"
+
+namespace causeway {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr int kDone = 0;
+constexpr int kFailed = 1;
+constexpr int kBadInput = 2;
+constexpr int kWarned = 3;
+
+struct Options {
+  std::string name;
+  std::string socket;
+  bool json_output = false;
+
+  std::string subject;  // of show
+  bool per_worker = false;
+  bool all = false;
+  std::string file;
+  bool strict = false;
+  bool empty = false;  // of apply and reload
+  std::string bridge;  // of fdb, as are mac, port and vlan
+  std::string mac;
+  std::string port;
+  std::optional<uint16_t> vlan;
+};
+
+std::vector<std::string> lines_of(const std::vector<config::ConfigError>& errors) {
+  std::vector<std::string> lines;
+  for (const config::ConfigError& error : errors) lines.push_back(error.to_string());
+  return lines;
+}
+
+void print_lines(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) fmt::print(stderr, "{}\n", line);
+}
+
+// Programs read one stream and look for "errors" there; people have them on stderr.
+void complain(bool json_output, const std::vector<std::string>& errors) {
+  if (!json_output) return print_lines(errors);
+  fmt::print("{}\n", json{{"errors", errors}}.dump(2, ' ', true, json::error_handler_t::replace));
+}
+
+// The daemon meant by the options; where none is named, the only one there is.
+std::string choose_socket(const Options& options, std::string& error) {
+  if (!options.socket.empty()) return options.socket;
+  if (!options.name.empty()) return find_socket(options.name);
+  std::vector<FoundSocket> alive;
+  for (const FoundSocket& found : find_sockets()) {
+    if (ApiClient().connect(found.path).empty()) alive.push_back(found);
+  }
+  if (alive.size() == 1) return alive.front().path;
+  std::string list;
+  if (alive.empty()) {
+    for (const std::string& directory : socket_directories()) {
+      const std::string why = distrust(directory);
+      list += (list.empty() ? "" : ", ") + directory + (why.empty() ? "" : " (not looked into: " + why + ")");
+    }
+    error = "no causewayd is running (no socket that answers in " + list + ")";
+  } else {
+    for (const FoundSocket& found : alive) list += (list.empty() ? "" : ", ") + found.name;
+    error = "several causewayds are running, choose one with -n: " + list;
+  }
+  return {};
+}
+
+// The result of a request; nullopt where it failed, which is then said already.
+std::optional<json> ask(const Options& options, const json& request) {
+  std::string error;
+  const std::string path = choose_socket(options, error);
+  ApiClient client;
+  if (error.empty()) error = client.connect(path);
+  if (!error.empty()) {
+    complain(options.json_output, {"causewayctl: " + error});
+    return std::nullopt;
+  }
+  json reply = client.ask(request);
+  if (!options.json_output) make_printable(reply);
+  if (reply.value("ok", false)) return reply.value("result", json());
+  std::vector<std::string> errors;
+  for (const json& line : reply.value("errors", json::array({"refused without a reason"}))) {
+    errors.push_back(line.is_string() ? line.get<std::string>() : line.dump());
+  }
+  complain(options.json_output, errors);
+  return std::nullopt;
+}
+
+void print(const Options& options, const json& result, const std::string& for_people) {
+  fmt::print("{}", options.json_output ? result.dump(2, ' ', true, json::error_handler_t::replace) + "\n" : for_people);
+}
+
+int show(const Options& options) {
+  std::vector<std::string> subjects{"ports", "bridges", "tunnels"};
+  const bool one = !options.subject.empty();
+  if (one) subjects = {options.subject};
+  json results = json::object();
+  std::string text;
+  for (const std::string& subject : subjects) {
+    const auto result = ask(options, {{"verb", "show"}, {"what", subject}});
+    if (!result) return kFailed;
+    text += (text.empty() ? "" : "\n") + render_show(subject, *result);
+    results[subject] = *result;
+  }
+  print(options, one ? results[options.subject] : results, text);
+  return kDone;
+}
+
+int stats(const Options& options) {
+  const auto result = ask(options, {{"verb", "stats"}, {"per_worker", options.per_worker}});
+  if (!result) return kFailed;
+  print(options, *result, render_stats(*result, options.all));
+  return kDone;
+}
+
+struct GoodFile {
+  config::Config config;
+  std::string text;
+};
+
+// Where the file is no good the reasons are told already.
+std::optional<GoodFile> read_good_file(const Options& options) {
+  std::string text;
+  std::vector<config::ConfigError> errors;
+  auto config = config::load_config_file(options.file, text, errors);
+  if (config) return GoodFile{std::move(*config), std::move(text)};
+  complain(options.json_output, lines_of(errors));
+  return std::nullopt;
+}
+
+int check(const Options& options, const std::string&) {
+  const auto file = read_good_file(options);
+  if (!file) return kBadInput;
+  auto found = config::warnings_of(file->config);
+  const bool strictly_good = found.empty();  // an interface may come: that is this host's matter, not the file's
+  std::ranges::move(absent_interfaces(file->config), std::back_inserter(found));
+  const auto warnings = lines_of(config::placed(found, options.file, file->text));
+  if (!options.json_output) print_lines(warnings);
+  print(options, json{{"file", options.file}, {"valid", true}, {"warnings", warnings}},
+        warnings.empty() ? options.file + ": good\n" : "");
+  return options.strict && !strictly_good ? kWarned : kDone;
+}
+
+int print_operations(const Options& options, const std::optional<json>& result) {
+  if (!result) return kFailed;
+  if (!options.json_output) print_lines(result->value("warnings", std::vector<std::string>()));
+  print(options, *result, render_operations(*result));
+  return kDone;
+}
+
+int plan_or_apply(const Options& options, const std::string& verb) {
+  const auto file = read_good_file(options);
+  if (!file) return kBadInput;
+  return print_operations(
+      options, ask(options, {{"verb", verb}, {"file", options.file}, {"text", file->text}, {"empty", options.empty}}));
+}
+
+int reload(const Options& options) {
+  return print_operations(options, ask(options, {{"verb", "reload"}, {"empty", options.empty}}));
+}
+
+int change_fdb(const Options& options, const std::string& action) {
+  json request{{"verb", "fdb"}, {"action", action}};
+  if (!options.bridge.empty()) request["bridge"] = options.bridge;
+  if (!options.mac.empty()) request["mac"] = options.mac;
+  if (!options.port.empty()) request["port"] = options.port;
+  if (options.vlan) request["vlan"] = *options.vlan;
+  const auto result = ask(options, request);
+  if (!result) return kFailed;
+  if (options.json_output) print(options, *result, {});
+  return kDone;
+}
+
+int test_offloads(const Options& options) {
+  const auto result = ask(options, {{"verb", "offloads"}, {"port", options.port}});
+  if (!result) return kFailed;
+  print(options, *result, render_verdicts(*result));
+  for (const json& verdict : *result) {
+    if (verdict.value("state", "") != "good") return kFailed;
+  }
+  return kDone;
+}
+
+std::string joined(std::span<const std::string_view> words) {
+  return fmt::format("{}", fmt::join(words.begin(), words.end(), ", "));
+}
+
+std::string did_you_mean(std::string_view wrong, std::span<const std::string_view> words) {
+  config::Suggestion suggestion(wrong);
+  for (const std::string_view word : words) suggestion.consider(word);
+  return suggestion.text();
+}
+
+struct CommandLine {
+  CLI::App app{"Asks and changes a running causewayd.", "causewayctl"};
+  Options options;
+  int exit_code = kDone;
+
+  CommandLine();
+  CLI::App& add_file_verb(const std::string& verb, const std::string& help,
+                          int (*run)(const Options&, const std::string&));
+  void add_fdb_verbs();
+};
+
+CommandLine::CommandLine() {
+  app.require_subcommand(1);
+  app.fallthrough();
+  auto* name = app.add_option("-n,--name", options.name, "the daemon of this name (system.name in its file)");
+  app.add_option("--socket", options.socket, "the daemon at this socket")->excludes(name);
+  app.add_flag("--json", options.json_output, "JSON instead of text, errors too: {\"errors\": [...]}");
+  app.set_version_flag("--version", "causewayctl " CAUSEWAY_VERSION);
+
+  auto* show_verb = app.add_subcommand("show", "state; without a subject ports, bridges and tunnels");
+  show_verb->add_option("subject", options.subject, joined(show_subjects()))->check([](const std::string& subject) {
+    const auto subjects = show_subjects();
+    if (std::ranges::find(subjects, subject) != subjects.end()) return std::string();
+    const std::string meant = did_you_mean(subject, subjects);
+    return fmt::format("cannot show {}{}", config::quote(subject),
+                       meant.empty() ? ", only " + joined(subjects) : meant);
+  });
+  show_verb->callback([this] { exit_code = show(options); });
+
+  auto* stats_verb = app.add_subcommand("stats", "what was dropped, and why");
+  stats_verb->add_flag("--per-worker", options.per_worker, "a column for each worker");
+  stats_verb->add_flag("--all", options.all, "reasons nothing was dropped for, too");
+  stats_verb->callback([this] { exit_code = stats(options); });
+
+  add_file_verb("check", "is this file good, and can it carry? Asks no daemon", check)
+      .add_flag("--strict", options.strict, "exit code 3 if there are warnings");
+  add_file_verb("plan", "what `apply` of this file would do", plan_or_apply);
+  constexpr const char* kEmptyHelp = "even where it leaves nothing of what runs";
+  add_file_verb("apply", "make the daemon what this file says, or leave it as it is", plan_or_apply)
+      .add_flag("--empty", options.empty, kEmptyHelp);
+
+  auto* reload_verb = app.add_subcommand("reload", "apply the file the daemon was started with");
+  reload_verb->add_flag("--empty", options.empty, kEmptyHelp);
+  reload_verb->callback([this] { exit_code = reload(options); });
+  add_fdb_verbs();
+
+  auto* offloads = app.add_subcommand("offloads", "what devices do for us");
+  offloads->require_subcommand(1);
+  offloads->fallthrough();
+  auto* test = offloads->add_subcommand("test", "does the device do what it claims? Fails if not");
+  test->add_option("port", options.port)->required();
+  test->callback([this] { exit_code = test_offloads(options); });
+}
+
+CLI::App& CommandLine::add_file_verb(const std::string& verb, const std::string& help,
+                                     int (*run)(const Options&, const std::string&)) {
+  auto* command = app.add_subcommand(verb, help);
+  command->add_option("file", options.file, "YAML")->required();
+  command->callback([this, run, verb] { exit_code = run(options, verb); });
+  return *command;
+}
+
+void CommandLine::add_fdb_verbs() {
+  auto* fdb = app.add_subcommand("fdb", "the MAC table by hand");
+  fdb->require_subcommand(1);
+  fdb->fallthrough();
+
+  auto* flush = fdb->add_subcommand("flush", "forget what was learned");
+  flush->add_option("bridge", options.bridge, "only in this bridge");
+  flush->add_option("--port", options.port, "only behind this port");
+
+  auto* add = fdb->add_subcommand("add", "a MAC address that is not learned and does not age");
+  add->add_option("bridge", options.bridge)->required();
+  add->add_option("mac", options.mac)->required();
+  add->add_option("port", options.port, "an interface or a tunnel of the bridge")->required();
+
+  auto* del = fdb->add_subcommand("del", "forget one MAC address");
+  del->add_option("bridge", options.bridge)->required();
+  del->add_option("mac", options.mac)->required();
+
+  const std::pair<CLI::App*, const char*> verbs[] = {{flush, "only in this VLAN; 0: untagged"},
+                                                     {add, "default: the port's tag if it has one, else 0: untagged"},
+                                                     {del, "0, the default: untagged"}};
+  for (const auto& [verb, vlan_help] : verbs) {
+    verb->add_option("--vlan", options.vlan, vlan_help)->check(CLI::Range(0, 4094));
+    verb->callback([this, verb = verb] { exit_code = change_fdb(options, verb->get_name()); });
+  }
+}
+
+// What may stand in the place of a word that nobody knows.
+std::vector<std::string> words_for(const CLI::App& app, bool option) {
+  std::vector<std::string> words;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (!option) words.push_back(verb->get_name());
+  }
+  for (const CLI::App* place = &app; option && place != nullptr; place = place->get_parent()) {
+    for (const CLI::Option* known : place->get_options()) {
+      for (const std::string& name : known->get_lnames()) words.push_back("--" + name);
+    }
+  }
+  return words;
+}
+
+std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* verb = &app;  // as far as it was understood
+  while (!verb->get_subcommands().empty()) verb = verb->get_subcommands().front();
+  const std::vector<std::string> unknown = app.remaining(true);
+  if (unknown.empty()) return error.what();
+  const bool option = unknown.front().starts_with('-');
+  const std::vector<std::string> words = words_for(*verb, option);
+  const std::vector<std::string_view> views(words.begin(), words.end());
+  const std::string command = verb == &app || option ? "" : " of " + verb->get_name();
+  return fmt::format("unknown {}{} {}{}",
+                     option          ? "option"
+                     : words.empty() ? "argument"
+                                     : "command",
+                     command, config::quote(unknown.front()), did_you_mean(unknown.front(), views));
+}
+
+int refuse(const CommandLine& line, const CLI::ParseError& error, std::span<char*> arguments) {
+  // It may stand behind what was not understood.
+  const bool json_output =
+      std::ranges::any_of(arguments, [](const char* argument) { return std::string_view(argument) == "--json"; });
+  std::vector<std::string> errors{"causewayctl: " + usage_error(line.app, error)};
+  if (!json_output) errors.emplace_back("`causewayctl --help` lists what there is");
+  complain(json_output, errors);
+  return kBadInput;
+}
+
+}  // namespace
+
+}  // namespace causeway
+
+int main(int argc, char** argv) {
+  causeway::CommandLine line;
+  try {
+    line.app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return line.app.exit(error);  // --help, --version
+    return causeway::refuse(line, error, {argv, static_cast<size_t>(argc)});
+  } catch (const nlohmann::json::exception& error) {
+    causeway::complain(line.options.json_output, {std::string("causewayctl: unreadable answer: ") + error.what()});
+    return causeway::kFailed;
+  }
+  return line.exit_code;
+}

@@ -1,0 +1,544 @@
+#include "control/gateway/gateway.h"
+
+#include <rte_cycles.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "dataplane/wire/ethernet.h"
+#include "dataplane/wire/header_at.h"
+#include "dataplane/wire/ipv4.h"
+#include "dataplane/wire/ipv6.h"
+
+#include "control/gateway/packet_too_big.h"
+#include "control/underlay/icmp_echo.h"
+
+namespace causeway {
+namespace {
+
+constexpr Ports::Clock::duration kTick = std::chrono::milliseconds(250);
+
+uint64_t random_seed() {
+  std::random_device device;
+  return static_cast<uint64_t>(device()) << 32 | device();
+}
+
+std::vector<std::unique_ptr<Worker>> make_workers(Tables& tables, const config::System& system, rte_mempool* pool) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (unsigned i = 0; i < system.workers; ++i) {
+    WorkerOptions options;
+    if (i < system.worker_cores.size()) options.core = system.worker_cores[i];
+    options.busy = system.idle == config::Idle::busy;
+    options.cache_entries = system.flow_cache_entries;
+    options.seed = random_seed();
+    options.pool = pool;
+    workers.push_back(std::make_unique<Worker>(tables, static_cast<uint16_t>(i), options));
+  }
+  return workers;
+}
+
+size_t held_buffers(const config::System& system, const rte_mempool* pool) {
+  constexpr size_t kShare = 16;
+  return system.held_buffers != 0 ? system.held_buffers : pool->size / kShare;
+}
+
+}  // namespace
+
+Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener opener)
+    : pool_(pool),
+      workers_(make_workers(tables_, system, pool)),
+      publisher_(tables_),
+      adjacencies_(tables_, publisher_),
+      fdb_(tables_, publisher_, random_seed(), fdb_hooks()),
+      bridges_(tables_, publisher_, fdb_),
+      events_(adjacencies_, bridges_, underlay_),
+      neighbors_(underlay_, tables_, held_buffers(system, pool), neighbor_hooks()),
+      memberships_(underlay_, membership_hooks()),
+      tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, memberships_, workers_.size(), random_seed(),
+               tunnel_hooks()),
+      offload_sync_(ports_, tunnels_, [this](AdjacencyIndex index) { return received_from(index); }),
+      elephants_(tables_, ports_, tunnels_, adjacencies_, fdb_),
+      ports_(tables_, publisher_, adjacencies_, underlay_, workers_, pool, std::move(opener)) {
+  ports_.before_closing([this](PortIndex port) {
+    offload_sync_.forget(port);
+    elephants_.forget(port);
+  });
+}
+
+Gateway::~Gateway() {
+  for (const auto& worker : workers_) worker->stop();
+}
+
+void Gateway::start_workers() {
+  for (const auto& worker : workers_) worker->start();
+}
+
+Neighbors::Hooks Gateway::neighbor_hooks() {
+  Neighbors::Hooks hooks;
+  hooks.make_frame = [this] { return rte_pktmbuf_alloc(pool_); };
+  hooks.send = [this](PortIndex port, rte_mbuf* frame) { inject({.frame = frame, .port = port}); };
+  hooks.resume = [this](const PuntedFrame& frame) { inject(frame); };
+  hooks.drop = [this](rte_mbuf* frame, PortIndex, DropReason reason) { drop(frame, reason); };
+  hooks.changed = [this](const NextHop& hop) { tunnels_.neighbor_changed(hop); };
+  hooks.noted = [this](const auto& hop, const auto& before, const auto& now) { events_.neighbor(hop, before, now); };
+  return hooks;
+}
+
+Fdb::Hooks Gateway::fdb_hooks() {
+  Fdb::Hooks hooks;
+  hooks.moved = [this](BridgeIndex bridge, MacVlan key, AdjacencyIndex from, AdjacencyIndex to) {
+    events_.moved(bridge, key, from, to);
+  };
+  hooks.refused = [this](BridgeIndex bridge, AdjacencyIndex end, uint32_t most) {
+    events_.macs_full(bridge, end, most);
+  };
+  return hooks;
+}
+
+Tunnels::Hooks Gateway::tunnel_hooks() {
+  Tunnels::Hooks hooks;
+  hooks.published = [this](AdjacencyIndex end, DropReason blocked) { events_.tunnel(end, blocked); };
+  hooks.vtep_learnt = [this](const auto& tunnel, const IpAddress& vtep) { events_.vtep_learnt(tunnel, vtep); };
+  hooks.vtep_gone = [this](const auto& tunnel, const IpAddress& vtep) { events_.vtep_gone(tunnel, vtep); };
+  hooks.vteps_full = [this](const auto& tunnel) { events_.vteps_full(tunnel, Tunnels::kMaxVteps); };
+  return hooks;
+}
+
+Memberships::Hooks Gateway::membership_hooks() {
+  Memberships::Hooks hooks;
+  hooks.make_frame = [this] { return rte_pktmbuf_alloc(pool_); };
+  hooks.send = [this](PortIndex port, rte_mbuf* frame) { inject({.frame = frame, .port = port}); };
+  hooks.changed = [this](PortIndex port) { ports_.listen_anew(port); };
+  return hooks;
+}
+
+void Gateway::inject(const InjectedFrame& frame) {
+  Worker& worker = *workers_[frame.worker];
+  if (!worker.context().injected.push(frame)) drop(frame.frame, DropReason::control_queue_full);
+  worker.wake();
+}
+
+void Gateway::drop(rte_mbuf* frame, DropReason reason) {
+  ++drops_[static_cast<size_t>(reason)];
+  rte_pktmbuf_free(frame);
+}
+
+void Gateway::limit_macs(const std::string& name) {
+  const Tunnels::Tunnel* const tunnel = tunnels_.find(name);
+  const config::Limits& limits = tunnel != nullptr ? tunnel->settings.limits : ports_.find(name)->settings.limits;
+  fdb_.limit(adjacencies_of(name), limits.max_macs);
+}
+
+void Gateway::set_neighbors(PortIndex port, const std::vector<config::StaticNeighbor>& before,
+                            const std::vector<config::StaticNeighbor>& after) {
+  for (const config::StaticNeighbor& neighbor : before) {
+    const bool kept = std::ranges::any_of(after, [&](const auto& other) { return other.to == neighbor.to; });
+    if (!kept) neighbors_.remove_static({port, neighbor.to});
+  }
+  for (const config::StaticNeighbor& neighbor : after) neighbors_.set_static({port, neighbor.to}, neighbor.mac);
+}
+
+// Those of an underlay, its link-local one among them.
+std::vector<IpPrefix> Gateway::own_addresses(PortIndex port) const {
+  const Underlay::Port* const underlay = underlay_.find(port);
+  return underlay != nullptr ? underlay->addresses : std::vector<IpPrefix>{};
+}
+
+// Switches that snoop pass solicitations only to members of their groups (RFC 4861 section 7.2.1).
+void Gateway::set_own_groups(PortIndex port, const std::vector<IpPrefix>& before, const std::vector<IpPrefix>& after) {
+  for (const IpPrefix& own : after) {
+    if (own.address.is_v6()) memberships_.join(port, solicited_node(own.address));
+  }
+  for (const IpPrefix& own : before) {
+    if (own.address.is_v6()) memberships_.leave(port, solicited_node(own.address));
+  }
+}
+
+std::string Gateway::add_ethernet(const std::string& name, const config::Ethernet& settings) {
+  std::string error = ports_.add(name, settings);
+  if (!error.empty()) return error;
+  set_neighbors(ports_.find(name)->index, {}, settings.neighbors);
+  set_own_groups(ports_.find(name)->index, {}, own_addresses(ports_.find(name)->index));
+  limit_macs(name);
+  if (settings.is_underlay()) {
+    tunnels_.reroute();
+    neighbors_.announce(ports_.find(name)->index);
+  }
+  return {};
+}
+
+std::string Gateway::change_ethernet(const std::string& name, const config::Ethernet& settings, bool reopen) {
+  // A change that failed and could not be undone may have left it closed.
+  if (ports_.find(name) == nullptr) return add_ethernet(name, settings);
+  const config::Ethernet before = ports_.find(name)->settings;
+  const PortIndex index = ports_.find(name)->index;
+  const std::vector<IpPrefix> addresses_before = own_addresses(index);
+  std::string error = reopen ? ports_.reopen(name, settings) : ports_.change(name, settings);
+  if (error.empty()) {
+    set_neighbors(index, before.neighbors, settings.neighbors);
+    set_own_groups(index, addresses_before, own_addresses(index));
+    if (before.vlan != settings.vlan || before.bindings != settings.bindings) learn_anew(name);
+  }
+  limit_macs(name);
+  // After a failure too: the device was opened anew, and may have another MAC now or be gone.
+  if (before.carries_underlay() || settings.carries_underlay()) tunnels_.reroute();
+  for (const auto& [other, record] : ports_.all()) {
+    const config::VlanDevice* const vlan = record.settings.vlan_device();
+    const bool here = other == name || (vlan != nullptr && vlan->link == name);
+    if (here && record.settings.is_underlay()) neighbors_.announce(record.index);
+  }
+  return error;
+}
+
+void Gateway::close_ethernet(const std::string& name) {
+  const Ports::Record& record = *ports_.find(name);
+  set_own_groups(record.index, own_addresses(record.index), {});
+  ports_.close(name);
+  if (record.settings.carries_underlay()) tunnels_.reroute();
+}
+
+std::string Gateway::remove_ethernet(const std::string& name) {
+  if (ports_.find(name) == nullptr) return {};  // gone already, see change_ethernet
+  const Ports::Record& record = *ports_.find(name);
+  const PortIndex index = record.index;
+  const bool was_underlay = record.settings.is_underlay();
+  set_neighbors(index, record.settings.neighbors, {});
+  ports_.remove(name);
+  if (was_underlay) tunnels_.reroute();
+  neighbors_.remove_port(index);
+  memberships_.remove_port(index);
+  return {};
+}
+
+std::string Gateway::add_bridge(const std::string& name, const config::Bridge& settings) {
+  return bridges_.add(name, settings);
+}
+
+std::string Gateway::change_bridge(const std::string& name, const config::Bridge& settings) {
+  bridges_.change(name, settings);
+  return {};
+}
+
+std::string Gateway::remove_bridge(const std::string& name) {
+  const auto members = bridges_.find(name)->members;
+  for (const auto& [interface, adjacencies] : members) remove_member(name, interface);
+  bridges_.remove(name);
+  return {};
+}
+
+std::string Gateway::add_tunnel(const std::string& name, const config::Tunnel& settings) {
+  std::string error = tunnels_.add(name, settings);
+  if (error.empty()) limit_macs(name);
+  return error;
+}
+
+std::string Gateway::change_tunnel(const std::string& name, const config::Tunnel& settings) {
+  std::string error = tunnels_.change(name, settings);
+  if (!error.empty()) return error;
+  if (const Bridges::Bridge* bridge = bridges_.bridge_of(name)) tunnels_.set_bridge(name, bridge->index);
+  learn_anew(name);
+  limit_macs(name);
+  return {};
+}
+
+// Who was learnt behind a tunnel's old remote need not be behind the new one, nor in a port's new VLANs.
+void Gateway::learn_anew(const std::string& interface) {
+  const auto list = adjacencies_of(interface);
+  const std::set<AdjacencyIndex> ends(list.begin(), list.end());
+  fdb_.remove_if([&](const Fdb::Entry& entry) { return !entry.is_static && ends.contains(entry.exit); });
+  const Bridges::Bridge* const bridge = bridges_.bridge_of(interface);
+  if (bridge != nullptr)
+    bridges_.set_members(bridges_.name_of(bridge->index), interface,
+                         tunnels_.find(interface) != nullptr ? tunnels_.flooded(interface) : list);
+}
+
+std::string Gateway::remove_tunnel(const std::string& name) {
+  if (const Bridges::Bridge* bridge = bridges_.bridge_of(name)) remove_member(bridges_.name_of(bridge->index), name);
+  tunnels_.remove(name);
+  return {};
+}
+
+std::vector<AdjacencyIndex> Gateway::adjacencies_of(const std::string& interface) const {
+  if (tunnels_.find(interface) != nullptr) return tunnels_.adjacencies(interface);
+  const Ports::Record* const port = ports_.find(interface);
+  if (port == nullptr || port->adjacency == kNoAdjacency) return {};
+  return {port->adjacency};
+}
+
+std::string Gateway::add_member(const std::string& bridge, const std::string& interface) {
+  std::vector<AdjacencyIndex> adjacencies = adjacencies_of(interface);
+  if (adjacencies.empty()) return "no such interface";
+  const BridgeIndex index = bridges_.find(bridge)->index;
+  if (tunnels_.find(interface) != nullptr) {
+    adjacencies = tunnels_.flooded(interface);
+    tunnels_.set_bridge(interface, index);
+  } else {
+    ports_.set_bridge(interface, index);
+  }
+  bridges_.set_members(bridge, interface, std::move(adjacencies));
+  return {};
+}
+
+std::string Gateway::remove_member(const std::string& bridge, const std::string& interface) {
+  bridges_.set_members(bridge, interface, {});
+  if (tunnels_.find(interface) != nullptr) {
+    tunnels_.set_bridge(interface, kNoBridge);
+  } else if (ports_.find(interface) != nullptr) {
+    ports_.set_bridge(interface, kNoBridge);
+  }
+  const auto list = adjacencies_of(interface);
+  const std::set<AdjacencyIndex> ends(list.begin(), list.end());
+  left_bridge_.insert(ends.begin(), ends.end());
+  return {};
+}
+
+std::string Gateway::add_static_mac(const std::string& bridge, const config::StaticMac& mac) {
+  const auto adjacencies = adjacencies_of(mac.port);
+  if (adjacencies.empty()) return "no such interface";
+  if (!adjacencies_.get(adjacencies.front())->vlan.carries(mac.vlan)) {
+    return mac.port + " does not carry VLAN " + std::to_string(mac.vlan);
+  }
+  fdb_.add_static(bridges_.find(bridge)->index, mac_vlan(mac.mac, mac.vlan), adjacencies.front());
+  return {};
+}
+
+std::string Gateway::remove_static_mac(const std::string& bridge, const config::StaticMac& mac) {
+  if (!fdb_.remove(bridges_.find(bridge)->index, mac_vlan(mac.mac, mac.vlan))) return "no such entry";
+  bind_macs();  // it may have stood in front of a bound one
+  return {};
+}
+
+void Gateway::bind_macs() {
+  Fdb::Homes homes;
+  for (const auto& [name, port] : ports_.all()) {
+    if (port.bridge == kNoBridge || port.adjacency == kNoAdjacency) continue;
+    for (const Binding& binding : port.settings.bindings) {
+      homes[{port.bridge, mac_vlan(binding.mac, 0)}].push_back(port.adjacency);
+    }
+  }
+  fdb_.bind(std::move(homes));
+}
+
+Tunnels::Packets Gateway::packets_of(AdjacencyIndex adjacency) const {
+  Tunnels::Packets packets;
+  for (const auto& worker : workers_) {
+    const TrafficCounters& traffic = worker->context().counters.tunnels[adjacency];
+    packets.received += traffic.rx_packets.get();
+    packets.sent += traffic.tx_packets.get();
+  }
+  return packets;
+}
+
+uint64_t Gateway::dropped(DropReason reason) const {
+  uint64_t frames = 0;
+  for (const auto& worker : workers_) frames += worker->context().counters.drops[static_cast<size_t>(reason)].get();
+  return frames;
+}
+
+void Gateway::commit() {
+  offload_sync_.changed();
+  bridges_.commit();
+  tunnels_.commit();
+  clear_released();
+  bind_macs();
+  elephants_.reconcile();
+  publisher_.poll();
+}
+
+void Gateway::clear_released() {
+  std::vector<AdjacencyIndex> released = adjacencies_.take_released();
+  std::vector<bool> gone(kMaxAdjacencies);
+  for (const AdjacencyIndex index : released) gone[index] = true;
+  for (const AdjacencyIndex index : left_bridge_) gone[index] = true;
+  if (!released.empty() || !left_bridge_.empty()) {
+    offload_sync_.changed();
+    // What left one bridge may be in another already: only entries of the bridge it is no longer in go.
+    fdb_.remove_if([&](const Fdb::Entry& entry) {
+      if (!gone[entry.exit]) return false;
+      const Adjacency* const now = adjacencies_.get(entry.exit);
+      return now == nullptr || now->bridge != entry.bridge;
+    });
+  }
+  fdb_.limit(released, 0);
+  left_bridge_.clear();
+  adjacencies_.recycle(std::move(released));
+}
+
+uint16_t Gateway::now_s() const { return static_cast<uint16_t>(rte_rdtsc() / rte_get_tsc_hz()); }
+
+// A frame to this host from an underlay port.
+void Gateway::receive_own(PortIndex port, rte_mbuf* frame) {
+  const Underlay::Port* const underlay = underlay_.find(port);
+  if (underlay != nullptr && make_echo_reply(frame, underlay->mac)) {
+    inject({.frame = frame, .port = port});
+    return;
+  }
+  const auto error = read_tunnel_error(frame, *tables_.udp_listeners.load(std::memory_order_relaxed));
+  if (memberships_.receive(port, frame) || (error && learn_error(*error))) {
+    rte_pktmbuf_free(frame);
+  } else {
+    neighbors_.receive(port, frame);
+  }
+}
+
+bool Gateway::learn_error(const TunnelError& error) {
+  const AdjacencyIndex end = tunnels_.sender_of(error.tunnel);
+  if (end == kNoAdjacency) return false;
+  if (error.kind == TunnelError::Kind::too_big) {
+    const auto report = path_mtu_report(error);
+    if (!report || !tunnels_.learn_path_mtu(*report)) return false;
+    events_.path_mtu(end, error);
+    return true;
+  }
+  refusals_.learn(end, error, received_from(end), Refusals::Clock::now());
+  events_.refused(end, error);
+  return true;
+}
+
+void Gateway::receive(const PuntedFrame& punted) {
+  if (punted.stranger) return learn_vtep(punted);
+  if (punted.from != kNoAdjacency) return answer_too_big(punted);
+  if (punted.adjacency != kNoAdjacency) return tunnels_.hold(punted);
+  receive_own(punted.port, punted.frame);
+}
+
+// The answer goes back to where the frame came from, through the worker that had it.
+void Gateway::answer_too_big(const PuntedFrame& punted) {
+  const Adjacency* const to = adjacencies_.get(punted.adjacency);
+  const bool may = to != nullptr && too_big_.take(punted.port, kTooBigPerSecond, now_s());
+  rte_mbuf* const answer = may ? rte_pktmbuf_alloc(pool_) : nullptr;
+  if (answer != nullptr && write_packet_too_big(answer, punted.frame, *to)) {
+    inject({.frame = answer, .adjacency = punted.from, .port = punted.port, .worker = punted.worker});
+  } else {
+    rte_pktmbuf_free(answer);
+  }
+  rte_pktmbuf_free(punted.frame);
+}
+
+// The outer frame has passed the parser; once its VTEP is known it passes it again, and on.
+void Gateway::learn_vtep(const PuntedFrame& punted) {
+  const auto* ip4 = header_at<Ipv4Header>(punted.frame, sizeof(EthernetHeader));
+  const auto* ip6 = header_at<Ipv6Header>(punted.frame, sizeof(EthernetHeader));
+  if (ip4 == nullptr) return drop(punted.frame, DropReason::frame_too_short);
+  if (ip4->version() != 4 && ip6 == nullptr) return drop(punted.frame, DropReason::frame_too_short);
+  const IpAddress remote = ip4->version() == 4 ? ip4->source_address() : ip6->source_address();
+  const DropReason reason = tunnels_.learn_vtep(punted.adjacency, remote, now_s());
+  if (reason != DropReason::none) return drop(punted.frame, reason);
+  const Tunnels::Tunnel& tunnel = *tunnels_.find(adjacencies_.owner(punted.adjacency).interface);
+  if (const auto vtep = tunnel.vteps.find(remote); vtep != tunnel.vteps.end()) {
+    fdb_.limit_with(vtep->second.adjacency, punted.adjacency);
+    offload_sync_.changed();
+  }
+  inject(punted);
+}
+
+void Gateway::forget_idle_vteps() {
+  constexpr uint16_t kEvery_s = 2;
+  const uint16_t now = now_s();
+  if (static_cast<uint16_t>(now - vteps_looked_at_s_) < kEvery_s) return;
+  vteps_looked_at_s_ = now;
+  const auto packets = [this](AdjacencyIndex index) { return packets_of(index); };
+  const auto ageing_s = [this](BridgeIndex bridge) {
+    return bridge == kNoBridge ? config::Bridge{}.ageing_time_s : fdb_.bridge(bridge).ageing_s;
+  };
+  tunnels_.forget_idle_vteps(packets, ageing_s, now);
+  clear_released();
+}
+
+void Gateway::say_goodbye() {
+  memberships_.leave_all();
+  const auto patience_ends = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  const auto waiting = [](const auto& worker) { return !worker->context().injected.empty(); };
+  while (std::ranges::any_of(workers_, waiting) && std::chrono::steady_clock::now() < patience_ends) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+size_t Gateway::serve(Worker& worker, uint16_t now) {
+  constexpr size_t kOfEach = 64;
+  WorkerContext& context = worker.context();
+  size_t served = 0;
+  PuntedFrame frame;
+  for (size_t i = 0; i < kOfEach && context.urgent.pop(frame); ++i, ++served) receive(frame);
+  for (size_t i = 0; i < kOfEach && context.punted.pop(frame); ++i, ++served) receive(frame);
+  LearnMessage message;
+  for (size_t i = 0; i < kOfEach && context.learned.pop(message); ++i, ++served) {
+    fdb_.learn(message.bridge, message.key, message.exit, now);
+  }
+  FlowKey flow;
+  for (size_t i = 0; i < kOfEach && context.sampler.pop(flow); ++i, ++served) elephants_.sampled(flow);
+  return served;
+}
+
+size_t Gateway::serve_workers() {
+  using Clock = std::chrono::steady_clock;
+  constexpr auto kSlice = std::chrono::milliseconds(2);  // then others get their turn, and what is retired its end
+  const auto ends = Clock::now() + kSlice;
+  const uint16_t now = now_s();
+  size_t all = 0;
+  for (size_t served = 1; served != 0 && Clock::now() < ends; all += served) {
+    served = 0;
+    for (const auto& worker : workers_) served += serve(*worker, now);
+  }
+  elephants_.reconcile();
+  all += tunnels_.show_neighbors(Clock::now() + kSlice);
+  // Behind what was learnt: until then workers hold on to what they saw themselves (RecentlyTold).
+  publisher_.poll();
+  return all;
+}
+
+void Gateway::tick() {
+  fdb_.age(now_s());
+  neighbors_.tick();
+  tunnels_.tick();
+  memberships_.tick();
+  forget_idle_vteps();
+  refusals_.expire([this](AdjacencyIndex end) { return received_from(end); }, Refusals::Clock::now());
+  events_.flood_limited(dropped(DropReason::flood_limit));
+  events_.tick();
+  offload_sync_.step(OffloadSync::Clock::now());
+  elephants_.step(Elephants::Clock::now(), now_s());
+  drops_[static_cast<size_t>(DropReason::rx_error)] += receive_errors_.step(ports_, ReceiveErrors::Clock::now());
+  look_at_ports(false);
+}
+
+void Gateway::try_devices(const std::map<std::string, config::Ethernet>& wanted) {
+  ports_.start_trials(wanted);
+  auto tick_at = Ports::Clock::now() + kTick;
+  while (ports_.look_at_trials()) {
+    serve_workers();
+    if (Ports::Clock::now() >= tick_at) {
+      tick();
+      tick_at += kTick;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+void Gateway::look_at_ports(bool interfaces_changed) {
+  follow(ports_.look());
+  follow(ports_.open_missing(interfaces_changed, Ports::Clock::now()));
+}
+
+void Gateway::follow(const Ports::Changes& changes) {
+  if (changes.none()) return;
+  std::set<AdjacencyIndex> ends;
+  for (const PortIndex port : changes.gone) ends.insert(ports_.find(port)->adjacency);
+  if (!ends.empty()) {
+    fdb_.remove_if([&](const Fdb::Entry& entry) { return !entry.is_static && ends.contains(entry.exit); });
+  }
+  if (!changes.underlays.empty()) {
+    tunnels_.reroute();
+    offload_sync_.changed();
+  }
+  for (const PortIndex port : changes.gone)
+    memberships_.remove_port(port);  // behind the tunnels that have let go of it
+  for (const auto& [port, before] : changes.readdressed) set_own_groups(port, before, own_addresses(port));
+  for (const PortIndex port : changes.to_announce) neighbors_.announce(port);
+  bridges_.commit();
+  bind_macs();
+}
+
+}  // namespace causeway

@@ -1,0 +1,492 @@
+#include "control/port/ports.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "control/config/vlan_rules.h"
+
+#include "control/publish/mss_limit.h"
+#include "dataplane/wire/link_local.h"
+
+namespace causeway {
+
+std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, const PortOptions& options, OpenError& error) {
+  if (const auto* dpdk = std::get_if<config::DpdkDevice>(&ethernet.device)) {
+    return open_ethdev_port(options, dpdk->devargs, error);
+  }
+  if (std::holds_alternative<config::TapDevice>(ethernet.device)) return open_tap_port(options, error);
+  if (const auto* generator = std::get_if<GeneratorSettings>(&ethernet.device)) {
+    return open_generator_port(options, *generator, error);
+  }
+  if (const auto* model = std::get_if<NicModelSettings>(&ethernet.device))
+    return open_nic_model(options, *model, error);
+  return open_packet_port(options, error);
+}
+
+GroChoice choose_gro(const config::Ethernet& ethernet, const Port& port) {
+  const TxCapabilities caps = port.capabilities();
+  if (ethernet.offloads.gro == Toggle::off) return {false, "offloads.gro: off"};
+  if (ethernet.offloads.checksum == Toggle::off) return {false, "offloads.checksum: off"};
+  if (ethernet.offloads.tso == Toggle::off) return {false, "offloads.tso: off"};
+  if (ethernet.is_underlay()) return {false, "what leaves an underlay is in tunnels"};
+  if (!caps.multi_segment) return {false, "the device takes no chains of buffers"};
+  const bool ipv6 = caps.has(Outer::none, TxCapabilities::kTcp6);
+  const uint8_t needed = TxCapabilities::kChecksum | (ipv6 ? TxCapabilities::kTcp6 : TxCapabilities::kTcp4);
+  if (!caps.has(Outer::none, needed)) return {false, port.lacks(Outer::none, needed)};
+  // There a frame costs no system call, and some devices don't take long chains.
+  const bool dpdk = std::holds_alternative<config::DpdkDevice>(ethernet.device);
+  if (dpdk && ethernet.offloads.gro == Toggle::automatic) return {false, "a DPDK device: only with offloads.gro: on"};
+  return {true, "the port takes big frames"};
+}
+
+namespace {
+
+// False, with an error, where the settings ask for what can't be.
+bool gro_is_possible(const config::Ethernet& ethernet, const Port& port, OpenError& error) {
+  const GroChoice gro = choose_gro(ethernet, port);
+  if (gro.on || ethernet.offloads.gro != Toggle::on) return true;
+  error = "offloads.gro: " + gro.reason;
+  return false;
+}
+
+// RFC 4291 section 2.8: who has an IPv6 address has a link-local one, too.
+std::vector<IpPrefix> with_link_local(std::vector<IpPrefix> addresses, const MacAddress& mac) {
+  const auto is_v6 = [](const IpPrefix& own) { return own.address.is_v6(); };
+  const auto is_local = [](const IpPrefix& own) { return is_link_local(own.address); };
+  if (std::ranges::any_of(addresses, is_v6) && std::ranges::none_of(addresses, is_local)) {
+    addresses.push_back({link_local_address(mac), 64});
+  }
+  return addresses;
+}
+
+// As gro_is_possible.
+bool lro_is_possible(const config::Ethernet& ethernet, const Port& port, OpenError& error) {
+  if (ethernet.offloads.lro != Toggle::on) return true;
+  if (!port.lro()) {
+    error = "offloads.lro: the device lacks RTE_ETH_RX_OFFLOAD_TCP_LRO";
+  } else if (ethernet.is_underlay() && !ethernet.bridged_vlans) {
+    error = "offloads.lro: an underlay receives tunnels, and devices merge plain TCP only";
+  }
+  return error.empty();
+}
+
+OffloadSettings device_offloads(OffloadSettings offloads) {
+  offloads.gro = Toggle::automatic;
+  return offloads;
+}
+
+}  // namespace
+
+Ports::Ports(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, Underlay& underlay,
+             std::vector<std::unique_ptr<Worker>>& workers, rte_mempool* pool, PortOpener opener)
+    : tables_(tables),
+      publisher_(publisher),
+      adjacencies_(adjacencies),
+      underlay_(underlay),
+      workers_(workers),
+      rx_queues_(tables, publisher, workers),
+      pool_(pool),
+      opener_(std::move(opener)) {}
+
+Ports::~Ports() {
+  while (!ports_.empty()) remove(ports_.begin()->first);
+}
+
+const Ports::Record* Ports::find(const std::string& name) const {
+  const auto found = ports_.find(name);
+  return found == ports_.end() ? nullptr : &found->second;
+}
+
+const Ports::Record* Ports::find(PortIndex index) const {
+  const auto found = names_.find(index);
+  return found == names_.end() ? nullptr : find(found->second);
+}
+
+std::unique_ptr<Port> Ports::open(const std::string& name, const config::Ethernet& settings, OpenError& error) const {
+  if (const config::VlanDevice* const vlan = settings.vlan_device()) {
+    const Record* const link = find(vlan->link);
+    if (link != nullptr && link->port != nullptr) {
+      return open_vlan_port(options_for(name, settings), *link->port, vlan->id);
+    }
+    error = OpenError{"there is no " + vlan->link + " now", OpenError::Kind::absent};
+    return nullptr;
+  }
+  const std::string devargs(settings.devargs());
+  const auto verdict = trials_ != nullptr ? trials_->take(devargs) : std::nullopt;
+  if (verdict && !verdict->empty()) {
+    error = OpenError{*verdict, OpenError::Kind::failed};
+    return nullptr;
+  }
+  std::unique_ptr<Port> port = opener_(settings, options_for(name, settings), error);
+  if (port != nullptr && !gro_is_possible(settings, *port, error)) port.reset();
+  if (port != nullptr && !lro_is_possible(settings, *port, error)) port.reset();
+  if (port != nullptr && settings.offloads.flow == Toggle::on && port->flow_rules() == nullptr) {
+    error = settings.is_underlay() ? "offloads.flow: the device takes no rules"
+                                   : "offloads.flow: only an underlay has rules";
+    port.reset();
+  }
+  if (port != nullptr && settings.offloads.elephants == Toggle::on && port->switch_rules() == nullptr) {
+    error = "offloads.elephants: the device is no port of a switch that takes rules";
+    port.reset();
+  }
+  return port;
+}
+
+PortOptions Ports::options_for(const std::string& name, const config::Ethernet& settings) const {
+  PortOptions options;
+  options.name = name;
+  options.rx_queues = settings.rx_queues;
+  options.tx_queues = static_cast<uint16_t>(std::max<size_t>(workers_.size(), 1));
+  options.mtu = settings.mtu.value_or(0);
+  options.mac = settings.mac.value_or(MacAddress{});
+  options.underlay = settings.carries_underlay();
+  options.promiscuous = !settings.is_underlay() || settings.bridged_vlans;
+  options.offloads = settings.offloads;
+  options.pool = pool_;
+  return options;
+}
+
+TxCapabilities Ports::Record::capabilities() const {
+  TxCapabilities caps = port->capabilities();
+  const auto forced = [&](const OffloadVerdict& verdict) {
+    if (verdict.bits == TxCapabilities::kChecksum) return settings.offloads.checksum == Toggle::on;
+    return (verdict.outer == Outer::none ? settings.offloads.tso : settings.offloads.tunnel_tso) == Toggle::on;
+  };
+  for (const OffloadVerdict& verdict : verdicts) {
+    if (verdict.wrong.empty() || forced(verdict)) continue;
+    caps.can[static_cast<size_t>(verdict.outer)] &= static_cast<uint8_t>(~verdict.bits);
+  }
+  return caps;
+}
+
+FlowRules* Ports::Record::flow_rules() const {
+  const bool wrong = std::ranges::any_of(verdicts, [](const OffloadVerdict& v) { return v.flow && !v.wrong.empty(); });
+  return wrong && settings.offloads.flow != Toggle::on ? nullptr : port->flow_rules();
+}
+
+// A VLAN's frames are its link's: so are the verdicts.
+void Ports::test(Record& record) {
+  if (const config::VlanDevice* const vlan = record.settings.vlan_device()) {
+    record.verdicts = ports_.at(vlan->link).verdicts;
+    return;
+  }
+  if (before_closing_) before_closing_(record.index);  // its rules: the test may have found that they are none
+  record.verdicts = test_offloads(*record.port, pool_);
+  for (const OffloadVerdict& verdict : record.verdicts) {
+    if (verdict.wrong.empty()) continue;
+    spdlog::warn("{}: the device misreports {}: {}", record.port->name(), verdict.offload, verdict.wrong);
+    if (verdict.rx_checksum && record.settings.offloads.checksum != Toggle::on) record.port->distrust_rx_checksums();
+  }
+  for (Record* const vlan : vlans_of(names_.at(record.index))) vlan->verdicts = record.verdicts;
+}
+
+void Ports::test(const std::string& name) {
+  test(ports_.at(name));
+  publish_all();
+}
+
+std::string Ports::add(const std::string& name, const config::Ethernet& settings) {
+  PortIndex index = 0;
+  while (names_.contains(index)) ++index;
+  if (index == kMaxPorts) return "no more than " + std::to_string(kMaxPorts) + " ports";
+  OpenError error;
+  std::unique_ptr<Port> port = open(name, settings, error);
+  if (port == nullptr && !may_be_missing(error)) return error.text;
+  AdjacencyIndex adjacency = kNoAdjacency;
+  if (!settings.is_underlay()) adjacency = adjacencies_.allocate({name, {}});
+  names_[index] = name;
+  Record& record = ports_[name];
+  record.port = std::move(port);
+  record.settings = settings;
+  record.index = index;
+  record.adjacency = adjacency;
+  if (record.port != nullptr) {
+    start(name, record);
+  } else {
+    spdlog::warn("{}: missing: {}", name, error.text);
+    await(record, error);
+  }
+  return {};
+}
+
+bool Ports::may_be_missing(const OpenError& error) const {
+  return error.kind == OpenError::Kind::absent || (starting_ && error.kind == OpenError::Kind::failed);
+}
+
+// A device just opened joins in; its VLANs, too, which are returned.
+Ports::Vlans Ports::start(const std::string& name, Record& record) {
+  record.missing = {};
+  test(record);
+  note(record);
+  underlay_.remove(record.index);
+  set_underlay(name, record);
+  Vlans vlans = open_vlans(name);
+  publish_all();
+  deal_queues();
+  log_queues(record);
+  return vlans;
+}
+
+void Ports::note(Record& record) {
+  record.link_up = record.port->link_up();
+  record.mtu = record.port->mtu();
+  record.mac = record.port->mac();
+}
+
+std::string Ports::change(const std::string& name, const config::Ethernet& settings) {
+  Record& record = ports_.at(name);
+  // Only a device just opened knows what MTU and MAC it has of its own.
+  const bool own_again = (record.settings.mtu && !settings.mtu) || (record.settings.mac && !settings.mac);
+  const auto queues = options_for(name, settings).wanted_rx_queues();
+  const bool other_queues = settings.rx_queues != record.settings.rx_queues;
+  if (record.port == nullptr || own_again || (other_queues && queues != record.port->rx_queues()) ||
+      settings.is_underlay() != record.settings.is_underlay() ||
+      settings.carries_underlay() != record.settings.carries_underlay() ||
+      settings.bridged_vlans != record.settings.bridged_vlans ||
+      device_offloads(settings.offloads) != device_offloads(record.settings.offloads)) {
+    return reopen(name, settings);
+  }
+  OpenError impossible;
+  if (!gro_is_possible(settings, *record.port, impossible)) return impossible.text;
+  std::string error;
+  const uint16_t old_mtu = record.port->mtu();
+  if (settings.mtu && *settings.mtu != old_mtu) {
+    error = record.port->set_mtu(*settings.mtu);
+    if (!error.empty()) return error;
+  }
+  if (settings.mac && *settings.mac != record.port->mac()) {
+    error = record.port->set_mac(*settings.mac);
+    if (!error.empty()) {
+      record.port->set_mtu(old_mtu);
+      return error;
+    }
+  }
+  const bool other_workers = settings.rx_workers != record.settings.rx_workers;
+  record.settings = settings;
+  note(record);
+  set_underlay(name, record);
+  for (Record* const vlan : vlans_of(name)) {
+    if (vlan->port == nullptr) continue;
+    note(*vlan);
+    set_underlay(vlan->port->name(), *vlan);
+  }
+  publish_all();
+  if (other_workers) {
+    deal_queues();
+    log_queues(record);
+  }
+  return {};
+}
+
+std::string Ports::reopen(const std::string& name, const config::Ethernet& settings) {
+  Record& record = ports_.at(name);
+  const config::Ethernet before = record.settings;
+  const bool was_open = record.port != nullptr;
+  close(record);
+  OpenError error;
+  record.port = open(name, settings, error);
+  OpenError why = error;
+  if (record.port != nullptr || may_be_missing(error)) {
+    record.settings = settings;
+    error = OpenError{};
+  } else {
+    if (was_open) record.port = open(name, before, why);
+    if (was_open && record.port == nullptr) error.text += "; and reopening it as it was failed: " + why.text;
+  }
+  if (record.settings.is_underlay() && record.adjacency != kNoAdjacency) {
+    adjacencies_.release(std::exchange(record.adjacency, kNoAdjacency));
+  } else if (!record.settings.is_underlay() && record.adjacency == kNoAdjacency) {
+    record.adjacency = adjacencies_.allocate({name, {}});
+  }
+  if (record.port != nullptr) {
+    start(name, record);
+  } else {
+    spdlog::warn("{}: missing: {}", name, why.text);
+    await(record, why);
+  }
+  return error.text;
+}
+
+void Ports::close(const std::string& name) {
+  Record& record = ports_.at(name);
+  close(record);
+  await(record, {"closed", OpenError::Kind::failed});
+  open_vlans(name);
+}
+
+void Ports::remove(const std::string& name) {
+  Record& record = ports_.at(name);
+  close(record);
+  underlay_.remove(record.index);
+  if (record.adjacency != kNoAdjacency) adjacencies_.release(record.adjacency);
+  names_.erase(record.index);
+  ports_.erase(name);
+  publish_all();
+}
+
+Ports::Vlans Ports::vlans_of(const std::string& link) {
+  Vlans vlans;
+  for (auto& [name, record] : ports_) {
+    const config::VlanDevice* const vlan = record.settings.vlan_device();
+    if (vlan != nullptr && vlan->link == link) vlans.push_back(&record);
+  }
+  return vlans;
+}
+
+// The VLANs of a link that was closed, and may be open again.
+Ports::Vlans Ports::open_vlans(const std::string& link) {
+  Vlans vlans = vlans_of(link);
+  for (Record* const vlan : vlans) {
+    const std::string& name = names_.at(vlan->index);
+    OpenError why;
+    vlan->port = open(name, vlan->settings, why);
+    underlay_.remove(vlan->index);
+    if (vlan->port != nullptr) {
+      vlan->missing = {};
+      note(*vlan);
+      set_underlay(name, *vlan);
+    } else {
+      await(*vlan, why);
+    }
+  }
+  return vlans;
+}
+
+// Workers let go of the device, and of its VLANs, before it closes.
+void Ports::close(Record& record) {
+  if (before_closing_ && record.port != nullptr) before_closing_(record.index);
+  Vlans closing = vlans_of(names_.at(record.index));
+  closing.push_back(&record);
+  std::vector<std::unique_ptr<Port>> ports;
+  for (Record* const closed : closing) {
+    publisher_.publish<PortEntry>(tables_.ports[closed->index], nullptr);
+    ports.push_back(std::move(closed->port));
+  }
+  deal_queues();
+  publisher_.drain();
+}
+
+void Ports::set_bridge(const std::string& name, BridgeIndex bridge) {
+  Record& record = ports_.at(name);
+  record.bridge = bridge;
+  publish_adjacency(record);
+}
+
+void Ports::set_underlay(const std::string& name, const Record& record) {
+  if (!record.settings.is_underlay() || record.port == nullptr) return;
+  const MacAddress mac = record.port->mac();
+  underlay_.set(record.index, {name, mac, record.port->mtu(), with_link_local(record.settings.addresses, mac),
+                               record.settings.routes, record.link_up});
+}
+
+void Ports::listen_anew(PortIndex index) {
+  const auto name = names_.find(index);
+  if (name == names_.end()) return;
+  Record& record = ports_.at(name->second);
+  if (record.port != nullptr) publish(record, vlans_of(name->second));
+}
+
+void Ports::publish_all() {
+  std::unordered_map<std::string, Vlans> vlans;  // by link
+  for (auto& [name, record] : ports_) {
+    const config::VlanDevice* const vlan = record.settings.vlan_device();
+    if (vlan != nullptr) vlans[vlan->link].push_back(&record);
+  }
+  for (auto& [name, record] : ports_) {
+    if (record.port == nullptr) continue;
+    const auto own = vlans.find(name);
+    publish(record, own != vlans.end() ? own->second : Vlans{});
+  }
+}
+
+void Ports::publish(Record& record, const Vlans& vlans) {
+  auto entry = std::make_unique<PortEntry>();
+  entry->io = record.port.get();
+  entry->index = record.index;
+  entry->underlay = record.settings.is_underlay();
+  entry->adjacency = record.adjacency;
+  entry->capabilities = record.capabilities();
+  entry->coalesce = choose_gro(record.settings, *record.port).on;
+  entry->mac = record.port->mac();
+  if (entry->underlay) entry->addresses = underlay_.accepted(record.index);
+  if (!vlans.empty()) entry->port_of_vlan.assign(kVlans, kNoPort);
+  for (const Record* const vlan : vlans) {
+    if (vlan->port != nullptr) entry->port_of_vlan[vlan->settings.vlan_device()->id] = vlan->index;
+  }
+  entry->allow_from = record.settings.allow_from;
+  // Workers that may have frames of it.
+  entry->flood_rate =
+      share_of(record.settings.limits.flood_rate, std::min<size_t>(record.port->rx_queues(), workers_.size()));
+  publisher_.publish<PortEntry>(tables_.ports[record.index], std::move(entry));
+  publish_adjacency(record);
+}
+
+void Ports::publish_adjacency(const Record& record) {
+  if (record.adjacency == kNoAdjacency) return;
+  auto adjacency = std::make_unique<Adjacency>();
+  adjacency->kind = AdjacencyKind::port;
+  adjacency->index = record.adjacency;
+  adjacency->port = record.index;
+  adjacency->bridge = record.bridge;
+  adjacency->isolated = record.settings.isolated;
+  adjacency->vlan = rules_of(record.settings.vlan);
+  adjacency->vlan_rules = record.settings.vlan.mode != VlanMode::none;
+  adjacency->bindings = record.settings.bindings;
+  adjacency->bound = !record.settings.bindings.empty();
+  adjacency->blocked = record.link_up ? DropReason::none : DropReason::port_down;
+  const uint32_t mtu = record.port != nullptr ? record.port->mtu() : 0;
+  adjacency->max_frame_bytes = static_cast<uint16_t>(std::min(mtu + kPortHeaderBytes, 0xffffU));
+  adjacency->mss = mss_limit(record.settings.mss_clamp, mtu);
+  adjacencies_.publish(std::move(adjacency));
+}
+
+void Ports::deal_queues() {
+  std::vector<RxQueue> queues;
+  for (const auto& [index, name] : names_) {
+    const Record& record = ports_.at(name);
+    if (record.port == nullptr) continue;
+    for (uint16_t queue = 0; queue < record.port->rx_queues(); ++queue) {
+      queues.push_back({index, queue, std::nullopt});
+      if (queue < record.settings.rx_workers.size()) queues.back().worker = record.settings.rx_workers[queue];
+    }
+  }
+  rx_queues_.deal(queues);
+}
+
+// Who else would notice that a second worker gets nothing to do.
+void Ports::log_queues(const Record& record) const {
+  if (record.port->equal_queues()) {
+    spdlog::info("{}: {} queue(s) each way; the link stays down unless the other end has as many (`rx-queues`)",
+                 record.port->name(), record.port->rx_queues());
+  }
+  if (workers_.size() == 1 || record.settings.vlan_device() != nullptr) return;
+  std::string workers;
+  for (const unsigned worker : rx_queues_.workers_of(record.index)) {
+    workers += (workers.empty() ? "" : ", ") + std::to_string(worker);
+  }
+  const Port& port = *record.port;
+  if (port.rx_spread() == RxSpread::none && record.settings.rx_queues == 0) {
+    spdlog::info("{}: the device has no RSS: one rx queue, of worker {}", port.name(), workers);
+  } else {
+    spdlog::info("{}: {} rx queues, of workers {}; RSS: {}", port.name(), port.rx_queues(), workers,
+                 to_string(port.rx_spread()));
+  }
+}
+
+const char* to_string(RxSpread spread) {
+  switch (spread) {
+    case RxSpread::none:
+      return "none";
+    case RxSpread::outer:
+      return "outer";
+    case RxSpread::inner:
+      return "inner";
+    case RxSpread::kernel:
+      return "kernel";
+  }
+  return "";
+}
+
+}  // namespace causeway

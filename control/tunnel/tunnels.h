@@ -1,0 +1,162 @@
+// Tunnels: from settings, route and neighbor to an adjacency per remote VTEP, and the table that receivers
+// look them up in. A multicast tunnel has one adjacency for its group, which floods go to, and one for each VTEP it has
+// learnt: there the MACs live that were seen behind it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "control/config/config.h"
+#include "control/publish/adjacencies.h"
+#include "control/publish/publisher.h"
+#include "control/underlay/memberships.h"
+#include "control/underlay/neighbors.h"
+#include "control/underlay/path_mtu.h"
+#include "control/underlay/underlay.h"
+
+namespace causeway {
+
+class Tunnels {
+ public:
+  struct Endpoint {
+    AdjacencyIndex adjacency = kNoAdjacency;
+    IpAddress remote;
+    std::vector<NextHop> next_hops;  // of equal cost
+    // What the next frame to it is numbered, with `sequence`; goes on when the tunnel changes.
+    std::shared_ptr<std::atomic<uint32_t>> sequence = std::make_shared<std::atomic<uint32_t>>(0);
+    bool learnt = false;         // by a multicast tunnel
+    uint64_t heard_packets = 0;  // of a learnt VTEP, when it was last looked at
+    uint16_t heard_s = 0;        // when that number last moved
+  };
+  struct Tunnel {
+    config::Tunnel settings;
+    std::vector<Endpoint> endpoints;  // one a remote
+    BridgeIndex bridge = kNoBridge;
+    std::map<IpAddress, Endpoint> vteps;  // learnt by a multicast tunnel
+  };
+  // Of a multicast tunnel. What comes from others then comes in as if from the group.
+  static constexpr size_t kMaxVteps = 4096;
+  // Told of what the log says.
+  struct Hooks {
+    std::function<void(AdjacencyIndex end, DropReason blocked)> published;
+    std::function<void(const std::string& tunnel, const IpAddress& vtep)> vtep_learnt;
+    std::function<void(const std::string& tunnel, const IpAddress& vtep)> vtep_gone;
+    std::function<void(const std::string& tunnel)> vteps_full;
+  };
+
+  Tunnels(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, const Underlay& underlay,
+          Neighbors& neighbors, Memberships& memberships, size_t workers, uint64_t seed, Hooks hooks);
+  ~Tunnels();
+
+  // An empty string, or why not.
+  std::string add(const std::string& name, const config::Tunnel& settings);
+  // The first remotes keep their adjacencies, so that what names them stays right.
+  std::string change(const std::string& name, const config::Tunnel& settings);
+  void remove(const std::string& name);
+  void set_bridge(const std::string& name, BridgeIndex bridge);
+
+  const Tunnel* find(const std::string& name) const;
+  const std::map<std::string, Tunnel>& all() const { return tunnels_; }
+  std::vector<AdjacencyIndex> adjacencies(const std::string& name) const;  // all it has
+  std::vector<AdjacencyIndex> flooded(const std::string& name) const;      // where floods go
+  // What frames from `remote` carry.
+  static TunnelKey key_of(const config::Tunnel& settings, const IpAddress& remote);
+  // What keeps frames from leaving through an endpoint; none: nothing.
+  DropReason blocked(const Endpoint& endpoint) const;
+
+  // Addresses, routes or ports of the underlay changed: route everything again.
+  void reroute();
+  // A neighbor's MAC became known, changed or was lost: show_neighbors() tells the workers.
+  void neighbor_changed(const NextHop& hop) { changed_hops_[hop] = 0; }
+  // Publishes the ends behind such neighbors until there are none or the time has come; how many that were.
+  using Clock = std::chrono::steady_clock;
+  size_t show_neighbors(Clock::time_point until);
+  // The end that sends packets with this key; kNoAdjacency: none of ours.
+  AdjacencyIndex sender_of(const TunnelKey& sent) const;
+  // A router says that packets of a tunnel are too big; false: no tunnel of ours sends such packets, or it doesn't
+  // believe anybody (`path-mtu: off`).
+  bool learn_path_mtu(const PathMtuReport& report);
+  // What is believed of what routers said of the way to an endpoint.
+  std::optional<uint16_t> path_mtu(const Tunnel& tunnel, const Endpoint& endpoint) const;
+  // Forgets what routers said long ago. Called a few times a second.
+  void tick();
+  // A frame that a worker could not send for want of a neighbor.
+  void hold(const PuntedFrame& frame);
+  // A VTEP that a multicast tunnel has heard. None: it is known now, or the tunnel has as many as it may, and what it
+  // sends may come in all the same. Otherwise why not.
+  DropReason learn_vtep(AdjacencyIndex group, const IpAddress& remote, uint16_t now_s);
+  // Packets of a tunnel's end so far.
+  struct Packets {
+    uint64_t received = 0;
+    uint64_t sent = 0;
+  };
+  // Releases the learnt VTEPs of whom nothing was heard for long; where there is no room for new ones those that never
+  // answered go soon. `ageing_s` of a bridge; 0: never.
+  void forget_idle_vteps(const std::function<Packets(AdjacencyIndex)>& packets,
+                         const std::function<uint32_t(BridgeIndex)>& ageing_s, uint16_t now_s);
+  // Makes visible what was left for the end of a change.
+  void commit();
+
+ private:
+  static std::vector<TunnelKey> keys_of(const config::Tunnel& settings, const IpAddress& remote);
+  static std::optional<TunnelKey> other_key_sent(const config::Tunnel& settings, const IpAddress& remote);
+  // What tells packets apart that are sent.
+  using SentKey = std::tuple<AdjacencyKind, uint16_t, uint32_t, IpAddress, IpAddress>;
+  static SentKey sent_key(const TunnelKey& key) { return {key.kind, key.udp_port, key.id, key.local, key.remote}; }
+  std::vector<NextHop> routes_of(const config::Tunnel& settings, const IpAddress& remote) const;
+  const Endpoint* endpoint_of(AdjacencyIndex index) const;
+  std::string add_endpoint(const std::string& name, Tunnel& tunnel, const IpAddress& remote);
+  void set_up(const Tunnel& tunnel, Endpoint& endpoint);
+  void erase_keys(const config::Tunnel& settings, const Endpoint& endpoint);
+  void release(const config::Tunnel& settings, Endpoint& endpoint);
+  void route(const config::Tunnel& settings, Endpoint& endpoint);
+  void unroute(Endpoint& endpoint);
+  // Those whose MAC is known.
+  std::vector<NextHop> usable(const Endpoint& endpoint) const;
+  Ways ways_of(const Endpoint& endpoint) const;
+  // `published`: with its outer headers.
+  std::optional<uint16_t> path_mtu(const config::Tunnel& settings, const IpAddress& remote,
+                                   const Adjacency& published) const;
+  void publish(const Tunnel& tunnel, const Endpoint& endpoint);
+  void republish(const Path& path);
+  void publish_groups();
+  void set_full(const Tunnel& tunnel, bool full);
+  void insert_key(const TunnelKey& key, AdjacencyIndex adjacency);
+  void erase_key(const TunnelKey& key);
+  void listen(const config::Tunnel& settings, int delta);
+
+  Tables& tables_;
+  Publisher& publisher_;
+  Adjacencies& adjacencies_;
+  const Underlay& underlay_;
+  Neighbors& neighbors_;
+  Memberships& memberships_;
+  size_t workers_;
+  uint64_t seed_;
+  TunnelTable* table_;  // the published one
+  uint32_t used_ = 0;   // slots of it that are not empty
+  uint32_t keys_ = 0;   // of these, alive
+  std::map<std::string, Tunnel> tunnels_;
+  std::map<AdjacencyIndex, std::string> tunnel_of_;
+  std::map<NextHop, std::set<AdjacencyIndex>> users_;
+  std::map<NextHop, AdjacencyIndex> changed_hops_;  // with the user to be published next
+  PathMtus path_mtus_;
+  Hooks hooks_;
+  std::map<SentKey, AdjacencyIndex> senders_;  // of tunnels that send another key than they receive
+  // Kind, keyless, UDP port, VNI -> endpoints.
+  std::map<std::tuple<AdjacencyKind, uint8_t, uint16_t, uint32_t>, unsigned> ids_;
+  std::map<std::pair<uint16_t, AdjacencyKind>, unsigned> listeners_;
+  GroupTunnels groups_;
+  bool groups_changed_ = false;
+  KnownOptions known_options_;
+  bool options_changed_ = false;
+};
+
+}  // namespace causeway

@@ -1,0 +1,65 @@
+// The underlay's addresses and routes: which port and next hop a tunnel's outer headers go to.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control/config/config.h"
+#include "dataplane/flow/adjacency.h"
+
+namespace causeway {
+
+struct NextHop {
+  PortIndex port = 0;
+  IpAddress address;
+  auto operator<=>(const NextHop&) const = default;
+};
+
+class Underlay {
+ public:
+  struct Port {
+    std::string name;
+    MacAddress mac;
+    uint16_t mtu = 1500;
+    std::vector<IpPrefix> addresses;
+    std::vector<config::Route> routes;
+    bool link_up = true;
+  };
+
+  void set(PortIndex index, Port port) { ports_[index] = std::move(port); }
+  void remove(PortIndex index) { ports_.erase(index); }
+  // Packets to these groups are ours, too, on this port (control/underlay/memberships.h).
+  void join(PortIndex port, const IpAddress& group) { groups_[port].insert(group); }
+  void leave(PortIndex port, const IpAddress& group) { groups_[port].erase(group); }
+  const Port* find(PortIndex index) const;
+  const std::map<PortIndex, Port>& all() const { return ports_; }
+
+  // Longest prefix match, then lowest metric, over connected networks and static routes of ports whose link is up. All
+  // that are left are of equal cost (ECMP), except where `local` is an address in a network of one of their ports: then
+  // packets leave by that one. (A VTEP that is to be reached by several underlays has a host address, /32 or /128.) A
+  // link-local remote is on the link of `local`.
+  // Empty: no route. In a fixed order.
+  std::vector<NextHop> routes(const IpAddress& local, const IpAddress& remote) const;
+  // The port that packets to a group leave by: `link`, or the one that holds `local` if `link` is empty. One, or none.
+  std::vector<NextHop> group_route(const std::string& link, const IpAddress& local, const IpAddress& group) const;
+
+  bool owns(PortIndex port, const IpAddress& address) const;
+  // What packets may be addressed to that come in by `accepting`: any underlay's addresses, of link-local ones and
+  // groups the port's own.
+  std::vector<IpAddress> accepted(PortIndex accepting) const;
+  bool is_own(const IpAddress& address) const;
+  // An address of `port` for talking to `peer`: one in the same network if there is one.
+  std::optional<IpAddress> source_for(PortIndex port, const IpAddress& peer) const;
+
+ private:
+  // `local` is the port's, and the port has neighbors in its network.
+  bool is_in_network_of(PortIndex port, const IpAddress& local) const;
+
+  std::map<PortIndex, Port> ports_;
+  std::map<PortIndex, std::set<IpAddress>> groups_;
+};
+
+}  // namespace causeway

@@ -1,0 +1,77 @@
+#include "dataplane/bridging/resolve.h"
+
+namespace causeway {
+namespace {
+
+// 01:80:c2:00:00:00 to :0f, which no bridge forwards (IEEE 802.1Q-2018 8.6.3).
+bool is_link_local(const FlowKey& key) noexcept {
+  constexpr uint64_t kPrefix = 0x0000'c280'01ULL;  // first five wire bytes, as loaded
+  return (key.lo & 0x0000'00ff'ffff'ffffULL) == kPrefix && (key.lo >> 40 & 0xf0) == 0;
+}
+
+// Slot of the source MAC if it lives where the frame came from. Otherwise the control thread is told,
+// unless the MAC is a static entry somewhere else: those don't move.
+uint32_t source_slot(WorkerContext& w, const FlowKey& key, const Adjacency& in) noexcept {
+  const uint32_t slot = w.fdb->find(in.bridge, key.source());
+  if (slot != kNoSlot) {
+    FdbSlot& from = w.fdb->slot(slot);
+    const AdjacencyIndex exit = from.exit.load(std::memory_order_relaxed);
+    if ((exit & ~kFdbStatic) == in.index) {
+      // Once a second and not more often: other workers read this line.
+      if (from.seen_s.load(std::memory_order_relaxed) != w.now_s) {
+        from.seen_s.store(w.now_s, std::memory_order_relaxed);
+      }
+      return slot;
+    }
+    if ((exit & kFdbStatic) != 0) return kNoSlot;
+  }
+  // A full ring loses nothing but time: the next frame from this MAC tries again.
+  const LearnMessage news{key.source(), in.index, in.bridge};
+  if (w.told.first(news, w.tick, w.changes)) w.learned.push(news);
+  return kNoSlot;
+}
+
+AdjacencyIndex resolve_one(WorkerContext& w, rte_mbuf* frame, const FlowKey& key, const Adjacency& in) noexcept {
+  if (key.from_group()) {
+    drop(w, frame, DropReason::source_multicast);
+    return kGone;
+  }
+  if (key.from_zero()) {
+    drop(w, frame, DropReason::source_zero);
+    return kGone;
+  }
+  if (is_link_local(key)) {
+    drop(w, frame, DropReason::link_local_multicast);
+    return kGone;
+  }
+  const uint32_t from = source_slot(w, key, in);
+  if (key.to_group()) return kFlood;
+  // A switch's loop probe, to itself. Linux and Open vSwitch learn before they look, and so find it here, wherever it
+  // was before.
+  if (key.source() == key.destination()) return in.index;
+  const uint32_t to = w.fdb->find(in.bridge, key.destination());
+  if (to == kNoSlot) {
+    const AdjacencyIndex told = w.told.find(in.bridge, key.destination(), w.tick, w.changes);
+    return told != kNoAdjacency ? told : kFlood;
+  }
+  const AdjacencyIndex exit = w.fdb->slot(to).exit.load(std::memory_order_relaxed) & ~kFdbStatic;
+  if (from != kNoSlot) w.cache.insert(key, from, to, exit);
+  return exit;
+}
+
+}  // namespace
+
+void resolve(WorkerContext& w, Batch& batch) noexcept {
+  for (uint16_t i = 0; i < batch.count; ++i) {
+    if (batch.out[i] != kUnresolved) continue;
+    w.fdb->prefetch(batch.in[i]->bridge, batch.key[i].source());
+    w.fdb->prefetch(batch.in[i]->bridge, batch.key[i].destination());
+  }
+  for (uint16_t i = 0; i < batch.count; ++i) {
+    if (batch.out[i] != kUnresolved) continue;
+    batch.out[i] = resolve_one(w, batch.frame[i], batch.key[i], *batch.in[i]);
+  }
+  w.counters.cache_entries.add(w.cache.entries() - w.counters.cache_entries.get());
+}
+
+}  // namespace causeway

@@ -1,0 +1,14 @@
+// The segments that a frame is a chain of.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <cstdint>
+
+namespace causeway {
+
+// A new first segment in front of a frame whose own headroom can't be written, with the first bytes of the
+// frame in it: the stages behind want the inner headers there too. Null when no buffer was left.
+rte_mbuf* prepend_segment(rte_mempool* pool, rte_mbuf* frame, uint16_t bytes) noexcept;
+
+}  // namespace causeway

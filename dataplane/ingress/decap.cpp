@@ -1,0 +1,325 @@
+#include "dataplane/ingress/decap.h"
+
+#include <algorithm>
+
+#include "dataplane/frame/intent.h"
+#include "dataplane/frame/move_start.h"
+#include "dataplane/frame/vlan_tag.h"
+#include "dataplane/gso/merged_datagrams.h"
+#include "dataplane/ingress/geneve_options.h"
+#include "dataplane/ingress/marked_tunnel.h"
+#include "dataplane/ingress/parse.h"
+#include "dataplane/ingress/vlan.h"
+#include "dataplane/to_control.h"
+#include "dataplane/wire/checksum.h"
+#include "dataplane/wire/ipv4.h"
+#include "dataplane/wire/ipv6.h"
+
+namespace causeway {
+namespace {
+
+// Takes bytes behind `bytes` off the frame's end.
+void trim(rte_mbuf* m, uint32_t bytes) noexcept {
+  m->pkt_len = bytes;
+  rte_mbuf* segment = m;
+  while (segment->next != nullptr && bytes > segment->data_len) {
+    bytes -= segment->data_len;
+    segment = segment->next;
+  }
+  segment->data_len = static_cast<uint16_t>(bytes);
+  if (segment->next == nullptr) return;
+  uint16_t kept = 1;
+  for (const rte_mbuf* s = m; s != segment; s = s->next) ++kept;
+  rte_pktmbuf_free(segment->next);
+  segment->next = nullptr;
+  m->nb_segs = kept;
+}
+
+// The tunnel headers are gone: what the frame still wants counts from the inner frame now. A checksum
+// that was to be filled in the outer headers died with them.
+void move_intent(rte_mbuf* m, uint16_t stripped) noexcept {
+  Intent intent = intent_of(m);
+  if (intent.csum_start < stripped) {
+    clear_intent(m);
+    return;
+  }
+  intent.csum_start = static_cast<uint16_t>(intent.csum_start - stripped);
+  intent.tunnel_bytes = 0;
+  intent.set_outer(Outer::none);
+  set_intent(m, intent, m->ol_flags & kIntentFlags);
+}
+
+// RFC 6040 section 4.2, figure 4: the inner ECN field becomes the combination of both, or the frame dies.
+// Called only if the outer field is ECT(1) or CE: the others change nothing.
+DropReason combine_ecn(rte_mbuf* m, uint8_t outer) noexcept {
+  const auto [ethertype, offset] = behind_tags(m);
+  auto* ip4 = ethertype == kEtherTypeIpv4 ? writable_header_at<Ipv4Header>(m, offset) : nullptr;
+  auto* ip6 = ethertype == kEtherTypeIpv6 ? writable_header_at<Ipv6Header>(m, offset) : nullptr;
+  if (ip4 == nullptr && ip6 == nullptr) {
+    // Not IP: not ECN-capable.
+    return outer == kEcnCongestion ? DropReason::ecn : DropReason::none;
+  }
+  const uint8_t inner = ip4 != nullptr ? ip4->ecn() : ip6->ecn();
+  uint8_t combined = inner;
+  if (outer == kEcnCongestion) {
+    if (inner == kEcnNotCapable) return DropReason::ecn;
+    combined = kEcnCongestion;
+  } else if (inner == kEcnCapable0) {
+    combined = kEcnCapable1;
+  }
+  if (combined == inner) return DropReason::none;
+  if (ip4 != nullptr) {
+    const auto tos = static_cast<uint8_t>((ip4->tos & ~kEcnMask) | combined);
+    ip4->checksum = update_checksum(ip4->checksum, be16(ip4->tos), be16(tos));
+    ip4->tos = tos;
+  } else {
+    ip6->set_traffic_class(static_cast<uint8_t>((ip6->traffic_class() & ~kEcnMask) | combined));
+  }
+  return DropReason::none;
+}
+
+void strip(rte_mbuf* m, const OuterFrame& outer) noexcept {
+  if (outer.end != m->pkt_len) [[unlikely]] {
+    trim(m, outer.end);
+  }
+  move_start(m, outer.inner_offset);
+  if (has_intent(m)) [[unlikely]] {
+    move_intent(m, outer.inner_offset);
+  }
+}
+
+bool any_contains(const std::vector<IpPrefix>& prefixes, const IpAddress& address) noexcept {
+  return std::ranges::any_of(prefixes, [&](const IpPrefix& prefix) { return prefix.contains(address); });
+}
+
+bool may_be_learnt(const GroupTunnel& tunnel, const IpAddress& vtep) noexcept {
+  return vtep != tunnel.local && (tunnel.allow_from.empty() || any_contains(tunnel.allow_from, vtep));
+}
+
+// The tunnel an outer frame belongs to, or why there is none. Bursts mostly come from one tunnel, so the last answer is
+// tried first, be it that there is none.
+class TunnelFinder {
+ public:
+  explicit TunnelFinder(WorkerContext& w) noexcept : w_(w) {}
+
+  const Adjacency* find(const rte_mbuf* m, const TunnelKey& key, DropReason& reason) noexcept {
+    if (!any_ || !(last_key_ == key)) look_up(m, key);
+    reason = last_reason_;
+    return last_;
+  }
+  // The multicast tunnel that has just found a new VTEP, whom only the control thread can learn; none: no such thing.
+  AdjacencyIndex stranger_of() const noexcept { return stranger_of_; }
+
+ private:
+  void look_up(const rte_mbuf* m, const TunnelKey& key) noexcept {
+    any_ = true;
+    last_key_ = key;
+    const Adjacency* const marked = marked_tunnel(w_.tables, m, key);
+    look_up(key, marked != nullptr ? marked->index : w_.tunnels->find(key));
+    // A GRE key is a VSID and some entropy to NVGRE. A gretap tunnel between other ends may have the same key.
+    const DropReason as_gretap = last_reason_;
+    if (as_gretap != DropReason::none && as_gretap != DropReason::tunnel_unassigned && key.may_be_nvgre()) {
+      look_up(key.as_nvgre(), w_.tunnels->find(key.as_nvgre()));
+      if (last_reason_ == DropReason::unknown_vni) last_reason_ = as_gretap;
+    }
+  }
+
+  void look_up(const TunnelKey& key, AdjacencyIndex index) noexcept {
+    last_ = nullptr;
+    stranger_of_ = kNoAdjacency;
+    // A record without a source is no VTEP's.
+    if (index == kNoAdjacency || key.remote == IpAddress{}) return look_for_group(key);
+    const Adjacency* const found = w_.tables.adjacency(index);
+    const bool assigned = found != nullptr && found->bridge != kNoBridge;
+    last_ = assigned ? found : nullptr;
+    last_reason_ = assigned ? DropReason::none : DropReason::tunnel_unassigned;
+  }
+
+  void look_for_group(const TunnelKey& key) noexcept {
+    const AdjacencyIndex group = w_.tunnels->find(key.any_source());
+    if (group == kNoAdjacency) {
+      const bool known = w_.tunnels->find(key.any_remote()) != kNoAdjacency;
+      last_reason_ = known ? DropReason::unknown_remote : DropReason::unknown_vni;
+      return;
+    }
+    const GroupTunnels* const tunnels = w_.tables.group_tunnels.load(std::memory_order_acquire);
+    const auto found = tunnels->find(group);
+    const Adjacency* const adjacency = w_.tables.adjacency(group);
+    if (found == tunnels->end() || adjacency == nullptr || adjacency->bridge == kNoBridge) {
+      last_reason_ = DropReason::tunnel_unassigned;
+    } else if (const GroupTunnel& tunnel = found->second; !may_be_learnt(tunnel, key.remote)) {
+      last_reason_ = key.remote == tunnel.local ? DropReason::unknown_remote : DropReason::source_not_allowed;
+    } else {
+      last_reason_ = DropReason::none;
+      const bool offered =
+          !w_.again && (!tunnel.full || w_.offered_vteps.take(group, kOfferedVtepsPerSecond, w_.now_s));
+      if (offered) {
+        stranger_of_ = group;
+      } else {
+        last_ = adjacency;
+      }
+    }
+  }
+
+  WorkerContext& w_;
+  bool any_ = false;
+  AdjacencyIndex stranger_of_ = kNoAdjacency;
+  TunnelKey last_key_;
+  const Adjacency* last_ = nullptr;
+  DropReason last_reason_ = DropReason::none;
+};
+
+// Why a tunnel doesn't take a frame that is its own; none: it does.
+DropReason refused_by(WorkerContext& w, const rte_mbuf* m, const OuterFrame& outer, const Adjacency& in) noexcept {
+  if (outer.zero_checksum && in.kind == AdjacencyKind::geneve && (in.receive_rules & kZeroChecksumOk) == 0) {
+    return DropReason::udp_zero_checksum;
+  }
+  if (!outer.plain_gre && in.kind == AdjacencyKind::nvgre) return DropReason::gre_flags;  // RFC 7637 section 3.2
+  if (outer.options_offset != 0 || (in.receive_rules & kMatchOptions) != 0) [[unlikely]] {
+    return check_geneve_options(w, m, outer, in);
+  }
+  return DropReason::none;
+}
+
+// Null when the frame has left: dropped, or with the control thread.
+[[gnu::noinline]] const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m,
+                                             TunnelFinder& tunnels) noexcept {
+  OuterFrame outer;
+  switch (parse_outer(w, port, m, outer)) {
+    case OuterFrame::Verdict::tunnel:
+      break;
+    case OuterFrame::Verdict::control:
+      punt_own(w, port, m);
+      return nullptr;
+    case OuterFrame::Verdict::dead:
+      drop(w, m, outer.reason);
+      return nullptr;
+  }
+  if (!port.allow_from.empty() && !any_contains(port.allow_from, outer.key.remote)) {
+    drop(w, m, DropReason::source_not_allowed);
+    return nullptr;
+  }
+  DropReason reason = DropReason::none;
+  const Adjacency* const in = tunnels.find(m, outer.key, reason);
+  if (in == nullptr) {
+    if (tunnels.stranger_of() != kNoAdjacency) {
+      punt(w, {.frame = m, .adjacency = tunnels.stranger_of(), .port = w.ingress, .worker = w.id, .stranger = true});
+    } else {
+      drop(w, m, reason);
+    }
+    return nullptr;
+  }
+  reason = refused_by(w, m, outer, *in);
+  if (reason != DropReason::none) {
+    drop(w, m, reason);
+    return nullptr;
+  }
+  // The inner Ethernet header must lie in the first segment, as every header must.
+  if (uint32_t{outer.inner_offset} + kEthernetBytes > std::min<uint32_t>(outer.end, rte_pktmbuf_data_len(m))) {
+    drop(w, m, DropReason::inner_too_short);
+    return nullptr;
+  }
+  if ((m->ol_flags & kNeedsSegment) != 0 && intent_of(m).csum_start < outer.inner_offset) [[unlikely]] {
+    // UDP GSO of outer datagrams that the DatagramCutter can't take apart.
+    drop(w, m, DropReason::segment_failed);
+    return nullptr;
+  }
+  strip(m, outer);
+  if ((outer.ecn & kEcnCapable1) != 0) [[unlikely]] {
+    reason = combine_ecn(m, outer.ecn);
+    if (reason != DropReason::none) {
+      drop(w, m, reason);
+      return nullptr;
+    }
+  }
+  w.outer_cache.remember(rte_pktmbuf_mtod(m, const uint8_t*) - outer.inner_offset, outer.inner_offset, port.index,
+                         mac_vlan(port.mac, 0), w.cache.epoch(), *in);
+  return in;
+}
+
+// Frames received in a row from one tunnel are counted once.
+class TunnelCount {
+ public:
+  explicit TunnelCount(WorkerContext& w) noexcept : w_(w) {}
+  ~TunnelCount() { flush(); }
+  void add(AdjacencyIndex in, uint32_t bytes) noexcept {
+    if (in != in_) {
+      flush();
+      in_ = in;
+      packets_ = bytes_ = 0;
+    }
+    ++packets_;
+    bytes_ += bytes;
+  }
+
+ private:
+  void flush() noexcept {
+    if (in_ == kNoAdjacency) return;
+    TrafficCounters& traffic = w_.counters.tunnels[in_];
+    traffic.rx_packets.add(packets_);
+    traffic.rx_bytes.add(bytes_);
+  }
+
+  WorkerContext& w_;
+  AdjacencyIndex in_ = kNoAdjacency;
+  uint64_t packets_ = 0;
+  uint64_t bytes_ = 0;
+};
+
+// What the outer cache knows of a burst: where each frame came from, null for those that it knows nothing of. The
+// index is not read from the adjacency, whose cache line nobody needs yet. A pass of its own, for its registers; all is
+// copied, because who isn't known may take a known one's place. True: some tunnel has VLAN rules.
+[[gnu::noinline]] bool find_known(const WorkerContext& w, const PortEntry& port, Batch& batch,
+                                  std::array<AdjacencyIndex, kBatch>& index) noexcept {
+  const OuterCache::View cache = w.outer_cache.view(port.index, mac_vlan(port.mac, 0), w.cache.epoch());
+  const uint16_t count = batch.count;
+  bool vlan_rules = false;
+  for (uint16_t i = 0; i < count; ++i) {
+    const OuterCache::Entry* const known = cache.find(batch.frame[i]);
+    batch.in[i] = known != nullptr ? known->in : nullptr;
+    index[i] = known != nullptr ? known->index : kNoAdjacency;
+    vlan_rules |= known != nullptr && known->vlan_rules;
+  }
+  return vlan_rules;
+}
+
+}  // namespace
+
+uint16_t decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
+  std::array<AdjacencyIndex, kBatch> known;
+  bool vlan_rules = find_known(w, port, batch, known);
+  TunnelFinder tunnels(w);
+  TunnelCount counted(w);
+  uint16_t kept = 0;
+  uint16_t count = batch.count;
+  for (uint16_t i = 0; i < count; ++i) {
+    rte_mbuf* const m = batch.frame[i];
+    const Adjacency* in = batch.in[i];
+    AdjacencyIndex index = known[i];
+    if (in != nullptr) [[likely]] {
+      move_start(m, OuterCache::kOuterBytes);
+    } else {
+      take_priority_tags(m);
+      if (has_intent(m) && holds_datagrams(w, port, m)) [[unlikely]] {
+        count = i;
+        break;
+      }
+      in = decap_one(w, port, m, tunnels);
+      if (in == nullptr) continue;
+      index = in->index;
+      vlan_rules |= in->vlan_rules;
+    }
+    counted.add(index, m->pkt_len);
+    batch.frame[kept] = m;
+    batch.in[kept] = in;
+    batch.key[kept] = FlowKey::read(rte_pktmbuf_mtod(m, const void*), outer_vlan(m, 0), index);
+    ++kept;
+  }
+  batch.count = kept;
+  if (vlan_rules) [[unlikely]] {
+    enter_vlans(w, batch);
+  }
+  return count;
+}
+
+}  // namespace causeway

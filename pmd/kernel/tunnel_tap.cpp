@@ -1,0 +1,30 @@
+#include "pmd/kernel/tunnel_tap.h"
+
+#include <fstream>
+
+#include "pmd/kernel/tap_queue.h"
+
+namespace causeway {
+
+std::optional<TunnelTap> TunnelTap::open(const LinuxInterface& interface, bool& unsupported, std::string& error) {
+  bool tunnels = true;
+  OpenError failed;
+  FileDescriptor fd = open_tap_queue("cw-tso%d", false, tunnels, failed);
+  unsupported = failed.empty() && !tunnels;
+  if (unsupported) return std::nullopt;
+  std::optional<LinuxInterface> found;
+  if (failed.empty()) found = LinuxInterface::of_tap(fd.get(), failed);
+  error = failed.text;
+  if (!found) return std::nullopt;
+  TunnelTap tap(std::move(fd), std::move(*found));
+  // It is no station: nothing of the kernel's own is to come out of it. Without IPv6 in the kernel there is no file.
+  std::ofstream("/proc/sys/net/ipv6/conf/" + tap.tap_.name() + "/disable_ipv6") << 1;
+  tap.to_interface_ = IngressHook::redirect(tap.tap_.index(), interface.index(), error);
+  if (tap.to_interface_ && !interface.has_address()) tap.silence_ = IngressHook::drop(interface.index(), error);
+  if (error.empty()) error = tap.tap_.set_mtu(interface.state().mtu);
+  if (error.empty()) error = tap.tap_.set_up();
+  if (!error.empty()) return std::nullopt;
+  return tap;
+}
+
+}  // namespace causeway

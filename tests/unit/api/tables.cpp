@@ -1,0 +1,78 @@
+#include <string>
+
+#include "control/ctl/render.h"
+#include "control/ctl/table.h"
+#include "tests/catch.h"
+
+using causeway::render_operations;
+using causeway::render_show;
+using causeway::render_stats;
+using causeway::render_table;
+using nlohmann::json;
+
+TEST_CASE("a table: columns in the order asked for, numbers to the right, gaps as dashes") {
+  const json rows = json::parse(R"([
+    {"name": "up0", "rx_packets": 7, "mac": "02:00:00:00:00:01", "mtu": null},
+    {"name": "veth-long", "rx_packets": 1234567, "tx_packets": 18446744073709551615}])");
+  CHECK(render_table(rows, {"name", "mtu", "rx_packets", "tx_packets", "mac", "never"}) ==
+        "NAME       MTU  RX PACKETS            TX PACKETS  MAC\n"
+        "up0          -           7                     -  02:00:00:00:00:01\n"
+        "veth-long    -     1234567  18446744073709551615  -\n");
+}
+
+TEST_CASE("a table without columns named shows every key") {
+  CHECK(render_table(json::parse(R"([{"b": true, "a": ["x", 2], "c": 0.25}])"), {}) ==
+        "A    B      C\n"
+        "x,2  yes  0.2\n");
+}
+
+TEST_CASE("nested objects become columns of their own") {
+  const json rows = json::parse(R"([{"id": 0, "flow_cache": {"entries": 5, "hits": 60}}])");
+  CHECK(render_show("workers", rows) ==
+        "ID  FLOW CACHE ENTRIES  FLOW CACHE HITS\n"
+        " 0                   5               60\n");
+}
+
+TEST_CASE("rows that are not what they should be do no harm") {
+  CHECK(render_table(json::array(), {"name"}) == "");
+  CHECK(render_table(json::parse(R"([{}])"), {"name"}) == "");
+  CHECK(render_table(json::parse(R"([{"name": ""}, {}])"), {"name"}) == "NAME\n-\n-\n");
+}
+
+TEST_CASE("flows: how many there are besides those shown") {
+  const json flow = {{"worker", 0}, {"from", "p1"}, {"to", "p2"}};
+  const std::string table = "WORKER  FROM  TO\n     0  p1    p2\n";
+  CHECK(render_show("flows", {{"cached", 1}, {"flows", {flow}}}) == table);
+  CHECK(render_show("flows", {{"cached", 70000}, {"flows", {flow}}}) == table + "1 of 70000 that are cached\n");
+  CHECK(render_show("flows", {{"cached", 3}, {"flows", json::array()}}) == "no flows\n");
+}
+
+TEST_CASE("what there is none of") {
+  CHECK(render_show("tunnels", json::array()) == "no tunnels\n");
+  CHECK(render_show("fdb", json::array()) == "no fdb entries\n");
+}
+
+TEST_CASE("stats: what died, most first, each with its meaning") {
+  const json stats = json::parse(R"({"drops": {"unknown_vni": 3, "too_big": 20, "ip_checksum": 0}})");
+  CHECK(render_stats(stats, false) ==
+        "DROPS  REASON       MEANING\n"
+        "   20  too_big      larger than the way out's MTU\n"
+        "    3  unknown_vni  no tunnel with this VNI or key\n");
+  CHECK(render_stats(stats, true).find("\n    0  ip_checksum  outer IPv4 header checksum wrong") != std::string::npos);
+  CHECK(render_stats(json::parse(R"({"drops": {"too_big": 0}})"), false) == "no drops\n");
+}
+
+TEST_CASE("stats per worker: a column each") {
+  const json stats = json::parse(R"({"drops": {"tx_full": 5},
+    "workers": [{"id": 0, "drops": {"tx_full": 5}}, {"id": 1, "drops": {}}]})");
+  CHECK(render_stats(stats, false) ==
+        "DROPS  WORKER 0  WORKER 1  REASON   MEANING\n"
+        "    5         5         0  tx_full  transmit queue full\n");
+}
+
+TEST_CASE("operations, one a line") {
+  CHECK(render_operations(json::parse(R"({"operations": ["add tunnel gnv0", "remove port veth1"]})")) ==
+        "add tunnel gnv0\nremove port veth1\n");
+  CHECK(render_operations(json::parse(R"(["add tunnel gnv0"])")) == "add tunnel gnv0\n");
+  CHECK(render_operations(json::parse(R"({"operations": []})")) == "nothing to change\n");
+}
