@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dataplane/wire/address.h"
+#include "dataplane/wire/tunnel_type.h"
 
 namespace causeway {
 
@@ -16,11 +17,9 @@ struct GeneratorRange {
   auto operator<=>(const GeneratorRange&) const = default;
 };
 
-enum class GeneratorTunnelMode : uint8_t { none, geneve, vxlan, gretap };
-
 // IPv4 and a tunnel header around each frame, addressed to the port's own MAC: traffic for an underlay.
 struct GeneratorTunnel {
-  GeneratorTunnelMode mode = GeneratorTunnelMode::none;
+  TunnelType mode = TunnelType::none;
   GeneratorRange id;  // VNI, GRE key
   MacAddress source_mac{{0x02, 0x03, 0, 0, 0, 0}};
   GeneratorRange source_address;

@@ -13,6 +13,7 @@
 #include "dataplane/flow/bindings.h"
 #include "dataplane/flow/vlan_rules.h"
 #include "dataplane/wire/address.h"
+#include "dataplane/wire/tunnel_type.h"
 #include "pmd/generator_settings.h"
 #include "pmd/nic_model_settings.h"
 #include "pmd/port.h"
@@ -135,9 +136,6 @@ struct Bridge {
   auto operator<=>(const Bridge&) const = default;
 };
 
-enum class TunnelMode : uint8_t { geneve, vxlan, gretap, nvgre };
-constexpr bool is_gre(TunnelMode mode) { return mode >= TunnelMode::gretap; }
-
 // RFC 8926 section 3.5. Sent with every frame.
 struct GeneveOption {
   uint16_t option_class = 0;
@@ -147,7 +145,7 @@ struct GeneveOption {
 };
 
 struct Tunnel {
-  TunnelMode mode = TunnelMode::geneve;
+  TunnelType mode = TunnelType::geneve;
   std::optional<uint32_t> id;       // VNI or VSID (24 bits); GRE key (32 bits), none: keyless
   std::optional<uint32_t> sent_id;  // where it is another one than what is received (`keys`)
   IpAddress local;

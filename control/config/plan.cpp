@@ -48,10 +48,7 @@ std::string text_of(const Route& route) {
 std::string text_of(const StaticNeighbor& neighbor) {
   return fmt::format("{} at {}", to_string(neighbor.to), to_string(neighbor.mac));
 }
-std::string text_of(TunnelMode mode) {
-  static constexpr const char* kTexts[] = {"geneve", "vxlan", "gretap", "nvgre"};
-  return kTexts[static_cast<size_t>(mode)];
-}
+std::string text_of(TunnelType type) { return std::string(row_of(type).name); }
 template <typename T>
 std::string text_of(const std::optional<T>& value) {
   return value ? text_of(*value) : "default";

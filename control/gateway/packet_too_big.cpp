@@ -19,7 +19,7 @@ namespace {
 // tag whether there is one or not.
 uint32_t mtu_behind(const Adjacency& to, uint16_t vlan, uint32_t l3_offset) {
   const uint32_t leaves = l3_offset - (to.vlan.untags(vlan) ? kVlanTagBytes : 0);
-  const uint32_t header = to.kind == AdjacencyKind::port ? std::max(leaves, kPortHeaderBytes) : leaves;
+  const uint32_t header = to.kind == TunnelType::none ? std::max(leaves, kPortHeaderBytes) : leaves;
   return to.max_frame_bytes > header ? to.max_frame_bytes - header : 0;
 }
 

@@ -9,9 +9,9 @@ namespace {
 
 // A device fills no checksums of these headers, nor copies fields between inner and outer ones.
 std::string objection_to_headers(const Adjacency& tunnel, const config::Tunnel& settings) {
-  if (tunnel.kind == AdjacencyKind::nvgre) return "NVGRE's FlowID differs from frame to frame";
+  if (row_of(tunnel.kind).entropy == TunnelEntropy::nvgre_flow_id) return "NVGRE's FlowID differs from frame to frame";
   if (tunnel.udp_checksum || settings.checksum.value_or(false)) return "the tunnel sends checksums";
-  if (tunnel.kind == AdjacencyKind::geneve && tunnel.ipv6 && !settings.allow_zero_checksum) {
+  if (tunnel.kind == TunnelType::geneve && tunnel.ipv6 && !settings.allow_zero_checksum) {
     return "the tunnel wants checksums (udp6-zero-checksum-rx)";
   }
   if (settings.sequence) return "the tunnel numbers its frames";
@@ -32,7 +32,7 @@ std::vector<uint8_t> outer_of(const Adjacency& tunnel) {
 
 // GENEVE's options don't count: frames that have some aren't taken.
 uint16_t received_outer_bytes(const Adjacency& tunnel, const TunnelKey& key) {
-  const unsigned behind_ip = is_gre(tunnel.kind) ? (key.keyless != 0 ? 4 : 8) : 16;
+  const unsigned behind_ip = over_gre(tunnel.kind) ? (key.keyless != 0 ? 4 : 8) : 16;
   return static_cast<uint16_t>(tunnel.udp_offset + behind_ip);
 }
 
@@ -65,8 +65,8 @@ ElephantPlan ElephantPlanner::plan(const FlowKey& flow) const {
   const auto destination = fdb.find(in->bridge, flow.destination());
   if (!source || !destination || source->exit != in->index) return plan;
   const Adjacency* const out = adjacencies.get(destination->exit);
-  if (out == nullptr || (in->kind == AdjacencyKind::port) == (out->kind == AdjacencyKind::port)) return plan;
-  const bool decap = in->kind != AdjacencyKind::port;
+  if (out == nullptr || (in->kind == TunnelType::none) == (out->kind == TunnelType::none)) return plan;
+  const bool decap = in->kind != TunnelType::none;
   const Adjacency& tunnel = decap ? *in : *out;
   const Adjacency& port = decap ? *out : *in;
   const Ports::Record* const bridged = ports.find(port.port);
@@ -103,7 +103,7 @@ ElephantPlan ElephantPlanner::plan(const FlowKey& flow) const {
   rule.outer_mac = underlay->port->mac();
   if (decap) {
     rule.outer.resize(received_outer_bytes(tunnel, rule.tunnel));
-  } else if (!is_gre(tunnel.kind)) {
+  } else if (over_udp(tunnel.kind)) {
     set_source_port(rule.outer, tunnel, flow);
   }
   plan.outer_bytes = static_cast<uint16_t>(rule.outer.size());

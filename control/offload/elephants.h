@@ -76,7 +76,7 @@ class Elephants {
   };
   using Rules = std::unordered_map<FlowKey, Rule, FlowKeyHash>;
   // A sort of rule to a device: the port, decap, tunnel, outer IPv6.
-  using Sort = std::tuple<PortIndex, bool, AdjacencyKind, bool>;
+  using Sort = std::tuple<PortIndex, bool, TunnelType, bool>;
   struct Refusal {
     std::string reason;
     Clock::time_point when;

@@ -53,7 +53,7 @@ void OffloadSync::want() {
   }
   for (const auto& [name, tunnel] : tunnels_.all()) {
     // A rule would have to match a part of NVGRE's key; and a mark is held against the headers that we send.
-    const bool other_key = tunnel.settings.mode == config::TunnelMode::nvgre || tunnel.settings.sent_id;
+    const bool other_key = tunnel.settings.mode == TunnelType::nvgre || tunnel.settings.sent_id;
     if (tunnel.bridge == kNoBridge || other_key) continue;
     for (const Tunnels::Endpoint& end : tunnel.endpoints) want_rules(tunnel, end);
     for (const auto& [address, vtep] : tunnel.vteps) want_rules(tunnel, vtep);

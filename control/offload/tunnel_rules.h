@@ -83,7 +83,7 @@ class OffloadSync {
   struct Device {
     Rules rules;
     size_t installed = 0;
-    std::map<std::pair<AdjacencyKind, bool>, Kind> kinds;  // and whether the outer header is IPv6
+    std::map<std::pair<TunnelType, bool>, Kind> kinds;  // and whether the outer header is IPv6
   };
 
   void want();

@@ -426,7 +426,7 @@ void Ports::publish(Record& record, const Vlans& vlans) {
 void Ports::publish_adjacency(const Record& record) {
   if (record.adjacency == kNoAdjacency) return;
   auto adjacency = std::make_unique<Adjacency>();
-  adjacency->kind = AdjacencyKind::port;
+  adjacency->kind = TunnelType::none;
   adjacency->index = record.adjacency;
   adjacency->port = record.index;
   adjacency->bridge = record.bridge;

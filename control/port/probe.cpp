@@ -94,9 +94,7 @@ std::vector<uint8_t> inner_frame(const OffloadProbe& probe, uint16_t& l4) {
 config::Tunnel tunnel_of(const OffloadProbe& probe) {
   const TunnelKey key = probe_tunnel(probe.outer);
   config::Tunnel tunnel;
-  tunnel.mode = key.kind == AdjacencyKind::geneve  ? config::TunnelMode::geneve
-                : key.kind == AdjacencyKind::vxlan ? config::TunnelMode::vxlan
-                                                   : config::TunnelMode::gretap;
+  tunnel.mode = key.kind;
   tunnel.id = key.id;
   tunnel.port = key.udp_port;
   // The probe is seen as a frame that comes in.
@@ -122,7 +120,7 @@ std::vector<uint8_t> outer_headers(const OffloadProbe& probe, size_t inner_bytes
     ip.total_bytes.set(static_cast<uint16_t>(frame_bytes - adjacency.ip_offset));
     ip.checksum = ipv4_checksum(ip);
   }
-  if (adjacency.kind == AdjacencyKind::gretap) return bytes;
+  if (!over_udp(adjacency.kind)) return bytes;
   auto& udp = *reinterpret_cast<UdpHeader*>(&bytes[adjacency.udp_offset]);
   udp.source_port.set(40000);
   udp.length_bytes.set(static_cast<uint16_t>(frame_bytes - adjacency.udp_offset));
@@ -133,15 +131,14 @@ std::vector<uint8_t> outer_headers(const OffloadProbe& probe, size_t inner_bytes
 }  // namespace
 
 TunnelKey probe_tunnel(Outer outer) {
+  const auto* row = std::ranges::find(kOuterRows, outer, &OuterRow::outer);
+  const bool v6 = row->ipv6;
   TunnelKey key;
-  const auto number = static_cast<unsigned>(outer) - 1;  // geneve4, geneve6, vxlan4, ...
-  const bool v6 = number % 2 == 1;
-  key.kind = static_cast<AdjacencyKind>(1 + number / 2);
+  key.kind = row->type;
   key.remote = v6 ? documentation_v6(1) : IpAddress::v4(192, 0, 2, 1);
   key.local = v6 ? documentation_v6(2) : IpAddress::v4(192, 0, 2, 2);
   key.id = 0xff'fffe;
-  if (key.kind == AdjacencyKind::geneve) key.udp_port = 6081;
-  if (key.kind == AdjacencyKind::vxlan) key.udp_port = 4789;
+  key.udp_port = row_of(key.kind).udp_port;
   return key;
 }
 

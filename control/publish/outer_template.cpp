@@ -58,7 +58,7 @@ Ipv6Header ipv6_header(const config::Tunnel& tunnel, const IpAddress& remote, ui
 
 uint32_t sent_id(const config::Tunnel& tunnel) {
   const uint32_t id = tunnel.sent_id.value_or(tunnel.id.value_or(0));
-  return tunnel.mode == config::TunnelMode::nvgre ? nvgre_key(id) : id;
+  return tunnel.mode == TunnelType::nvgre ? nvgre_key(id) : id;
 }
 
 void add_gre(HeaderWriter& out, const config::Tunnel& tunnel) {
@@ -89,37 +89,37 @@ void add_geneve(HeaderWriter& out, const config::Tunnel& tunnel) {
   }
 }
 
-}  // namespace
-
-AdjacencyKind kind_of(config::TunnelMode mode) {
-  switch (mode) {
-    case config::TunnelMode::geneve:
-      return AdjacencyKind::geneve;
-    case config::TunnelMode::vxlan:
-      return AdjacencyKind::vxlan;
-    case config::TunnelMode::gretap:
-      return AdjacencyKind::gretap;
-    case config::TunnelMode::nvgre:
-      return AdjacencyKind::nvgre;
+void add_tunnel_header(HeaderWriter& out, const config::Tunnel& tunnel) {
+  switch (tunnel.mode) {
+    case TunnelType::none:
+      break;
+    case TunnelType::geneve:
+      return add_geneve(out, tunnel);
+    case TunnelType::vxlan:
+      return out.add(VxlanHeader{kVxlanFlagI, be24{}, be24(sent_id(tunnel)), 0});
+    case TunnelType::gretap:
+    case TunnelType::nvgre:
+      return add_gre(out, tunnel);
   }
-  return AdjacencyKind::geneve;
 }
+
+}  // namespace
 
 void build_outer(Adjacency& adjacency, const config::Tunnel& tunnel, const IpAddress& remote, const MacAddress& source,
                  const MacAddress& destination) {
-  adjacency.kind = kind_of(tunnel.mode);
+  adjacency.kind = tunnel.mode;
   adjacency.ipv6 = remote.is_v6();
   adjacency.tos = fixed_tos(tunnel);
   adjacency.inherit_tos = tunnel.tos_inherit;
   adjacency.receive_rules = static_cast<uint8_t>((tunnel.allow_zero_checksum ? kZeroChecksumOk : 0) |
                                                  (tunnel.match_options ? kMatchOptions : 0));
-  const bool gre = is_gre(adjacency.kind);
-  adjacency.udp_checksum = !gre && tunnel.checksum.value_or(adjacency.ipv6);
+  const bool udp = over_udp(adjacency.kind);
+  adjacency.udp_checksum = udp && tunnel.checksum.value_or(adjacency.ipv6);
 
   HeaderWriter out;
   out.add(EthernetHeader{destination, source, be16(adjacency.ipv6 ? kEtherTypeIpv6 : kEtherTypeIpv4)});
   adjacency.ip_offset = out.size();
-  const uint8_t protocol = gre ? kIpProtocolGre : kIpProtocolUdp;
+  const uint8_t protocol = row_of(adjacency.kind).ip_protocol;
   if (adjacency.ipv6) {
     out.add(ipv6_header(tunnel, remote, protocol));
     adjacency.ip_sum = 0;
@@ -129,18 +129,10 @@ void build_outer(Adjacency& adjacency, const config::Tunnel& tunnel, const IpAdd
     adjacency.ip_sum = fold(sum_header(ip));
   }
   adjacency.udp_offset = out.size();
-  if (gre) {
-    add_gre(out, tunnel);
-  } else {
-    out.add(UdpHeader{be16{}, be16(tunnel.port), be16{}, be16{}});
-    if (adjacency.kind == AdjacencyKind::geneve) {
-      add_geneve(out, tunnel);
-    } else {
-      out.add(VxlanHeader{kVxlanFlagI, be24{}, be24(sent_id(tunnel)), 0});
-    }
-  }
+  if (udp) out.add(UdpHeader{be16{}, be16(tunnel.port), be16{}, be16{}});
+  add_tunnel_header(out, tunnel);
   adjacency.outer_bytes = out.size();
-  if (!gre) {
+  if (udp) {
     const uint8_t* const addresses = out.data() + adjacency.udp_offset - (adjacency.ipv6 ? 32 : 8);
     const uint32_t protocol_sum = be16(kIpProtocolUdp).raw();
     // Addresses, UDP and what follows stand in a row; the pseudo-header lacks only the protocol.

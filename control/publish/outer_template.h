@@ -6,8 +6,6 @@
 
 namespace causeway {
 
-AdjacencyKind kind_of(config::TunnelMode mode);
-
 // Fills kind, ipv6, udp_checksum, inherit_tos, offsets, ip_sum and the template. `source` and `destination`
 // are the outer Ethernet addresses.
 void build_outer(Adjacency& adjacency, const config::Tunnel& tunnel, const IpAddress& remote, const MacAddress& source,

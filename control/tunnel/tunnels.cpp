@@ -70,12 +70,12 @@ std::vector<AdjacencyIndex> Tunnels::adjacencies(const std::string& name) const 
 
 TunnelKey Tunnels::key_of(const config::Tunnel& settings, const IpAddress& remote) {
   TunnelKey key;
-  key.kind = kind_of(settings.mode);
+  key.kind = settings.mode;
   key.remote = remote;
   key.local = settings.local;
   key.id = settings.id.value_or(0);
   key.udp_port = settings.port;
-  key.keyless = key.kind == AdjacencyKind::gretap && !settings.id ? 1 : 0;
+  key.keyless = key.kind == TunnelType::gretap && !settings.id ? 1 : 0;
   return key;
 }
 
@@ -509,8 +509,8 @@ void Tunnels::erase_key(const TunnelKey& key) {
 }
 
 void Tunnels::listen(const config::Tunnel& settings, int delta) {
-  if (is_gre(settings.mode)) return;
-  const std::pair key{settings.port, kind_of(settings.mode)};
+  if (!over_udp(settings.mode)) return;
+  const std::pair key{settings.port, settings.mode};
   const unsigned before = listeners_[key];
   listeners_[key] = before + static_cast<unsigned>(delta);
   if (before != 0 && listeners_[key] != 0) return;

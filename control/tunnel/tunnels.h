@@ -108,7 +108,7 @@ class Tunnels {
   static std::vector<TunnelKey> keys_of(const config::Tunnel& settings, const IpAddress& remote);
   static std::optional<TunnelKey> other_key_sent(const config::Tunnel& settings, const IpAddress& remote);
   // What tells packets apart that are sent.
-  using SentKey = std::tuple<AdjacencyKind, uint16_t, uint32_t, IpAddress, IpAddress>;
+  using SentKey = std::tuple<TunnelType, uint16_t, uint32_t, IpAddress, IpAddress>;
   static SentKey sent_key(const TunnelKey& key) { return {key.kind, key.udp_port, key.id, key.local, key.remote}; }
   std::vector<NextHop> routes_of(const config::Tunnel& settings, const IpAddress& remote) const;
   const Endpoint* endpoint_of(AdjacencyIndex index) const;
@@ -151,8 +151,8 @@ class Tunnels {
   Hooks hooks_;
   std::map<SentKey, AdjacencyIndex> senders_;  // of tunnels that send another key than they receive
   // Kind, keyless, UDP port, VNI -> endpoints.
-  std::map<std::tuple<AdjacencyKind, uint8_t, uint16_t, uint32_t>, unsigned> ids_;
-  std::map<std::pair<uint16_t, AdjacencyKind>, unsigned> listeners_;
+  std::map<std::tuple<TunnelType, uint8_t, uint16_t, uint32_t>, unsigned> ids_;
+  std::map<std::pair<uint16_t, TunnelType>, unsigned> listeners_;
   GroupTunnels groups_;
   bool groups_changed_ = false;
   KnownOptions known_options_;

@@ -148,11 +148,12 @@ bool read_udp(const rte_mbuf* frame, Quote& quote, const UdpListeners& listeners
   quote.tunnel.kind = listener->kind;
   quote.tunnel.udp_port = listener->port;
   const uint32_t offset = quote.l4_offset + static_cast<uint32_t>(sizeof(UdpHeader));
-  if (listener->kind == AdjacencyKind::geneve) {
+  if (listener->kind == TunnelType::geneve) {
     const auto* geneve = quoted_at<GeneveHeader>(frame, quote, offset);
     if (geneve != nullptr) quote.tunnel.id = geneve->vni.get();
     return geneve != nullptr;
   }
+  if (listener->kind != TunnelType::vxlan) return false;
   const auto* vxlan = quoted_at<VxlanHeader>(frame, quote, offset);
   if (vxlan != nullptr) quote.tunnel.id = vxlan->vni.get();
   return vxlan != nullptr;
@@ -161,7 +162,7 @@ bool read_udp(const rte_mbuf* frame, Quote& quote, const UdpListeners& listeners
 bool read_gre(const rte_mbuf* frame, Quote& quote) {
   const auto* gre = quoted_at<GreHeader>(frame, quote, quote.l4_offset);
   if (gre == nullptr || gre->protocol.get() != kEtherTypeTransparentEthernet) return false;
-  quote.tunnel.kind = AdjacencyKind::gretap;
+  quote.tunnel.kind = TunnelType::gretap;
   quote.tunnel.keyless = gre->has_key() ? 0 : 1;
   if (!gre->has_key()) return true;
   const auto* key = quoted_at<be32>(frame, quote, quote.l4_offset + gre->key_offset());

@@ -123,20 +123,6 @@ json bridge_json(const Gateway& gateway, const std::string& name, const Bridges:
           {"mac_moves", state.moves}};
 }
 
-const char* to_string(config::TunnelMode mode) {
-  switch (mode) {
-    case config::TunnelMode::geneve:
-      return "geneve";
-    case config::TunnelMode::vxlan:
-      return "vxlan";
-    case config::TunnelMode::gretap:
-      return "gretap";
-    case config::TunnelMode::nvgre:
-      return "nvgre";
-  }
-  return "";
-}
-
 std::string_view state_text(DropReason blocked) {
   return blocked == DropReason::none ? "up" : kDropReasonText.at(static_cast<size_t>(blocked)).name;
 }
@@ -203,7 +189,7 @@ json tunnel_json(const Gateway& gateway, const std::string& name, const Tunnels:
   const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(name);
   const auto [max_macs, macs_refused] = limit_json(gateway, tunnel.endpoints.front().adjacency);
   return {{"name", name},
-          {"mode", to_string(tunnel.settings.mode)},
+          {"mode", row_of(tunnel.settings.mode).name},
           {"id", tunnel.settings.id ? json(*tunnel.settings.id) : json()},
           {"sent_id", tunnel.settings.sent_id ? json(*tunnel.settings.sent_id) : json()},
           {"local", to_string(tunnel.settings.local)},

@@ -90,18 +90,19 @@ void read_tunnel(const Value& value, uint32_t flows, GeneratorTunnel& tunnel) {
   const Fields fields(value, kKeys);
   fields.require({"mode", "id", "source-address", "destination-address"});
   const auto mode = fields.find("mode");
-  const auto word = mode ? mode->word({"geneve", "vxlan", "gretap"}) : std::nullopt;
-  if (!word) return;
-  tunnel.mode = static_cast<GeneratorTunnelMode>(*word + 1);
-  const bool gre = tunnel.mode == GeneratorTunnelMode::gretap;
-  read_range(fields, "id", gre ? read_gre_key : read_vni, gre ? UINT32_MAX : 0xffffff, flows, tunnel.id);
+  static constexpr std::array kTypes{TunnelType::geneve, TunnelType::vxlan, TunnelType::gretap};
+  const auto type = mode ? mode->tunnel_type(kTypes) : std::nullopt;
+  if (!type) return;
+  tunnel.mode = *type;
+  const bool gre = over_gre(*type);
+  read_range(fields, "id", gre ? read_gre_key : read_vni, row_of(*type).highest_id, flows, tunnel.id);
   fields.mac("source-mac", tunnel.source_mac);
   read_range(fields, "source-address", read_v4, UINT32_MAX, flows, tunnel.source_address);
   if (const auto destination = fields.find("destination-address")) {
     tunnel.destination_address = static_cast<uint32_t>(read_v4(*destination).value_or(0));
   }
   if (const auto port = fields.find("port"); port && gre) return port->key_error("gretap has no port");
-  tunnel.port = gre ? 0 : tunnel.mode == GeneratorTunnelMode::vxlan ? kVxlanPort : kGenevePort;
+  tunnel.port = row_of(*type).udp_port;
   fields.number("port", tunnel.port, 1, 65535);
 }
 

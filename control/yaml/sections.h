@@ -35,7 +35,7 @@ class Sections {
     int line;
   };
   // What tells tunnels apart on the wire.
-  using TunnelKey = std::tuple<TunnelMode, std::optional<uint32_t>, uint16_t, IpAddress, IpAddress>;
+  using TunnelKey = std::tuple<TunnelType, std::optional<uint32_t>, uint16_t, IpAddress, IpAddress>;
   // VSID, local and remote; no remote: strangers' frames too.
   using GreEnds = std::map<std::tuple<uint32_t, IpAddress, IpAddress>, Owner>;
 
@@ -94,7 +94,7 @@ class Sections {
   std::map<TunnelKey, Owner> tunnel_keys_;
   GreEnds nvgre_ends_;
   GreEnds gretap_ends_;  // of the VSIDs that their keys are to NVGRE
-  std::map<uint16_t, std::pair<TunnelMode, Owner>> udp_ports_;
+  std::map<uint16_t, std::pair<TunnelType, Owner>> udp_ports_;
 };
 
 }  // namespace causeway::config

@@ -13,31 +13,22 @@ namespace causeway::config {
 namespace {
 
 constexpr size_t kLongestName = 63;
-constexpr uint32_t kMaxVni = 0xffffff;
 // What an OuterTemplate has room for behind Ethernet, IPv6, UDP and GENEVE.
 constexpr size_t kMaxOptionsBytes = 56;
-
-uint16_t default_port(TunnelMode mode) {
-  switch (mode) {
-    case TunnelMode::geneve:
-      return 6081;  // RFC 8926 section 3.3
-    case TunnelMode::vxlan:
-      return 4789;  // RFC 7348 section 5
-    case TunnelMode::gretap:
-    case TunnelMode::nvgre:
-      break;
-  }
-  return 0;
-}
 
 // RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3.
 bool is_loopback(const IpAddress& ip) {
   return ip.is_v4() ? ip.bytes[12] == 127 : ip == IpAddress{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 }
 
-const char* mode_text(TunnelMode mode) {
-  static constexpr const char* kTexts[] = {"geneve", "vxlan", "gretap", "nvgre"};
-  return kTexts[static_cast<size_t>(mode)];
+std::string_view name_of(TunnelType type) { return row_of(type).name; }
+
+std::vector<TunnelType> every_tunnel_type() {
+  std::vector<TunnelType> types;
+  for (const TunnelTypeRow& row : kTunnelTypes) {
+    if (row.type != TunnelType::none) types.push_back(row.type);
+  }
+  return types;
 }
 
 }  // namespace
@@ -69,9 +60,10 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
   const Fields fields(value, kKeys);
   fields.require({"mode", "local", "remote"});
   const auto mode = fields.find("mode");
-  const auto word = mode ? mode->word({"geneve", "vxlan", "gretap", "nvgre"}) : std::nullopt;
-  if (word) {
-    tunnel.mode = static_cast<TunnelMode>(*word);
+  static const std::vector<TunnelType> kTypes = every_tunnel_type();
+  const auto type = mode ? mode->tunnel_type(kTypes) : std::nullopt;
+  if (type) {
+    tunnel.mode = *type;
     read_tunnel_id(fields, tunnel);
     read_tunnel_port(name, fields, tunnel);
   }
@@ -90,23 +82,23 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
   fields.boolean("checksum", tunnel.checksum);
   fields.boolean("udp6-zero-checksum-rx", tunnel.allow_zero_checksum);
   fields.boolean("sequence", tunnel.sequence);
-  if (word) {
-    const auto only = [&](const char* key, TunnelMode mode) {
+  if (type) {
+    const auto only = [&](const char* key, TunnelType mode) {
       const auto value = tunnel.mode != mode ? fields.find(key) : std::nullopt;
-      if (value) value->key_error(fmt::format("only {} has this key, not {}", mode_text(mode), mode_text(tunnel.mode)));
+      if (value) value->key_error(fmt::format("only {} has this key, not {}", name_of(mode), name_of(tunnel.mode)));
     };
-    only("udp6-zero-checksum-rx", TunnelMode::geneve);
-    only("options", TunnelMode::geneve);
-    only("sequence", TunnelMode::gretap);
+    only("udp6-zero-checksum-rx", TunnelType::geneve);
+    only("options", TunnelType::geneve);
+    only("sequence", TunnelType::gretap);
   }
-  if (const auto options = fields.find("options"); options && word && tunnel.mode == TunnelMode::geneve) {
+  if (const auto options = fields.find("options"); options && type && tunnel.mode == TunnelType::geneve) {
     read_options(*options, tunnel);
   }
   fields.boolean("match-options", tunnel.match_options);
   if (const auto match = fields.find("match-options"); match && tunnel.match_options && tunnel.options.empty()) {
     match->error("the tunnel has no options to match");
   }
-  if (const auto checksum = fields.find("checksum"); checksum && word && tunnel.mode == TunnelMode::nvgre) {
+  if (const auto checksum = fields.find("checksum"); checksum && type && !row_of(*type).checksum_optional) {
     checksum->key_error("NVGRE has no checksum (RFC 7637 section 3.2)");
   }
   fields.mss_clamp(tunnel.mss_clamp);
@@ -123,35 +115,32 @@ void Sections::read_tunnel_id(const Fields& fields, Tunnel& tunnel) {
   const auto keys = fields.find("keys");
   if (id && key) return key->key_error("'id' and 'key' are the same: give one of them");
   if (keys && (id || key)) return keys->key_error("'keys' stands for 'id' and 'key': give one of them");
-  if (!id && !key && !keys && tunnel.mode != TunnelMode::gretap) fields.require({"id"});
-  // RFC 7637 section 3.2: the VSIDs below 0x1000 and the last one are reserved.
-  const bool nvgre = tunnel.mode == TunnelMode::nvgre;
-  const uint32_t lowest = nvgre ? 0x1000 : 0;
-  const uint32_t highest = tunnel.mode == TunnelMode::gretap ? UINT32_MAX : nvgre ? kMaxVni - 1 : kMaxVni;
-  if (!keys) return fields.number(id ? "id" : "key", tunnel.id, lowest, highest);
+  const TunnelTypeRow& type = row_of(tunnel.mode);
+  if (!id && !key && !keys && !type.id_optional) fields.require({"id"});
+  if (!keys) return fields.number(id ? "id" : "key", tunnel.id, type.lowest_id, type.highest_id);
   static constexpr std::string_view kDirections[] = {"input", "output"};
   const Fields directions(*keys, kDirections);
   directions.require({"input", "output"});
-  directions.number("input", tunnel.id, lowest, highest);
-  directions.number("output", tunnel.sent_id, lowest, highest);
+  directions.number("input", tunnel.id, type.lowest_id, type.highest_id);
+  directions.number("output", tunnel.sent_id, type.lowest_id, type.highest_id);
   if (tunnel.sent_id == tunnel.id) tunnel.sent_id.reset();
 }
 
 // A UDP port tells what stands behind it, so it is of one mode on all tunnels.
 void Sections::read_tunnel_port(std::string_view name, const Fields& fields, Tunnel& tunnel) {
   const auto port = fields.find("port");
-  if (is_gre(tunnel.mode)) {
-    if (port) port->key_error(fmt::format("{} has no port", mode_text(tunnel.mode)));
+  if (!over_udp(tunnel.mode)) {
+    if (port) port->key_error(fmt::format("{} has no port", name_of(tunnel.mode)));
     return;
   }
-  tunnel.port = default_port(tunnel.mode);
+  tunnel.port = row_of(tunnel.mode).udp_port;
   fields.number("port", tunnel.port, 1, 65535);
   const Value& place = port ? *port : fields.mapping();
   const auto [first, is_new] = udp_ports_.try_emplace(tunnel.port, tunnel.mode, Owner{name, place.place().line});
   const auto& [mode, owner] = first->second;
   if (!is_new && mode != tunnel.mode) {
     place.key_error(fmt::format("UDP port {} is {} on tunnels.{}, line {}: it cannot be {} too", tunnel.port,
-                                mode_text(mode), owner.name, owner.line, mode_text(tunnel.mode)));
+                                name_of(mode), owner.name, owner.line, name_of(tunnel.mode)));
   }
 }
 
@@ -296,8 +285,8 @@ void Sections::check_tunnel_is_alone(std::string_view name, const Value& value, 
 // The last 8 bits of a key are a flow's to NVGRE (RFC 7637 section 3.2) and part of the key to gretap: some flows of
 // the one tunnel would be taken for the other's frames.
 void Sections::check_gre_keys(std::string_view name, const Value& value, const Tunnel& tunnel) {
-  const bool nvgre = tunnel.mode == TunnelMode::nvgre;
-  if (!tunnel.id || !is_gre(tunnel.mode)) return;
+  const bool nvgre = tunnel.mode == TunnelType::nvgre;
+  if (!tunnel.id || over_udp(tunnel.mode)) return;
   const uint32_t vsid = nvgre ? *tunnel.id : nvgre_vsid(*tunnel.id);
   const GreEnds& others = nvgre ? gretap_ends_ : nvgre_ends_;
   GreEnds& ends = nvgre ? nvgre_ends_ : gretap_ends_;

@@ -189,14 +189,25 @@ std::optional<bool> Value::boolean() const {
 }
 
 std::optional<size_t> Value::word(std::initializer_list<std::string_view> words) const {
+  return word(std::span(words.begin(), words.size()));
+}
+
+std::optional<size_t> Value::word(std::span<const std::string_view> words) const {
   std::string expected;
-  for (const std::string_view* word = words.begin(); word != words.end(); ++word) {
-    if (is_text() && node_->text == *word) return static_cast<size_t>(word - words.begin());
-    if (word != words.begin()) expected += word + 1 == words.end() ? " or " : ", ";
-    expected += *word;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (is_text() && node_->text == words[i]) return i;
+    if (i != 0) expected += i + 1 == words.size() ? " or " : ", ";
+    expected += words[i];
   }
   error_expected(expected);
   return std::nullopt;
+}
+
+std::optional<TunnelType> Value::tunnel_type(std::span<const TunnelType> types) const {
+  std::vector<std::string_view> names;
+  for (const TunnelType type : types) names.push_back(row_of(type).name);
+  const auto index = word(names);
+  return index ? std::optional(types[*index]) : std::nullopt;
 }
 
 std::optional<Toggle> Value::toggle() const {

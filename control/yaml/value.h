@@ -76,6 +76,8 @@ class Value {
   std::optional<uint64_t> bytes(uint64_t low, uint64_t high) const;  // 512M
   std::optional<bool> boolean() const;
   std::optional<size_t> word(std::initializer_list<std::string_view> words) const;  // its index
+  std::optional<size_t> word(std::span<const std::string_view> words) const;
+  std::optional<TunnelType> tunnel_type(std::span<const TunnelType> types) const;  // one of them, by its name
   std::optional<Toggle> toggle() const;
   std::optional<MssClamp> mss_clamp() const;
   std::optional<MacAddress> unicast_mac() const;

@@ -188,7 +188,7 @@ void output_open(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcep
     return;
   }
   PortIndex port = to.port;
-  if (to.kind != AdjacencyKind::port) {
+  if (to.kind != TunnelType::none) {
     const uint32_t inner_bytes = frame->pkt_len;
     const Ways::Way* const way = to.ways ? &way_of(frame, *to.ways) : nullptr;
     rte_mbuf* const outer = encap(w, frame, to);
@@ -297,7 +297,7 @@ void output_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjac
     return;
   }
   uint32_t bytes = run.bytes;
-  if (to.kind != AdjacencyKind::port) {
+  if (to.kind != TunnelType::none) {
     encap_plain(frames, count, to);
     TrafficCounters& traffic = w.counters.tunnels[to.index];
     traffic.tx_packets.add(count);

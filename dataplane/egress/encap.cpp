@@ -10,18 +10,11 @@
 #include "dataplane/wire/gre.h"
 
 namespace causeway {
-
 namespace {
-
-Outer outer_of(const Adjacency& to) noexcept {
-  static_assert(static_cast<int>(AdjacencyKind::geneve) == 1 && static_cast<int>(AdjacencyKind::gretap) == 3);
-  const AdjacencyKind kind = is_gre(to.kind) ? AdjacencyKind::gretap : to.kind;
-  return static_cast<Outer>(2 * static_cast<unsigned>(kind) - 1 + (to.ipv6 ? 1 : 0));
-}
 
 // The outer checksum's field, null where there is none.
 be16* outer_checksum(rte_mbuf* m, const Adjacency& to) noexcept {
-  if (!is_gre(to.kind)) {
+  if (over_udp(to.kind)) {
     return to.udp_checksum ? &rte_pktmbuf_mtod_offset(m, UdpHeader*, to.udp_offset)->checksum : nullptr;
   }
   const auto* gre = rte_pktmbuf_mtod_offset(m, const GreHeader*, to.udp_offset);
@@ -48,7 +41,7 @@ void move_intent(rte_mbuf* m, const Adjacency& to, bool checksum) noexcept {
   intent.tunnel_bytes = to.outer_bytes;
   // Whole it can go only as one IP packet.
   const bool fits = rte_pktmbuf_pkt_len(m) - to.ip_offset <= 0xffff;
-  intent.set_outer(intent.outer() == Outer::none && fits ? outer_of(to) : Outer::other);
+  intent.set_outer(intent.outer() == Outer::none && fits ? outer_of(to.kind, to.ipv6) : Outer::other);
   intent.outer_checksum = checksum ? 1 : 0;
   set_intent(m, intent, m->ol_flags & kIntentFlags);
 }
@@ -69,7 +62,7 @@ void finish_outer(rte_mbuf* m, const Adjacency& to) noexcept {
   be16* const field = outer_checksum(m, to);
   if (has_intent(m)) move_intent(m, to, field != nullptr);
   if (field == nullptr) return;
-  const bool udp = !is_gre(to.kind);
+  const bool udp = over_udp(to.kind);
   if ((m->ol_flags & kNeedsSegment) != 0) {
     if (udp) *field = kOuterChecksumWanted;  // one per segment: whoever cuts fills it
     return;

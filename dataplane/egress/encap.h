@@ -44,14 +44,14 @@ struct EncapPlan {
   explicit EncapPlan(const Adjacency& to) noexcept
       : template_end(to.outer.data.data() + OuterTemplate::kCapacity),
         ip_start(word_of_template(to, kEthernetBytes)),
-        udp_header(is_gre(to.kind) ? 0 : word_of_template(to, to.udp_offset) + (uint64_t{kFirstSourcePort} << 48)),
+        udp_header(over_udp(to.kind) ? word_of_template(to, to.udp_offset) + (uint64_t{kFirstSourcePort} << 48) : 0),
         ip_sum(swap_bytes(to.ip_sum)),
         outer_bytes(to.outer_bytes),
         tos(to.tos),
         copied_tos((to.inherit_tos ? 0xff : kEcnMask) & ~to.tos),
         ipv6(to.ipv6),
-        udp(!is_gre(to.kind)),
-        nvgre(to.kind == AdjacencyKind::nvgre) {}
+        udp(over_udp(to.kind)),
+        nvgre(to.kind == TunnelType::nvgre) {}
 
   const uint8_t* template_end;
   uint64_t ip_start;    // IPv4: the header's first 8 bytes, length 0; in host order, for fields to be added
@@ -151,7 +151,7 @@ inline rte_mbuf* encap(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) n
   }
   const auto room = static_cast<uint16_t>(rte_pktmbuf_headroom(m) + to.outer_bytes);
   write_outer(rte_pktmbuf_mtod(m, uint8_t*), EncapPlan(to), room, rte_pktmbuf_pkt_len(m), flow);
-  if (to.udp_checksum || has_intent(m) || is_gre(to.kind)) finish_outer(m, to);
+  if (to.udp_checksum || has_intent(m) || over_gre(to.kind)) finish_outer(m, to);
   return m;
 }
 

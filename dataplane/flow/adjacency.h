@@ -12,6 +12,7 @@
 #include "dataplane/flow/bindings.h"
 #include "dataplane/flow/key.h"
 #include "dataplane/flow/vlan_rules.h"
+#include "dataplane/wire/tunnel_type.h"
 
 namespace causeway {
 
@@ -23,9 +24,6 @@ inline constexpr PortIndex kNoPort = 0xffff;
 
 // What a port carries on top of its MTU: an Ethernet header with one VLAN tag.
 inline constexpr uint32_t kPortHeaderBytes = 18;
-
-enum class AdjacencyKind : uint8_t { port, geneve, vxlan, gretap, nvgre };
-constexpr bool is_gre(AdjacencyKind kind) noexcept { return kind >= AdjacencyKind::gretap; }
 
 // What a tunnel's end takes or wants on receive.
 inline constexpr uint8_t kZeroChecksumOk = 1;  // GENEVE over IPv6: UDP checksum 0
@@ -70,7 +68,7 @@ constexpr uint32_t share_of(uint32_t per_second, size_t workers) {
 }
 
 struct alignas(64) Adjacency {
-  AdjacencyKind kind = AdjacencyKind::port;
+  TunnelType kind = TunnelType::none;  // none: a bridge port
   // none: frames may leave. neighbor_unresolved: they go to the control thread's queue. Else: they die of it.
   DropReason blocked = DropReason::port_down;
   bool isolated = false;      // split horizon: no frame from isolated to isolated
@@ -109,8 +107,8 @@ inline constexpr uint8_t kUsualOuterBytes = 14 + 20 + 8 + 8;
 // A tunnel that asks nothing of a frame that isn't asked of nearly all: an open way, no checksum or VLAN rules. An MSS
 // limit is looked after before.
 inline bool is_usual(const Adjacency& to) noexcept {
-  return (to.kind == AdjacencyKind::geneve || to.kind == AdjacencyKind::vxlan) && !to.ipv6 && !to.udp_checksum &&
-         to.outer_bytes == kUsualOuterBytes && to.blocked == DropReason::none && !to.vlan_rules && !to.ways;
+  return over_udp(to.kind) && !to.ipv6 && !to.udp_checksum && to.outer_bytes == kUsualOuterBytes &&
+         to.blocked == DropReason::none && !to.vlan_rules && !to.ways;
 }
 
 }  // namespace causeway

@@ -69,14 +69,14 @@ class OuterCache {
                 const Adjacency& in) noexcept {
     const bool ipv4 = outer[12] == 0x08 && outer[13] == 0x00;
     const bool plain = inner_offset == kOuterBytes && ipv4 && (outer[15] & 1) == 0 && outer[40] == 0 && outer[41] == 0;
-    if (!plain || is_gre(in.kind) || (in.receive_rules & kMatchOptions) != 0 ||
+    if (!plain || !over_udp(in.kind) || (in.receive_rules & kMatchOptions) != 0 ||
         ((word_at<uint64_t>(outer) ^ mac) & kMacMask) != 0)
       return;
     const OuterWords words = OuterWords::read(outer);
     entries_[slot_of(words)] = {words.addresses,
                                 words.udp & kPortMask,
                                 words.tunnel,
-                                in.kind == AdjacencyKind::geneve ? kGeneveMask : kVxlanMask,
+                                row_of(in.kind).header_mask,
                                 validity(port, epoch),
                                 &in,
                                 in.index,
@@ -94,8 +94,6 @@ class OuterCache {
   static constexpr uint64_t kProtocolMask = be64(0x0000'3fff'00ff'0000).raw();
   static constexpr uint64_t kUdpMask = be64(0x0000'ffff'ffff'ffff).raw();
   static constexpr uint64_t kPortMask = be64(0x0000'ffff'0000'0000).raw();
-  static constexpr uint64_t kGeneveMask = be64(0xff80'ffff'ffff'ff00).raw();
-  static constexpr uint64_t kVxlanMask = be64(0x0800'0000'ffff'ff00).raw();
 
   static uint64_t validity(PortIndex port, uint32_t epoch) noexcept { return uint64_t{epoch} << 16 | port; }
   // VNIs mostly are consecutive numbers: their low 12 bits stand as they are. The others and the last two bytes of the

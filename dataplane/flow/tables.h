@@ -53,7 +53,7 @@ struct BridgeEntry {
 // UDP ports that tunnels listen on.
 struct UdpListener {
   uint16_t port = 0;  // host order
-  AdjacencyKind kind = AdjacencyKind::geneve;
+  TunnelType kind = TunnelType::geneve;
 };
 using UdpListeners = std::vector<UdpListener>;
 

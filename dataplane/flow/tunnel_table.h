@@ -20,7 +20,7 @@ struct TunnelKey {
   IpAddress local;        // outer destination on receive
   uint32_t id = 0;        // VNI (24 bits) or GRE key
   uint16_t udp_port = 0;  // destination port, host order; 0 for GRE
-  AdjacencyKind kind = AdjacencyKind::geneve;
+  TunnelType kind = TunnelType::geneve;
   uint8_t keyless = 0;  // GRE without a key
 
   TunnelKey any_remote() const noexcept {
@@ -34,10 +34,10 @@ struct TunnelKey {
     return key;
   }
   // Of GRE with a key, which NVGRE reads otherwise.
-  bool may_be_nvgre() const noexcept { return kind == AdjacencyKind::gretap && keyless == 0; }
+  bool may_be_nvgre() const noexcept { return kind == TunnelType::gretap && keyless == 0; }
   TunnelKey as_nvgre() const noexcept {
     TunnelKey key = *this;
-    key.kind = AdjacencyKind::nvgre;
+    key.kind = TunnelType::nvgre;
     key.id = nvgre_vsid(id);
     return key;
   }

@@ -13,8 +13,11 @@
 
 #include <rte_mbuf.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+
+#include "dataplane/wire/tunnel_type.h"
 
 namespace causeway {
 
@@ -24,6 +27,27 @@ enum class GsoType : uint8_t { none = 0, tcp4 = 1, tcp6 = 2, udp4 = 3, udp6 = 4 
 // that encap didn't make (a container's own), or one around another.
 enum class Outer : uint8_t { none, geneve4, geneve6, vxlan4, vxlan6, gre4, gre6, other };
 inline constexpr size_t kOuters = 8;
+
+// One row an Outer: what is around.
+struct OuterRow {
+  Outer outer;
+  TunnelType type;
+  bool ipv6;
+};
+inline constexpr std::array<OuterRow, 8> kOuterRows{{{Outer::geneve4, TunnelType::geneve, false},
+                                                     {Outer::geneve6, TunnelType::geneve, true},
+                                                     {Outer::vxlan4, TunnelType::vxlan, false},
+                                                     {Outer::vxlan6, TunnelType::vxlan, true},
+                                                     {Outer::gre4, TunnelType::gretap, false},
+                                                     {Outer::gre6, TunnelType::gretap, true},
+                                                     {Outer::gre4, TunnelType::nvgre, false},
+                                                     {Outer::gre6, TunnelType::nvgre, true}}};
+constexpr Outer outer_of(TunnelType type, bool ipv6) noexcept {
+  for (const OuterRow& row : kOuterRows) {
+    if (row.type == type && row.ipv6 == ipv6) return row.outer;
+  }
+  return Outer::none;
+}
 
 struct Intent {
   uint16_t csum_start = 0;  // bytes from the frame's start to its (innermost) L4 header

@@ -171,10 +171,10 @@ class TunnelFinder {
 
 // Why a tunnel doesn't take a frame that is its own; none: it does.
 DropReason refused_by(WorkerContext& w, const rte_mbuf* m, const OuterFrame& outer, const Adjacency& in) noexcept {
-  if (outer.zero_checksum && in.kind == AdjacencyKind::geneve && (in.receive_rules & kZeroChecksumOk) == 0) {
+  if (outer.zero_checksum && in.kind == TunnelType::geneve && (in.receive_rules & kZeroChecksumOk) == 0) {
     return DropReason::udp_zero_checksum;
   }
-  if (!outer.plain_gre && in.kind == AdjacencyKind::nvgre) return DropReason::gre_flags;  // RFC 7637 section 3.2
+  if (!outer.plain_gre && in.kind == TunnelType::nvgre) return DropReason::gre_flags;  // RFC 7637 section 3.2
   if (outer.options_offset != 0 || (in.receive_rules & kMatchOptions) != 0) [[unlikely]] {
     return check_geneve_options(w, m, outer, in);
   }

@@ -17,7 +17,7 @@ namespace causeway {
 
 // Whether frames that this adjacency sends and those of `key` are the two directions of one tunnel.
 inline bool is_tunnel_of(const Adjacency& adjacency, const TunnelKey& key) noexcept {
-  if (adjacency.kind != key.kind || adjacency.kind == AdjacencyKind::port || adjacency.kind == AdjacencyKind::nvgre) {
+  if (adjacency.kind != key.kind || adjacency.kind == TunnelType::none || adjacency.kind == TunnelType::nvgre) {
     return false;
   }
   if (adjacency.ipv6 != key.remote.is_v6()) return false;
@@ -30,7 +30,7 @@ inline bool is_tunnel_of(const Adjacency& adjacency, const TunnelKey& key) noexc
   const uint8_t* const remote = adjacency.ipv6 ? key.remote.bytes.data() : key.remote.v4_wire();
   if (std::memcmp(ours, local, bytes) != 0 || std::memcmp(ours + bytes, remote, bytes) != 0) return false;
   be32 id;
-  if (adjacency.kind == AdjacencyKind::gretap) {
+  if (adjacency.kind == TunnelType::gretap) {
     const auto& gre = *reinterpret_cast<const GreHeader*>(l4);
     if (gre.has_key() != (key.keyless == 0)) return false;
     if (!gre.has_key()) return true;

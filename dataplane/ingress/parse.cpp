@@ -89,7 +89,7 @@ Verdict parse_gre(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcep
   if (gre->has_checksum() && !has_intent(m) && fold(sum_chain(m, offset, outer.end - offset)) != 0xffff) {
     return dead(outer, DropReason::gre_checksum);
   }
-  outer.key.kind = AdjacencyKind::gretap;
+  outer.key.kind = TunnelType::gretap;
   outer.plain_gre = !gre->has_checksum() && !gre->has_sequence();
   outer.key.keyless = gre->has_key() ? 0 : 1;
   if (gre->has_key()) outer.key.id = header_at<be32>(m, offset + gre->key_offset())->get();
@@ -120,7 +120,9 @@ Verdict parse_gre(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcep
     if (listener.port != outer.key.udp_port) continue;
     outer.key.kind = listener.kind;
     const uint32_t tunnel = offset + static_cast<uint32_t>(sizeof(UdpHeader));
-    return listener.kind == AdjacencyKind::geneve ? parse_geneve(m, tunnel, outer) : parse_vxlan(m, tunnel, outer);
+    if (listener.kind == TunnelType::geneve) return parse_geneve(m, tunnel, outer);
+    if (listener.kind == TunnelType::vxlan) return parse_vxlan(m, tunnel, outer);
+    break;
   }
   return dead(outer, DropReason::unknown_protocol);
 }

@@ -75,7 +75,7 @@ void RteFlowRule::end() {
 
 void RteFlowRule::match_tunnel(const TunnelKey& tunnel) {
   match_addresses(tunnel);
-  if (tunnel.kind == AdjacencyKind::gretap) {
+  if (tunnel.kind == TunnelType::gretap) {
     match_gre(tunnel);
   } else {
     match_udp_tunnel(tunnel);
@@ -106,7 +106,7 @@ void RteFlowRule::match_inner(const SwitchRule& rule) {
 }
 
 void RteFlowRule::decap(const SwitchRule& rule) {
-  if (rule.tunnel.kind == AdjacencyKind::vxlan) {
+  if (rule.tunnel.kind == TunnelType::vxlan) {
     actions_.push_back({.type = RTE_FLOW_ACTION_TYPE_VXLAN_DECAP, .conf = nullptr});
     return;
   }
@@ -115,7 +115,7 @@ void RteFlowRule::decap(const SwitchRule& rule) {
 }
 
 void RteFlowRule::encap(const SwitchRule& rule) {
-  if (rule.tunnel.kind == AdjacencyKind::vxlan) {
+  if (rule.tunnel.kind == TunnelType::vxlan) {
     define_vxlan();
     actions_.push_back({.type = RTE_FLOW_ACTION_TYPE_VXLAN_ENCAP, .conf = &vxlan_encap_});
     return;
@@ -165,7 +165,7 @@ void RteFlowRule::match_udp_tunnel(const TunnelKey& tunnel) {
   udp_.spec.hdr.dst_port = rte_cpu_to_be_16(tunnel.udp_port);
   udp_.mask.hdr.dst_port = 0xffff;
   pattern_.push_back(item(RTE_FLOW_ITEM_TYPE_UDP, udp_.spec, udp_.mask));
-  if (tunnel.kind == AdjacencyKind::vxlan) {
+  if (tunnel.kind == TunnelType::vxlan) {
     vxlan_.spec.hdr.vx_vni = rte_cpu_to_be_32(tunnel.id << 8);
     vxlan_.mask.hdr.vx_vni = rte_cpu_to_be_32(0xffff'ff00);
     pattern_.push_back(item(RTE_FLOW_ITEM_TYPE_VXLAN, vxlan_.spec, vxlan_.mask));

@@ -11,18 +11,16 @@
 namespace causeway {
 namespace {
 
-using Mode = GeneratorTunnelMode;
-
 constexpr uint8_t kOuterL3 = sizeof(EthernetHeader) + sizeof(Ipv4Header);
 constexpr uint8_t kTtl = 64;
 
 // Of the outer headers up to the tunnel's own.
-uint8_t tunnel_header_offset(Mode mode) {
-  return static_cast<uint8_t>(kOuterL3 + (mode == Mode::gretap ? 0 : sizeof(UdpHeader)));
+uint8_t tunnel_header_offset(TunnelType type) {
+  return static_cast<uint8_t>(kOuterL3 + (over_udp(type) ? sizeof(UdpHeader) : 0));
 }
 
-uint8_t outer_bytes(Mode mode) {
-  return mode == Mode::none ? uint8_t{0} : static_cast<uint8_t>(tunnel_header_offset(mode) + 8);
+uint8_t outer_bytes(TunnelType type) {
+  return type == TunnelType::none ? uint8_t{0} : static_cast<uint8_t>(tunnel_header_offset(type) + 8);
 }
 
 // An IPv4 header of `total_bytes` and its sum without the source address, and without the destination's if that is 0.
@@ -58,7 +56,7 @@ GeneratorFrames::GeneratorFrames(const GeneratorSettings& settings, const MacAdd
       destination_port_(settings.destination_port, settings.flows),
       outer_source_(settings.tunnel.source_address, settings.flows),
       id_(settings.tunnel.id, settings.flows),
-      udp_tunnel_(settings.tunnel.mode != Mode::gretap),
+      udp_tunnel_(over_udp(settings.tunnel.mode)),
       id_shift_(udp_tunnel_ ? 8 : 0),
       id_offset_(static_cast<uint8_t>(tunnel_header_offset(settings.tunnel.mode) + 4)),
       outer_bytes_(outer_bytes(settings.tunnel.mode)) {
@@ -95,11 +93,11 @@ void GeneratorFrames::put_outer_headers(const GeneratorSettings& settings, const
                              tunnel.destination_address);
   uint8_t* const header = outer + tunnel_header_offset(tunnel.mode);
   if (udp_tunnel_) put_udp(outer + kOuterL3, tunnel.port, static_cast<uint16_t>(ip_bytes - sizeof(Ipv4Header)));
-  if (tunnel.mode == Mode::geneve) {
+  if (tunnel.mode == TunnelType::geneve) {
     GeneveHeader geneve{};
     geneve.protocol.set(kEtherTypeTransparentEthernet);
     std::memcpy(header, &geneve, sizeof(geneve));
-  } else if (tunnel.mode == Mode::vxlan) {
+  } else if (tunnel.mode == TunnelType::vxlan) {
     header[0] = kVxlanFlagI;
   } else {
     const GreHeader gre{be16(kGreFlagKey), be16(kEtherTypeTransparentEthernet)};

@@ -220,7 +220,7 @@ TEST_CASE("nic: a mark is believed for its own tunnel's headers only") {
   std::vector<std::pair<AdjacencyIndex, TunnelKey>> tunnels;
   for (const auto& [name, tunnel] : bed.gateway().tunnels().all()) {
     // These have no rules.
-    if (tunnel.settings.mode == config::TunnelMode::nvgre || tunnel.settings.sent_id) continue;
+    if (tunnel.settings.mode == TunnelType::nvgre || tunnel.settings.sent_id) continue;
     for (const auto& end : tunnel.endpoints) {
       tunnels.emplace_back(end.adjacency, Tunnels::key_of(tunnel.settings, end.remote));
     }

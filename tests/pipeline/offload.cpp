@@ -176,7 +176,7 @@ TEST_CASE("offload: a flooded super-packet is cut for every tunnel") {
   size_t tunnels = 0;
   const Tables& tables = bed.gateway().tables();
   for (const AdjacencyIndex member : tables.bridge(1)->members) {
-    tunnels += tables.adjacency(member)->kind != AdjacencyKind::port ? 1 : 0;
+    tunnels += tables.adjacency(member)->kind != TunnelType::none ? 1 : 0;
   }
   REQUIRE(tunnels == 24);
   for (const auto& chain : std::vector<std::vector<uint16_t>>{{}, {54, 1000}, {300, 700}}) {

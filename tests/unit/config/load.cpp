@@ -138,7 +138,7 @@ tunnels:
   gnv0.mss_clamp = {MssClamp::Mode::automatic, 0};
   gnv0.path_mtu = false;
   Tunnel& vx0 = expected.tunnels["vx0"];
-  vx0.mode = TunnelMode::vxlan;
+  vx0.mode = TunnelType::vxlan;
   vx0.id = 0;
   vx0.local = ip("172.31.0.1");
   vx0.remotes = {ip("172.31.0.2")};
@@ -151,7 +151,7 @@ tunnels:
   gnv1.port = 6081;
   gnv1.options = {{0x0102, 0x80, {0x0a, 0x0b, 0x0c, 0x0d}}, {1, 2, {}}};
   Tunnel& gre0 = expected.tunnels["gre0"];
-  gre0.mode = TunnelMode::gretap;
+  gre0.mode = TunnelType::gretap;
   gre0.id = 0xffffffff;
   gre0.local = ip("172.31.0.1");
   gre0.remotes = {ip("172.31.0.3")};
@@ -196,7 +196,7 @@ TEST_CASE("generators") {
   expected.destination_address.count = 65536;
   expected.source_port = {60000, 5536};
   expected.destination_port = {0, 65536};
-  expected.tunnel = {.mode = GeneratorTunnelMode::geneve,
+  expected.tunnel = {.mode = TunnelType::geneve,
                      .id = {16777000, 216},
                      .source_mac = mac("02:00:00:00:00:02"),
                      .source_address = {0xac1f'0002, 1},

@@ -84,20 +84,20 @@ TEST_CASE("frames are scapy's, byte for byte") {
   tunnel.source_address = {0xac1f'0002, 1};
   tunnel.destination_address = 0xac1f'0001;
   SECTION("in VXLAN, with a range of VNIs") {
-    tunnel.mode = GeneratorTunnelMode::vxlan;
+    tunnel.mode = TunnelType::vxlan;
     tunnel.id = {0xabcdef, 3};
     tunnel.port = 4789;
     CHECK(receive(*open_generator(pool, settings), 13) == expected.sequence("vxlan"));
   }
   SECTION("in GENEVE, from a range of VTEPs") {
-    tunnel.mode = GeneratorTunnelMode::geneve;
+    tunnel.mode = TunnelType::geneve;
     tunnel.id = {7, 1};
     tunnel.source_address.count = 4;
     tunnel.port = 6082;
     CHECK(receive(*open_generator(pool, settings), 13) == expected.sequence("geneve"));
   }
   SECTION("in GRE") {
-    tunnel.mode = GeneratorTunnelMode::gretap;
+    tunnel.mode = TunnelType::gretap;
     tunnel.id = {0xffff'fff0, 12};
     CHECK(receive(*open_generator(pool, settings), 13) == expected.sequence("gretap"));
   }

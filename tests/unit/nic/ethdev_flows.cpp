@@ -51,7 +51,7 @@ std::string types(const std::string& vxlan, const std::string& mark) {
 
 FlowRule some_rule() {
   FlowRule rule;
-  rule.tunnel.kind = AdjacencyKind::vxlan;
+  rule.tunnel.kind = TunnelType::vxlan;
   rule.tunnel.id = 0x123456;
   rule.tunnel.udp_port = 4789;
   rule.tunnel.remote = IpAddress::v4(172, 31, 0, 2);

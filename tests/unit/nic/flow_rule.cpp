@@ -58,7 +58,7 @@ WantedItem udp(const std::string& port) {
   return {RTE_FLOW_ITEM_TYPE_UDP, "0000" + port + zeros(4), "0000ffff" + zeros(4)};
 }
 
-FlowRule rule_for(AdjacencyKind kind, uint32_t id, bool ipv6) {
+FlowRule rule_for(TunnelType kind, uint32_t id, bool ipv6) {
   FlowRule rule;
   rule.tunnel = key_of_tunnel(kind, id, ipv6);
   rule.mark = 0x54321;
@@ -66,7 +66,7 @@ FlowRule rule_for(AdjacencyKind kind, uint32_t id, bool ipv6) {
 }
 
 // segment_frames.py's frames go from 172.31.0.1 to 172.31.0.2: a rule for the one who gets them.
-FlowRule receivers_rule(AdjacencyKind kind, uint32_t id, bool ipv6) {
+FlowRule receivers_rule(TunnelType kind, uint32_t id, bool ipv6) {
   FlowRule rule = rule_for(kind, id, ipv6);
   std::swap(rule.tunnel.remote, rule.tunnel.local);
   return rule;
@@ -75,30 +75,30 @@ FlowRule receivers_rule(AdjacencyKind kind, uint32_t id, bool ipv6) {
 }  // namespace
 
 TEST_CASE("the pattern of each kind of tunnel") {
-  check_pattern(RteFlowRule(rule_for(AdjacencyKind::vxlan, 0x12'3456, false)),
+  check_pattern(RteFlowRule(rule_for(TunnelType::vxlan, 0x12'3456, false)),
                 {kEthernet, kIpv4, udp("12b5"), {RTE_FLOW_ITEM_TYPE_VXLAN, "0000000012345600", "00000000ffffff00"}});
-  check_pattern(RteFlowRule(rule_for(AdjacencyKind::vxlan, 100, true)),
+  check_pattern(RteFlowRule(rule_for(TunnelType::vxlan, 100, true)),
                 {kEthernet, kIpv6, udp("12b5"), {RTE_FLOW_ITEM_TYPE_VXLAN, "0000000000006400", "00000000ffffff00"}});
-  check_pattern(RteFlowRule(rule_for(AdjacencyKind::geneve, 0xabcdef, false)),
+  check_pattern(RteFlowRule(rule_for(TunnelType::geneve, 0xabcdef, false)),
                 {kEthernet, kIpv4, udp("17c1"), {RTE_FLOW_ITEM_TYPE_GENEVE, "00000000abcdef00", "00000000ffffff00"}});
-  check_pattern(RteFlowRule(rule_for(AdjacencyKind::geneve, 1, true)),
+  check_pattern(RteFlowRule(rule_for(TunnelType::geneve, 1, true)),
                 {kEthernet, kIpv6, udp("17c1"), {RTE_FLOW_ITEM_TYPE_GENEVE, "0000000000000100", "00000000ffffff00"}});
-  check_pattern(RteFlowRule(rule_for(AdjacencyKind::gretap, 0xdeadbeef, false)),
+  check_pattern(RteFlowRule(rule_for(TunnelType::gretap, 0xdeadbeef, false)),
                 {kEthernet,
                  kIpv4,
                  {RTE_FLOW_ITEM_TYPE_GRE, "20006558", "2000ffff"},
                  {RTE_FLOW_ITEM_TYPE_GRE_KEY, "deadbeef", "ffffffff"}});
-  FlowRule keyless = rule_for(AdjacencyKind::gretap, 0, true);
+  FlowRule keyless = rule_for(TunnelType::gretap, 0, true);
   keyless.tunnel.keyless = 1;
   check_pattern(RteFlowRule(keyless), {kEthernet, kIpv6, {RTE_FLOW_ITEM_TYPE_GRE, "00006558", "2000ffff"}});
-  FlowRule other_port = rule_for(AdjacencyKind::vxlan, 7, false);
+  FlowRule other_port = rule_for(TunnelType::vxlan, 7, false);
   other_port.tunnel.udp_port = 8472;
   check_pattern(RteFlowRule(other_port),
                 {kEthernet, kIpv4, udp("2118"), {RTE_FLOW_ITEM_TYPE_VXLAN, "0000000000000700", "00000000ffffff00"}});
 }
 
 TEST_CASE("the actions of a rule") {
-  FlowRule rule = rule_for(AdjacencyKind::geneve, 123, false);
+  FlowRule rule = rule_for(TunnelType::geneve, 123, false);
   rule.queues = 3;
   const RteFlowRule spread(rule);
   const rte_flow_action* action = spread.actions();
@@ -134,11 +134,11 @@ TEST_CASE("a flow engine finds the frames of each tunnel by these patterns, and 
   std::vector<Tunnel> tunnels;
   for (const bool ipv6 : {false, true}) {
     const std::string outer = ipv6 ? ".6" : ".4";
-    tunnels.push_back({"vxlan" + outer, receivers_rule(AdjacencyKind::vxlan, 100, ipv6)});
-    tunnels.push_back({"geneve" + outer, receivers_rule(AdjacencyKind::geneve, 123, ipv6)});
-    tunnels.push_back({"geneve-options" + outer, receivers_rule(AdjacencyKind::geneve, 77, ipv6)});
-    tunnels.push_back({"gre-sum-key" + outer, receivers_rule(AdjacencyKind::gretap, 7, ipv6)});
-    tunnels.push_back({"gre" + outer, receivers_rule(AdjacencyKind::gretap, 0, ipv6)});
+    tunnels.push_back({"vxlan" + outer, receivers_rule(TunnelType::vxlan, 100, ipv6)});
+    tunnels.push_back({"geneve" + outer, receivers_rule(TunnelType::geneve, 123, ipv6)});
+    tunnels.push_back({"geneve-options" + outer, receivers_rule(TunnelType::geneve, 77, ipv6)});
+    tunnels.push_back({"gre-sum-key" + outer, receivers_rule(TunnelType::gretap, 7, ipv6)});
+    tunnels.push_back({"gre" + outer, receivers_rule(TunnelType::gretap, 0, ipv6)});
     tunnels.back().rule.tunnel.keyless = 1;
   }
   MbufPool pool;
@@ -186,8 +186,8 @@ TEST_CASE("a flow engine refuses what it has no room for or doesn't know") {
   small.flow_rules = 1;
   NicFlows flows(small);
   std::string error;
-  CHECK(flows.install(rule_for(AdjacencyKind::vxlan, 1, false), error) != nullptr);
-  CHECK(flows.install(rule_for(AdjacencyKind::vxlan, 2, false), error) == nullptr);
+  CHECK(flows.install(rule_for(TunnelType::vxlan, 1, false), error) != nullptr);
+  CHECK(flows.install(rule_for(TunnelType::vxlan, 2, false), error) == nullptr);
   CHECK(error == "the model's table is full");
   const rte_flow_item vlan{RTE_FLOW_ITEM_TYPE_VLAN, nullptr, nullptr, nullptr};
   CHECK(flows.create(&vlan, nullptr, error) == nullptr);

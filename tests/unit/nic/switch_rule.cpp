@@ -61,7 +61,7 @@ const rte_flow_action& middle_of(const RteFlowRule& rule, rte_flow_action_type t
   return actions[1];
 }
 
-SwitchRule some_rule(AdjacencyKind kind, uint32_t id, bool decap, bool ipv6 = false) {
+SwitchRule some_rule(TunnelType kind, uint32_t id, bool decap, bool ipv6 = false) {
   SwitchRule rule;
   rule.from = 3;
   rule.to = 5;
@@ -92,26 +92,26 @@ Wanted udp(const std::string& port) {
 
 TEST_CASE("decap in the switch: the pattern of each kind of tunnel") {
   check_pattern(
-      RteFlowRule(some_rule(AdjacencyKind::vxlan, 0x12'3456, true)),
+      RteFlowRule(some_rule(TunnelType::vxlan, 0x12'3456, true)),
       {kOwnMac, kIpv4, udp("12b5"), {RTE_FLOW_ITEM_TYPE_VXLAN, "0000000012345600", "00000000ffffff00"}, kBothMacs});
   check_pattern(
-      RteFlowRule(some_rule(AdjacencyKind::geneve, 0xabcdef, true, true)),
+      RteFlowRule(some_rule(TunnelType::geneve, 0xabcdef, true, true)),
       {kOwnMac, kIpv6, udp("17c1"), {RTE_FLOW_ITEM_TYPE_GENEVE, "00006558abcdef00", "3f80ffffffffff00"}, kBothMacs});
-  check_pattern(RteFlowRule(some_rule(AdjacencyKind::gretap, 0xdeadbeef, true)),
+  check_pattern(RteFlowRule(some_rule(TunnelType::gretap, 0xdeadbeef, true)),
                 {kOwnMac,
                  kIpv4,
                  {RTE_FLOW_ITEM_TYPE_GRE, "20006558", "b000ffff"},
                  {RTE_FLOW_ITEM_TYPE_GRE_KEY, "deadbeef", "ffffffff"},
                  kBothMacs});
-  SwitchRule keyless = some_rule(AdjacencyKind::gretap, 0, true);
+  SwitchRule keyless = some_rule(TunnelType::gretap, 0, true);
   keyless.tunnel.keyless = 1;
   check_pattern(RteFlowRule(keyless), {kOwnMac, kIpv4, {RTE_FLOW_ITEM_TYPE_GRE, "00006558", "b000ffff"}, kBothMacs});
 }
 
 TEST_CASE("decap in the switch: the actions") {
-  const RteFlowRule vxlan(some_rule(AdjacencyKind::vxlan, 1, true));
+  const RteFlowRule vxlan(some_rule(TunnelType::vxlan, 1, true));
   CHECK(middle_of(vxlan, RTE_FLOW_ACTION_TYPE_VXLAN_DECAP).conf == nullptr);
-  for (const AdjacencyKind kind : {AdjacencyKind::geneve, AdjacencyKind::gretap}) {
+  for (const TunnelType kind : {TunnelType::geneve, TunnelType::gretap}) {
     const RteFlowRule raw(some_rule(kind, 1, true));
     const auto* conf =
         static_cast<const rte_flow_action_raw_decap*>(middle_of(raw, RTE_FLOW_ACTION_TYPE_RAW_DECAP).conf);
@@ -121,7 +121,7 @@ TEST_CASE("decap in the switch: the actions") {
 }
 
 TEST_CASE("encap in the switch: both MACs, and the outer headers as they are") {
-  for (const AdjacencyKind kind : {AdjacencyKind::geneve, AdjacencyKind::gretap}) {
+  for (const TunnelType kind : {TunnelType::geneve, TunnelType::gretap}) {
     const RteFlowRule raw(some_rule(kind, 1, false));
     check_pattern(raw, {kBothMacs});
     const auto* conf =
@@ -147,7 +147,7 @@ TEST_CASE("encap in the switch: VXLAN's headers are defined one by one") {
       "fd000031000000000000000000000002";
   for (const bool v6 : {false, true}) {
     CAPTURE(v6);
-    SwitchRule rule = some_rule(AdjacencyKind::vxlan, 100, false, v6);
+    SwitchRule rule = some_rule(TunnelType::vxlan, 100, false, v6);
     const std::string& ip = v6 ? ipv6 : ipv4;
     const std::string type = v6 ? "86dd" : "0800";
     rule.outer = from_hex(ethernet + type + ip + udp_vxlan);

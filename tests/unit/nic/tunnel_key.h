@@ -5,12 +5,12 @@
 
 namespace causeway::test {
 
-inline TunnelKey key_of_tunnel(AdjacencyKind kind, uint32_t id, bool ipv6) {
+inline TunnelKey key_of_tunnel(TunnelType kind, uint32_t id, bool ipv6) {
   TunnelKey key;
   key.kind = kind;
   key.id = id;
-  if (kind == AdjacencyKind::geneve) key.udp_port = 6081;
-  if (kind == AdjacencyKind::vxlan) key.udp_port = 4789;
+  if (kind == TunnelType::geneve) key.udp_port = 6081;
+  if (kind == TunnelType::vxlan) key.udp_port = 4789;
   key.remote = IpAddress::v4(172, 31, 0, 2);
   key.local = IpAddress::v4(172, 31, 0, 1);
   if (ipv6) {
