@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "control/config/address_text.h"
@@ -18,6 +19,8 @@ namespace {
 using nlohmann::json;
 
 constexpr uint16_t kMaxVlan = 4094;
+// Of a change, before others have their turn.
+constexpr std::chrono::milliseconds kSlice{5};
 
 // What a bool of a request says; absent: false.
 bool flag_of(const json& request, const char* key) { return request.contains(key) && request.at(key).get<bool>(); }
@@ -40,11 +43,16 @@ std::vector<std::string> texts_of(const std::vector<config::Operation>& operatio
 }
 
 std::string nothing_left(const ConfigReading& reading) {
-  const config::Config& running = *reading.before;
+  const config::Config& running = *reading.plan.before;
   return fmt::format(
       "{}: error: nothing would be left of what runs ({} ethernets, {} bridges, {} tunnels); if that is meant, say "
       "--empty",
       reading.label, running.ethernets.size(), running.bridges.size(), running.tunnels.size());
+}
+
+// Goes on when the loop has called what else is due.
+ApiReply behind_others(ApiReply::Act act) {
+  return ApiReply::later_by([act = std::move(act)] { return act; }, 0);
 }
 
 // What has failed is logged, too.
@@ -64,22 +72,27 @@ Daemon::Daemon(const EventLoop& loop, Gateway& gateway, const config::System& sy
 
 std::vector<std::string> Daemon::apply(const std::string& label, const std::string& text) {
   ConfigReading reading = read_config(label, text, config_);
-  if (reading.wanted == nullptr) return reading.errors;
-  return placed_errors(reading, change_to(reading));
+  if (reading.plan.after == nullptr) return reading.errors;
+  begin_change(reading);
+  Apply apply(gateway_, reading.plan.operations);
+  while (!apply.run_for(kSlice)) {
+  }
+  end_change(reading, apply.errors().empty());
+  return placed_errors(reading, apply.errors());
 }
 
-std::vector<config::ApplyError> Daemon::change_to(ConfigReading& reading) {
-  if (reading.before != config_) {  // another change came between
-    reading.before = config_;
-    reading.operations = config::diff_config(*reading.before, *reading.wanted);
-  }
-  gateway_.try_devices(reading.wanted->ethernets);
-  auto errors = apply_operations(gateway_, reading.operations);
+void Daemon::begin_change(ConfigReading& reading) {
+  changing_ = true;
+  if (reading.plan.before != config_) reading.plan = config::make_plan(config_, reading.plan.after);
+  gateway_.try_devices(reading.plan.after->ethernets);
+}
+
+void Daemon::end_change(const ConfigReading& reading, bool done) {
+  changing_ = false;
   gateway_.end_trials();
-  if (!errors.empty()) return errors;
-  config_ = reading.wanted;
+  if (!done) return;
+  config_ = reading.plan.after;
   for (const std::string& line : reading.warnings) spdlog::warn("{}", line);
-  return {};
 }
 
 ApiReply Daemon::reload(bool empty) {
@@ -104,9 +117,10 @@ ApiReply Daemon::plan(json request) const {
   return ApiReply::later_by(
       [label, text = std::move(text), before = config_]() mutable -> ApiReply::Act {
         const ConfigReading reading = read_config(label, std::move(text), before);
-        const json reply = reading.wanted == nullptr
-                               ? api_error(reading.errors)
-                               : api_ok({{"operations", texts_of(reading.operations)}, {"warnings", reading.warnings}});
+        const json reply =
+            reading.plan.after == nullptr
+                ? api_error(reading.errors)
+                : api_ok({{"operations", texts_of(reading.plan.operations)}, {"warnings", reading.warnings}});
         return [line = api_line(reply)] { return ApiReply::as_line(line); };
       },
       bytes);
@@ -125,17 +139,29 @@ ApiReply Daemon::apply_request(json request) {
       bytes);
 }
 
-// The change itself; what is said of it may be long, and is left to the background again.
 ApiReply Daemon::apply_reading(const std::string& verb, const Reading& reading, bool empty) {
-  if (reading->wanted == nullptr) return refused(verb, reading->errors);
+  if (reading->plan.after == nullptr) return refused(verb, reading->errors);
   if (!empty && removes_everything(*reading)) return refused(verb, {nothing_left(*reading)});
-  const std::vector<config::ApplyError> errors = change_to(*reading);
+  if (changing_) return behind_others([this, verb, reading, empty] { return apply_reading(verb, reading, empty); });
+  begin_change(*reading);
+  return apply_slice(verb, reading, std::make_shared<Apply>(gateway_, reading->plan.operations));
+}
+
+ApiReply Daemon::apply_slice(const std::string& verb, const Reading& reading, const std::shared_ptr<Apply>& apply) {
+  if (!apply->run_for(kSlice)) return behind_others([=, this] { return apply_slice(verb, reading, apply); });
+  end_change(*reading, apply->errors().empty());
+  return applied(verb, reading, apply->errors());
+}
+
+// What is said of a change may be long, and is left to the background again.
+ApiReply Daemon::applied(const std::string& verb, const Reading& reading,
+                         const std::vector<config::ApplyError>& errors) {
   return ApiReply::later_by(
       [verb, reading, errors]() -> ApiReply::Act {
         if (!errors.empty()) {
           return [reply = refused(verb, placed_errors(*reading, errors))] { return reply; };
         }
-        const std::vector<std::string> texts = texts_of(reading->operations);
+        const std::vector<std::string> texts = texts_of(reading->plan.operations);
         for (const std::string& line : texts) spdlog::info("{}: {}", verb, line);
         std::vector<std::string> warnings = reading->warnings;
         warnings.insert(warnings.end(), reading->absent.begin(), reading->absent.end());  // the log has those already

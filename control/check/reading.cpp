@@ -23,20 +23,19 @@ bool is_empty(const config::Config& config) {
 }  // namespace
 
 ConfigReading read_config(std::string label, std::string text, std::shared_ptr<const config::Config> before) {
-  ConfigReading reading{std::move(label), std::move(text), std::move(before), nullptr, {}, {}, {}, {}};
+  ConfigReading reading{std::move(label), std::move(text), {std::move(before), nullptr, {}}, {}, {}, {}};
   std::vector<config::ConfigError> errors;
   auto wanted = config::load_config(reading.label, reading.text, errors);
   reading.errors = lines_of(errors);
   if (!wanted) return reading;
   // Without a name in it a file is called what the daemon is called, whatever its own name.
-  if (!wanted->system.named) wanted->system.name = reading.before->system.name;
+  if (!wanted->system.named) wanted->system.name = reading.plan.before->system.name;
   const auto placed = [&](const std::vector<config::ConfigWarning>& warnings) {
     return lines_of(config::placed(warnings, reading.label, reading.text));
   };
   reading.warnings = placed(config::warnings_of(*wanted));
   reading.absent = placed(absent_interfaces(*wanted));
-  reading.wanted = std::make_shared<const config::Config>(std::move(*wanted));
-  reading.operations = config::diff_config(*reading.before, *reading.wanted);
+  reading.plan = config::make_plan(reading.plan.before, std::make_shared<const config::Config>(std::move(*wanted)));
   return reading;
 }
 
@@ -49,7 +48,7 @@ std::vector<std::string> placed_errors(const ConfigReading& reading, const std::
 }
 
 bool removes_everything(const ConfigReading& reading) {
-  return !is_empty(*reading.before) && is_empty(*reading.wanted);
+  return !is_empty(*reading.plan.before) && is_empty(*reading.plan.after);
 }
 
 }  // namespace causeway

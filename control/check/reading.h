@@ -14,12 +14,10 @@ namespace causeway {
 struct ConfigReading {
   std::string label;  // stands for the file in `errors` and warnings
   std::string text;
-  std::shared_ptr<const config::Config> before;  // what it is compared with
-  std::shared_ptr<const config::Config> wanted;  // null: `errors` say why
+  config::Plan plan;  // from what it is compared with to what is wanted; without `after`: `errors` say why
   std::vector<std::string> errors;
   std::vector<std::string> warnings;
-  std::vector<std::string> absent;            // warnings about interfaces that the host lacks
-  std::vector<config::Operation> operations;  // from `before` to `wanted`, which they point into
+  std::vector<std::string> absent;  // warnings about interfaces that the host lacks
 };
 
 ConfigReading read_config(std::string label, std::string text, std::shared_ptr<const config::Config> before);

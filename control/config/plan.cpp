@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <concepts>
 #include <map>
 #include <set>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "control/config/address_text.h"
 #include "control/config/vlan_rules.h"
@@ -16,6 +18,21 @@
 
 namespace causeway::config {
 namespace {
+
+struct ThingRow {
+  Thing thing;
+  std::string_view name;
+  std::string_view section;  // of the file
+};
+constexpr std::array<ThingRow, 7> kThings{{{Thing::system, "system", "system"},
+                                           {Thing::ethernet, "ethernet", "ethernets"},
+                                           {Thing::vlan, "vlan", "vlans"},
+                                           {Thing::bridge, "bridge", "bridges"},
+                                           {Thing::tunnel, "tunnel", "tunnels"},
+                                           {Thing::member, "member", "bridges"},
+                                           {Thing::static_mac, "static-mac", "bridges"}}};
+const ThingRow& row_of(Thing thing) { return kThings[static_cast<size_t>(thing)]; }
+constexpr std::array<std::string_view, 6> kVerbNames{"remove", "close", "open", "reopen", "change", "add"};
 
 std::string joined(const std::vector<std::string>& texts) {
   std::string result;
@@ -247,7 +264,7 @@ class Diff {
     diff_bridges();
     // Within a kind the order is that of the names, as the maps have it.
     std::stable_sort(operations_.begin(), operations_.end(),
-                     [](const Operation& a, const Operation& b) { return a.kind < b.kind; });
+                     [](const Operation& a, const Operation& b) { return order_of(a.kind) < order_of(b.kind); });
     return std::move(operations_);
   }
 
@@ -268,7 +285,7 @@ class Diff {
   template <typename T>
   void add_system(std::string_view key, const T& before, const T& after) {
     if (before == after) return;
-    add(OperationKind::restart_needed, fmt::format("system.{}", key),
+    add({Thing::system, Verb::change}, fmt::format("system.{}", key),
         fmt::format("! system.{}: {} -> {} needs a restart", key, text_of(before), text_of(after)));
   }
 
@@ -322,7 +339,7 @@ class Diff {
 
   void remove_ethernet(const std::string& name, const Ethernet& old) {
     const bool vlan = old.vlan_device() != nullptr;
-    add(vlan ? OperationKind::vlan_remove : OperationKind::ethernet_remove, name,
+    add({vlan ? Thing::vlan : Thing::ethernet, Verb::remove}, name,
         fmt::format("- {} {}", vlan ? "vlan" : "ethernet", name))
         .ethernet = {&old, nullptr};
   }
@@ -334,8 +351,7 @@ class Diff {
     if (!fresh.rx_workers.empty()) text += fmt::format(" rx-workers {}", text_of_workers(fresh));
     if (fresh.mtu) text += fmt::format(" mtu {}", *fresh.mtu);
     if (fresh.is_underlay()) text += ' ' + text_of(fresh.addresses);
-    add(vlan ? OperationKind::vlan_add : OperationKind::ethernet_add, name, std::move(text)).ethernet = {nullptr,
-                                                                                                         &fresh};
+    add({vlan ? Thing::vlan : Thing::ethernet, Verb::add}, name, std::move(text)).ethernet = {nullptr, &fresh};
   }
 
   void change_ethernet(const std::string& name, const Ethernet& old, const Ethernet& fresh) {
@@ -346,12 +362,12 @@ class Diff {
     const Differences differences = differences_of(old, fresh);
     if (differences.empty()) return;
     if (fresh.vlan_device() != nullptr) {
-      add(OperationKind::vlan_change, name, fmt::format("~ vlan {}: {}", name, differences.text())).ethernet = {&old,
-                                                                                                                &fresh};
+      add({Thing::vlan, Verb::change}, name, fmt::format("~ vlan {}: {}", name, differences.text())).ethernet = {
+          &old, &fresh};
       return;
     }
     const bool reopen = needs_reopening(old, fresh);
-    add(reopen ? OperationKind::ethernet_reopen : OperationKind::ethernet_change, name,
+    add({Thing::ethernet, reopen ? Verb::reopen : Verb::change}, name,
         fmt::format("~ ethernet {}: {}{}", name, differences.text(), reopen ? " (reopens the device)" : ""))
         .ethernet = {&old, &fresh};
   }
@@ -369,7 +385,7 @@ class Diff {
   // Two that swap their devices, or hand them on in a ring: each lets go of its own before any takes another's.
   void close_what_others_take() {
     std::unordered_map<std::string, std::string> takers;  // by device
-    const auto reopened = [](const Operation& op) { return op.kind == OperationKind::ethernet_reopen; };
+    const auto reopened = [](const Operation& op) { return op.kind == OperationKind{Thing::ethernet, Verb::reopen}; };
     for (const Operation& op : operations_) {
       if (reopened(op)) takers.emplace(device_of(*op.ethernet.after), op.name);
     }
@@ -378,9 +394,9 @@ class Diff {
       const std::string device = reopened(op) ? device_of(*op.ethernet.before) : std::string();
       const auto taker = takers.find(device);
       if (device.empty() || taker == takers.end() || taker->second == op.name) continue;
-      op.kind = OperationKind::ethernet_open;
+      op.kind.verb = Verb::open;
       closing.push_back(op);
-      closing.back().kind = OperationKind::ethernet_close;
+      closing.back().kind.verb = Verb::close;
       closing.back().text = fmt::format("~ ethernet {}: closes {}, for {}", op.name, device, taker->second);
     }
     operations_.insert(operations_.end(), closing.begin(), closing.end());
@@ -390,16 +406,16 @@ class Diff {
     walk(
         before_.tunnels, after_.tunnels,
         [&](const std::string& name, const Tunnel& old) {
-          add(OperationKind::tunnel_remove, name, fmt::format("- tunnel {}", name)).tunnel = {&old, nullptr};
+          add({Thing::tunnel, Verb::remove}, name, fmt::format("- tunnel {}", name)).tunnel = {&old, nullptr};
         },
         [&](const std::string& name, const Tunnel& fresh) {
-          add(OperationKind::tunnel_add, name, fmt::format("+ tunnel {} {}", name, text_of(fresh))).tunnel = {nullptr,
-                                                                                                              &fresh};
+          add({Thing::tunnel, Verb::add}, name, fmt::format("+ tunnel {} {}", name, text_of(fresh))).tunnel = {nullptr,
+                                                                                                               &fresh};
         },
         [&](const std::string& name, const Tunnel& old, const Tunnel& fresh) {
           const Differences differences = differences_of(old, fresh);
           if (differences.empty()) return;
-          add(OperationKind::tunnel_change, name, fmt::format("~ tunnel {}: {}", name, differences.text())).tunnel = {
+          add({Thing::tunnel, Verb::change}, name, fmt::format("~ tunnel {}: {}", name, differences.text())).tunnel = {
               &old, &fresh};
         });
   }
@@ -409,17 +425,18 @@ class Diff {
     walk(
         before_.bridges, after_.bridges,
         [&](const std::string& name, const Bridge& old) {
-          add(OperationKind::bridge_remove, name, fmt::format("- bridge {}", name)).bridge_parameters = {&old, nullptr};
+          add({Thing::bridge, Verb::remove}, name, fmt::format("- bridge {}", name)).bridge_parameters = {&old,
+                                                                                                          nullptr};
           diff_contents(name, old, kNone);
         },
         [&](const std::string& name, const Bridge& fresh) {
-          add(OperationKind::bridge_add, name, fmt::format("+ bridge {}", name)).bridge_parameters = {nullptr, &fresh};
+          add({Thing::bridge, Verb::add}, name, fmt::format("+ bridge {}", name)).bridge_parameters = {nullptr, &fresh};
           diff_contents(name, kNone, fresh);
         },
         [&](const std::string& name, const Bridge& old, const Bridge& fresh) {
           const Differences differences = differences_of(old, fresh);
           if (!differences.empty()) {
-            add(OperationKind::bridge_change, name, fmt::format("~ bridge {}: {}", name, differences.text()))
+            add({Thing::bridge, Verb::change}, name, fmt::format("~ bridge {}: {}", name, differences.text()))
                 .bridge_parameters = {&old, &fresh};
           }
           diff_contents(name, old, fresh);
@@ -427,33 +444,33 @@ class Diff {
   }
 
   void diff_contents(const std::string& bridge, const Bridge& before, const Bridge& after) {
-    diff_members(bridge, before, after, OperationKind::member_remove);
-    diff_members(bridge, after, before, OperationKind::member_add);
-    diff_static_macs(bridge, before, after, OperationKind::static_mac_remove);
-    diff_static_macs(bridge, after, before, OperationKind::static_mac_add);
+    diff_members(bridge, before, after, Verb::remove);
+    diff_members(bridge, after, before, Verb::add);
+    diff_static_macs(bridge, before, after, Verb::remove);
+    diff_static_macs(bridge, after, before, Verb::add);
   }
 
   // What `these` has and `others` has not.
-  void diff_members(const std::string& bridge, const Bridge& these, const Bridge& others, OperationKind kind) {
+  void diff_members(const std::string& bridge, const Bridge& these, const Bridge& others, Verb verb) {
     const std::unordered_set<std::string_view> kept(others.interfaces.begin(), others.interfaces.end());
-    const char sign = kind == OperationKind::member_add ? '+' : '-';
+    const char sign = verb == Verb::add ? '+' : '-';
     for (const std::string& name : these.interfaces) {
       if (kept.contains(name) && !replaced_.contains(name)) continue;
-      add(kind, name, fmt::format("{} bridge {} interface {}", sign, bridge, name)).bridge = bridge;
+      add({Thing::member, verb}, name, fmt::format("{} bridge {} interface {}", sign, bridge, name)).bridge = bridge;
     }
   }
 
-  void diff_static_macs(const std::string& bridge, const Bridge& these, const Bridge& others, OperationKind kind) {
+  void diff_static_macs(const std::string& bridge, const Bridge& these, const Bridge& others, Verb verb) {
     const auto key = [](const StaticMac& entry) { return entry.mac.to_u64() | uint64_t{entry.vlan} << 48; };
     std::unordered_map<uint64_t, const StaticMac*> kept;
     kept.reserve(others.static_macs.size());
     for (const StaticMac& entry : others.static_macs) kept.emplace(key(entry), &entry);
-    const bool adds = kind == OperationKind::static_mac_add;
+    const bool adds = verb == Verb::add;
     for (const StaticMac& entry : these.static_macs) {
       const auto found = kept.find(key(entry));
       if (found != kept.end() && *found->second == entry && !replaced_.contains(entry.port)) continue;
       const std::string vlan = entry.vlan != 0 ? fmt::format(" vlan {}", entry.vlan) : "";
-      Operation& operation = add(kind, entry.port,
+      Operation& operation = add({Thing::static_mac, verb}, entry.port,
                                  fmt::format("{} bridge {} static-mac {}{} port {}", adds ? '+' : '-', bridge,
                                              to_string(entry.mac), vlan, entry.port));
       operation.bridge = bridge;
@@ -469,52 +486,35 @@ class Diff {
 
 }  // namespace
 
-const char* to_string(OperationKind kind) {
-  switch (kind) {
-    case OperationKind::restart_needed:
-      return "restart-needed";
-    case OperationKind::static_mac_remove:
-      return "static-mac-remove";
-    case OperationKind::member_remove:
-      return "member-remove";
-    case OperationKind::tunnel_remove:
-      return "tunnel-remove";
-    case OperationKind::bridge_remove:
-      return "bridge-remove";
-    case OperationKind::vlan_remove:
-      return "vlan-remove";
-    case OperationKind::ethernet_remove:
-      return "ethernet-remove";
-    case OperationKind::ethernet_close:
-      return "ethernet-close";
-    case OperationKind::ethernet_reopen:
-      return "ethernet-reopen";
-    case OperationKind::ethernet_open:
-      return "ethernet-open";
-    case OperationKind::ethernet_change:
-      return "ethernet-change";
-    case OperationKind::ethernet_add:
-      return "ethernet-add";
-    case OperationKind::vlan_change:
-      return "vlan-change";
-    case OperationKind::vlan_add:
-      return "vlan-add";
-    case OperationKind::bridge_add:
-      return "bridge-add";
-    case OperationKind::bridge_change:
-      return "bridge-change";
-    case OperationKind::tunnel_change:
-      return "tunnel-change";
-    case OperationKind::tunnel_add:
-      return "tunnel-add";
-    case OperationKind::member_add:
-      return "member-add";
-    case OperationKind::static_mac_add:
-      return "static-mac-add";
-  }
-  return "";
+size_t order_of(OperationKind kind) {
+  return static_cast<size_t>(std::ranges::find(kOperationOrder, kind) - kOperationOrder.begin());
+}
+
+std::string to_string(OperationKind kind) {
+  return fmt::format("{}-{}", row_of(kind.thing).name, kVerbNames[static_cast<size_t>(kind.verb)]);
+}
+
+Operation opposite(Operation operation) {
+  static constexpr std::array kOpposites{Verb::add, Verb::open, Verb::close, Verb::reopen, Verb::change, Verb::remove};
+  operation.kind.verb = kOpposites[static_cast<size_t>(operation.kind.verb)];
+  std::swap(operation.ethernet.before, operation.ethernet.after);
+  std::swap(operation.tunnel.before, operation.tunnel.after);
+  std::swap(operation.bridge_parameters.before, operation.bridge_parameters.after);
+  std::swap(operation.static_mac.before, operation.static_mac.after);
+  return operation;
+}
+
+std::string key_of(const Operation& operation) {
+  const ThingRow& thing = row_of(operation.kind.thing);
+  if (thing.thing == Thing::system) return operation.name;
+  return fmt::format("{}.{}", thing.section, operation.bridge.empty() ? operation.name : operation.bridge);
 }
 
 std::vector<Operation> diff_config(const Config& before, const Config& after) { return Diff(before, after).run(); }
+
+Plan make_plan(std::shared_ptr<const Config> before, std::shared_ptr<const Config> after) {
+  std::vector<Operation> operations = diff_config(*before, *after);
+  return {std::move(before), std::move(after), std::move(operations)};
+}
 
 }  // namespace causeway::config

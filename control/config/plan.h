@@ -3,7 +3,10 @@
 // failure, runs what was done backwards.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,29 +14,38 @@
 
 namespace causeway::config {
 
-// In the order in which operations of each kind appear.
-enum class OperationKind : uint8_t {
-  restart_needed,  // a system key that a running daemon does not change; nothing to run
-  static_mac_remove,
-  member_remove,  // interface leaves bridge
-  tunnel_remove,
-  bridge_remove,
-  vlan_remove,
-  ethernet_remove,
-  ethernet_close,   // its device goes to another ethernet: closed before that one opens it
-  ethernet_reopen,  // changed in a way that needs the device closed and opened; memberships stay
-  ethernet_open,    // as ethernet_reopen, of one that was closed for another
-  ethernet_change,  // changed in place: mtu, macaddress, addresses, routes, neighbors, offloads, vlan, isolated
-  ethernet_add,
-  vlan_change,
-  vlan_add,
-  bridge_add,     // without members and static MACs: those are operations of their own
-  bridge_change,  // parameters only
-  tunnel_change,
-  tunnel_add,
-  member_add,
-  static_mac_add,
+// What an operation is about.
+enum class Thing : uint8_t { system, ethernet, vlan, bridge, tunnel, member, static_mac };
+
+enum class Verb : uint8_t {
+  remove,
+  close,   // an ethernet's device goes to another ethernet: closed before that one opens it
+  open,    // as reopen, of one that was closed for another
+  reopen,  // changed in a way that needs the device closed and opened; memberships stay
+  change,  // in place; a bridge's parameters only. Of a system key: needs a restart, there is nothing to run
+  add,     // a bridge without members and static MACs: those are operations of their own
 };
+
+struct OperationKind {
+  Thing thing = Thing::system;
+  Verb verb = Verb::change;
+  bool operator==(const OperationKind&) const = default;
+};
+
+// Every kind, in the order in which operations appear.
+inline constexpr std::array<OperationKind, 20> kOperationOrder{{
+    {Thing::system, Verb::change},   {Thing::static_mac, Verb::remove}, {Thing::member, Verb::remove},
+    {Thing::tunnel, Verb::remove},   {Thing::bridge, Verb::remove},     {Thing::vlan, Verb::remove},
+    {Thing::ethernet, Verb::remove}, {Thing::ethernet, Verb::close},    {Thing::ethernet, Verb::reopen},
+    {Thing::ethernet, Verb::open},   {Thing::ethernet, Verb::change},   {Thing::ethernet, Verb::add},
+    {Thing::vlan, Verb::change},     {Thing::vlan, Verb::add},          {Thing::bridge, Verb::add},
+    {Thing::bridge, Verb::change},   {Thing::tunnel, Verb::change},     {Thing::tunnel, Verb::add},
+    {Thing::member, Verb::add},      {Thing::static_mac, Verb::add},
+}};
+// The kind's place there.
+size_t order_of(OperationKind kind);
+
+std::string to_string(OperationKind kind);  // "ethernet-change"
 
 // null `before`: added; null `after`: removed. Swapped, the operation is its own undo.
 template <typename T>
@@ -42,12 +54,12 @@ struct Change {
   const T* after = nullptr;
 };
 
-// Points into the two configurations that were compared; both must outlive it.
+// Points into the two configurations that were compared; both must outlive it (Plan).
 struct Operation {
   OperationKind kind;
   std::string name;             // the ethernet, VLAN, tunnel or bridge; the interface that joins or leaves; the
                                 // interface behind a static MAC; the system key ("system.workers")
-  std::string bridge;           // member_* and static_mac_*
+  std::string bridge;           // of a member or a static MAC
   std::string text;             // one line for people: "+ tunnel gnv1 geneve id 124 172.31.0.1 -> 172.31.0.2"
   Change<Ethernet> ethernet{};  // or VLAN; the one that fits `kind` is set
   Change<Tunnel> tunnel{};
@@ -55,15 +67,27 @@ struct Operation {
   Change<StaticMac> static_mac{};
 };
 
-const char* to_string(OperationKind kind);
-
 // Why an operation failed, or could not be undone.
 struct ApplyError {
   std::string key;  // "ethernets.up0"
   std::string what;
 };
 
+// What takes it back.
+Operation opposite(Operation operation);
+// The key an operation is about: "ethernets.up0".
+std::string key_of(const Operation& operation);
+
 // Nothing changed: empty.
 std::vector<Operation> diff_config(const Config& before, const Config& after);
+
+// The way from one configuration to another, and both of them. Made for `before`: where something else runs by now, it
+// has to be made anew.
+struct Plan {
+  std::shared_ptr<const Config> before;
+  std::shared_ptr<const Config> after;
+  std::vector<Operation> operations;
+};
+Plan make_plan(std::shared_ptr<const Config> before, std::shared_ptr<const Config> after);
 
 }  // namespace causeway::config

@@ -1,154 +1,93 @@
 #include "control/gateway/apply.h"
 
-#include <utility>
-
 namespace causeway {
 namespace {
 
 using config::Operation;
-using config::OperationKind;
+using config::Thing;
+using config::Verb;
 
-std::string run(Gateway& gateway, OperationKind kind, const Operation& op) {
-  switch (kind) {
-    case OperationKind::restart_needed:
-      return "needs a restart of causewayd";
-    case OperationKind::static_mac_remove:
-      gateway.remove_static_mac(op.bridge, *op.static_mac.before);  // somebody may have removed it by hand
-      return {};
-    case OperationKind::member_remove:
-      return gateway.remove_member(op.bridge, op.name);
-    case OperationKind::tunnel_remove:
-      return gateway.remove_tunnel(op.name);
-    case OperationKind::bridge_remove:
-      return gateway.remove_bridge(op.name);
-    case OperationKind::vlan_remove:
-    case OperationKind::ethernet_remove:
+std::string run_on_ethernet(Gateway& gateway, const Operation& op) {
+  switch (op.kind.verb) {
+    case Verb::remove:
       return gateway.remove_ethernet(op.name);
-    case OperationKind::ethernet_close:
+    case Verb::close:
       gateway.close_ethernet(op.name);
       return {};
-    case OperationKind::ethernet_reopen:
-    case OperationKind::ethernet_open:
+    case Verb::open:
+    case Verb::reopen:
       return gateway.change_ethernet(op.name, *op.ethernet.after, true);
-    case OperationKind::ethernet_change:
-    case OperationKind::vlan_change:
+    case Verb::change:
       return gateway.change_ethernet(op.name, *op.ethernet.after, false);
-    case OperationKind::ethernet_add:
-    case OperationKind::vlan_add:
+    case Verb::add:
       return gateway.add_ethernet(op.name, *op.ethernet.after);
-    case OperationKind::bridge_add:
-      return gateway.add_bridge(op.name, *op.bridge_parameters.after);
-    case OperationKind::bridge_change:
-      return gateway.change_bridge(op.name, *op.bridge_parameters.after);
-    case OperationKind::tunnel_change:
-      return gateway.change_tunnel(op.name, *op.tunnel.after);
-    case OperationKind::tunnel_add:
-      return gateway.add_tunnel(op.name, *op.tunnel.after);
-    case OperationKind::member_add:
-      return gateway.add_member(op.bridge, op.name);
-    case OperationKind::static_mac_add:
-      return gateway.add_static_mac(op.bridge, *op.static_mac.after);
   }
   return "unknown operation";
 }
 
-OperationKind opposite(OperationKind kind) {
-  switch (kind) {
-    case OperationKind::static_mac_remove:
-      return OperationKind::static_mac_add;
-    case OperationKind::member_remove:
-      return OperationKind::member_add;
-    case OperationKind::tunnel_remove:
-      return OperationKind::tunnel_add;
-    case OperationKind::bridge_remove:
-      return OperationKind::bridge_add;
-    case OperationKind::vlan_remove:
-      return OperationKind::vlan_add;
-    case OperationKind::ethernet_remove:
-      return OperationKind::ethernet_add;
-    case OperationKind::ethernet_close:
-      return OperationKind::ethernet_open;
-    case OperationKind::ethernet_open:
-      return OperationKind::ethernet_close;
-    case OperationKind::ethernet_add:
-      return OperationKind::ethernet_remove;
-    case OperationKind::vlan_add:
-      return OperationKind::vlan_remove;
-    case OperationKind::bridge_add:
-      return OperationKind::bridge_remove;
-    case OperationKind::tunnel_add:
-      return OperationKind::tunnel_remove;
-    case OperationKind::member_add:
-      return OperationKind::member_remove;
-    case OperationKind::static_mac_add:
-      return OperationKind::static_mac_remove;
-    default:
-      return kind;  // changes are their own opposite
+// Of a thing that is added, removed or changed.
+std::string run(Gateway& gateway, const Operation& op) {
+  const bool adds = op.kind.verb == Verb::add;
+  const bool removes = op.kind.verb == Verb::remove;
+  switch (op.kind.thing) {
+    case Thing::system:
+      return "needs a restart of causewayd";
+    case Thing::ethernet:
+    case Thing::vlan:
+      return run_on_ethernet(gateway, op);
+    case Thing::bridge:
+      if (removes) return gateway.remove_bridge(op.name);
+      return adds ? gateway.add_bridge(op.name, *op.bridge_parameters.after)
+                  : gateway.change_bridge(op.name, *op.bridge_parameters.after);
+    case Thing::tunnel:
+      if (removes) return gateway.remove_tunnel(op.name);
+      return adds ? gateway.add_tunnel(op.name, *op.tunnel.after) : gateway.change_tunnel(op.name, *op.tunnel.after);
+    case Thing::member:
+      return adds ? gateway.add_member(op.bridge, op.name) : gateway.remove_member(op.bridge, op.name);
+    case Thing::static_mac:
+      if (adds) return gateway.add_static_mac(op.bridge, *op.static_mac.after);
+      gateway.remove_static_mac(op.bridge, *op.static_mac.before);  // somebody may have removed it by hand
+      return {};
   }
-}
-
-Operation reversed(Operation op) {
-  op.kind = opposite(op.kind);
-  std::swap(op.ethernet.before, op.ethernet.after);
-  std::swap(op.tunnel.before, op.tunnel.after);
-  std::swap(op.bridge_parameters.before, op.bridge_parameters.after);
-  std::swap(op.static_mac.before, op.static_mac.after);
-  return op;
-}
-
-// The key an operation is about.
-std::string key_of(const Operation& op) {
-  switch (op.kind) {
-    case OperationKind::restart_needed:
-      return op.name;
-    case OperationKind::static_mac_remove:
-    case OperationKind::static_mac_add:
-    case OperationKind::member_remove:
-    case OperationKind::member_add:
-      return "bridges." + op.bridge;
-    case OperationKind::tunnel_remove:
-    case OperationKind::tunnel_change:
-    case OperationKind::tunnel_add:
-      return "tunnels." + op.name;
-    case OperationKind::vlan_remove:
-    case OperationKind::vlan_change:
-    case OperationKind::vlan_add:
-      return "vlans." + op.name;
-    case OperationKind::bridge_remove:
-    case OperationKind::bridge_change:
-    case OperationKind::bridge_add:
-      return "bridges." + op.name;
-    default:
-      return "ethernets." + op.name;
-  }
+  return "unknown operation";
 }
 
 }  // namespace
 
-std::vector<config::ApplyError> apply_config(Gateway& gateway, const config::Config& before,
-                                             const config::Config& after) {
-  return apply_operations(gateway, config::diff_config(before, after));
+void Apply::step() {
+  if (!undoing_) {
+    const std::string error = run(gateway_, operations_[done_]);
+    if (error.empty()) {
+      ++done_;
+    } else {
+      errors_.push_back({key_of(operations_[done_]), error});
+      undoing_ = true;
+    }
+    return;
+  }
+  const Operation undo = opposite(operations_[--done_]);
+  const std::string error = run(gateway_, undo);
+  if (!error.empty()) errors_.push_back({key_of(undo), "could not be undone: " + error});
 }
 
-std::vector<config::ApplyError> apply_operations(Gateway& gateway, const std::vector<Operation>& operations) {
-  std::vector<config::ApplyError> errors;
-  size_t done = 0;
-  for (; done < operations.size(); ++done) {
-    const Operation& op = operations[done];
-    const std::string error = run(gateway, op.kind, op);
-    if (error.empty()) continue;
-    errors.push_back({key_of(op), error});
-    break;
+bool Apply::run_for(std::chrono::nanoseconds budget) {
+  const auto is_done = [&] { return done_ == (undoing_ ? 0 : operations_.size()); };
+  const auto end = std::chrono::steady_clock::now() + budget;
+  while (!is_done()) {
+    step();
+    if (std::chrono::steady_clock::now() >= end) break;
   }
-  if (!errors.empty()) {
-    while (done-- > 0) {
-      const Operation undo = reversed(operations[done]);
-      const std::string error = run(gateway, undo.kind, undo);
-      if (!error.empty()) errors.push_back({key_of(undo), "could not be undone: " + error});
-    }
+  gateway_.commit();
+  return is_done();
+}
+
+std::vector<config::ApplyError> apply_config(Gateway& gateway, const config::Config& before,
+                                             const config::Config& after) {
+  const std::vector<Operation> operations = config::diff_config(before, after);
+  Apply apply(gateway, operations);
+  while (!apply.run_for(std::chrono::hours(1))) {
   }
-  gateway.commit();
-  return errors;
+  return apply.errors();
 }
 
 }  // namespace causeway

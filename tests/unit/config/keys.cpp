@@ -360,7 +360,7 @@ TEST_CASE("every key of ethernets is in the plan") {
     const auto operations = diff_config(before, after);
     REQUIRE(operations.size() == 1);
     CHECK(operations[0].text.starts_with("~ ethernet x: device generator "));
-    CHECK(operations[0].kind == OperationKind::ethernet_reopen);
+    CHECK(operations[0].kind == OperationKind{Thing::ethernet, Verb::reopen});
   }
   const std::vector<Row> queues = {{"generator.rx-queues", "generator: {rx-queues: 1}", "generator: {rx-queues: 2}",
                                     "~ ethernet x: rx-queues 1 -> 2 (reopens the device)"}};
