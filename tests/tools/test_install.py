@@ -49,7 +49,8 @@ def test_two_prefixes(prefix_kept, tmp_path):
     assert f"installed under {a}" in run("install", a)
     here = files(a)
     assert {"bin/causewayd", "bin/causewayctl", "lib/systemd/system/causeway.service",
-            "share/causeway/causeway.schema.json", "share/causeway/geneve-host1.yaml"} <= set(here)
+            "share/causeway/causeway.schema.json", "share/causeway/geneve-host1.yaml",
+            "share/man/man5/causeway.yaml.5", "share/man/man8/causewayctl.8", "share/man/man8/causewayd.8"} <= set(here)
     run("install", os.path.relpath(b, "/"))
     assert files(b) == here and files(a) == here
     works(a)

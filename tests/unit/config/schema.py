@@ -1,5 +1,6 @@
 """The JSON Schema and the loader agree: every example passes, and of the files in errors.txt the schema
-refuses those marked `schema` and accepts those marked `loader`, whose errors no schema can express."""
+refuses those marked `schema` and accepts those marked `loader`, whose errors no schema can express. And the manual page
+has every key of the schema."""
 
 import json
 import pathlib
@@ -34,6 +35,24 @@ def cases():
         yield kind, what, re.split(r"^~~~$", rest, flags=re.MULTILINE)[0]
 
 
+def keys_of(node):
+    """Every key that the schema knows, wherever it stands."""
+    if isinstance(node, dict):
+        properties = node.get("properties", {})
+        yield from (key for key, value in properties.items() if isinstance(value, dict))
+        for value in node.values():
+            yield from keys_of(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from keys_of(value)
+
+
+def missing_from_manual(schema):
+    page = (ROOT / "conf/man/causeway.yaml.5").read_text().replace("\\-", "-")
+    words = set(re.findall(r"[a-z][a-z0-9-]*", re.sub(r"\\f[BR]", " ", page)))
+    return sorted(set(keys_of(schema)) - words)
+
+
 def main():
     schema = json.loads((ROOT / "conf/causeway.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -61,6 +80,8 @@ def main():
         if kind == "loader" and errors:
             failures.append(f"refused, should be accepted: {what}: {errors}")
     assert min(counts.values()) > 5, counts
+
+    failures += [f"causeway.yaml(5) has no word of {key}" for key in missing_from_manual(schema)]
 
     print(f"{len(examples)} examples, {counts}")
     for failure in failures:
