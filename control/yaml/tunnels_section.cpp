@@ -7,6 +7,7 @@
 #include "control/config/address_text.h"
 #include "control/yaml/sections.h"
 #include "dataplane/wire/gre.h"
+#include "dataplane/wire/host_address.h"
 #include "dataplane/wire/link_local.h"
 
 namespace causeway::config {
@@ -226,6 +227,7 @@ std::string Sections::remote_error(const IpAddress& remote, const IpAddress& loc
   }
   if (is_loopback(remote)) return fmt::format("{} is a loopback address: no other host has it", text);
   if (remote == IpAddress::v4(255, 255, 255, 255)) return fmt::format("{} is the broadcast address", text);
+  if (is_of_no_host(remote) && !remote.is_multicast()) return fmt::format("{} is no address of a host", text);
   if (const auto end = network_ends_.find(remote); end != network_ends_.end()) {
     const IpPrefix& network = end->second;
     return fmt::format("{} is the {} address of {}, no host's", text,

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "dataplane/frame/vlan_tag.h"
 #include "dataplane/ingress/bindings.h"
@@ -11,6 +10,7 @@
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/geneve.h"
 #include "dataplane/wire/gre.h"
+#include "dataplane/wire/host_address.h"
 #include "dataplane/wire/icmp.h"
 #include "dataplane/wire/igmp.h"
 #include "dataplane/wire/ipv4.h"
@@ -28,15 +28,9 @@ Verdict dead(OuterFrame& outer, DropReason reason) noexcept {
   return Verdict::dead;
 }
 
-// Source addresses that no host sends from (RFC 1122 section 3.2.1.3, RFC 1112 section 4, RFC 4291 sections 2.5.2 to
-// 2.5.5 and 2.7): they are forged, and what is sent there comes to nobody or to somebody else. Our own is another's
-// lie, too.
+// A source that no host sends from; our own is another's lie, too.
 bool is_impossible(const PortEntry& port, const IpAddress& source) noexcept {
-  if (is_ours(port, source)) return true;
-  const uint8_t first = source.v4_wire()[0];
-  if (source.is_v4()) return first == 0 || first == 127 || first >= 224;
-  static constexpr std::array<uint8_t, 12> kCompatible{};  // ::a.b.c.d, :: and ::1 among them
-  return source.is_multicast() || std::memcmp(source.bytes.data(), kCompatible.data(), kCompatible.size()) == 0;
+  return is_ours(port, source) || is_of_no_host(source);
 }
 
 // RFC 8926 section 3.5: options must fill the announced length exactly.
