@@ -3,10 +3,10 @@ RESULTS.md, one after the other; with --quick alone, the quick part of pipeline.
 
 import sys
 
-from bench import lab, micro, pipeline, profile, scale, workers
+from bench import compare, lab, micro, pipeline, profile, scale, workers
 
 MEASUREMENTS = {"pipeline": pipeline.main, "lab": lab.main, "profile": profile.main, "scale": scale.main,
-                "micro": micro.main, "workers": workers.main}
+                "micro": micro.main, "workers": workers.main, "compare": compare.main}
 
 
 def main():

@@ -26,6 +26,7 @@ CEILINGS = (IoCeiling, MacswapCeiling)
 HUGEPAGES_MB = MEMORY_MB + 256  # more than the hungriest takes: others may help themselves, too
 ALL_SUBJECTS = ",".join(subject.name for subject in (*CEILINGS, *SWITCHES))
 FOLDER = os.path.dirname(os.path.abspath(__file__))
+FIGURES = os.path.join(FOLDER, "figures")
 
 
 class Pipeline:
@@ -108,14 +109,14 @@ def parser_of(description, quick):
 def parse():
     parser = parser_of(__doc__, "three rows, two rounds")
     parser.add_argument("--subjects", default=ALL_SUBJECTS, help="some of these only; commas between (%(default)s)")
-    parser.add_argument("--json", help="where the figures go; default: bench/results.json, and for a part of the rows "
-                        "results-part.json beside it")
+    parser.add_argument("--json", help="where the figures go; default: bench/figures/pipeline.json, and for a "
+                        "part of the rows pipeline-part.json beside it")
     parser.add_argument("--markdown", help="where the table goes; default: bench/RESULTS.md, and for a part nowhere")
     arguments = parser.parse_args()
     arguments.rounds = arguments.rounds or (2 if arguments.quick else 5)
     arguments.whole = not (arguments.quick or arguments.only or arguments.subjects != ALL_SUBJECTS)
     arguments.subjects = arguments.subjects.split(",")
-    arguments.json = arguments.json or os.path.join(FOLDER, "results.json" if arguments.whole else "results-part.json")
+    arguments.json = arguments.json or os.path.join(FIGURES, "pipeline.json" if arguments.whole else "pipeline-part.json")
     if arguments.whole and not arguments.markdown:
         arguments.markdown = os.path.join(FOLDER, "RESULTS.md")
     return arguments
@@ -146,7 +147,7 @@ def main():
     except KeyboardInterrupt:
         unfinished = True
         if arguments.whole:  # the last whole figures stay
-            arguments.json, arguments.markdown = os.path.join(FOLDER, "results-part.json"), None
+            arguments.json, arguments.markdown = os.path.join(FIGURES, "pipeline-part.json"), None
         say("\ninterrupted: what was measured so far")
     finally:
         shutil.rmtree(directory, ignore_errors=True)

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 from bench import machine, report
-from bench.pipeline import FOLDER, HUGEPAGES_MB, parser_of, say
+from bench.pipeline import FIGURES, FOLDER, HUGEPAGES_MB, parser_of, say
 from bench.scale_gateway import Gateway
 from bench.scale_rows import ROWS
 from bench.subject import Place
@@ -128,7 +128,7 @@ def main():
     collected = collect(bench, rows, results, arguments)
     table = report.aligned([["row", "what", "bar", "median (min-max)", ""],
                             *(cells(row, entry) for row, entry in zip(rows, collected["rows"]))], left=2)
-    report.write_json(collected, os.path.join(FOLDER, "results-scale.json" if whole else "results-scale-part.json"))
+    report.write_json(collected, os.path.join(FIGURES, "scale.json" if whole else "scale-part.json"))
     if whole:
         report.write_section("scale", collected, table)
     say("\n" + table)

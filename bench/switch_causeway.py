@@ -57,7 +57,7 @@ class CausewaySwitch(Subject):
         socket = os.path.join(self.place.directory, "causeway.sock")
         with open(file, "w") as output:
             output.write(self.configuration())
-        self.process = spawn(self.place, [program("causewayd"), "-c", file, "--socket", socket], "causewayd")
+        self.process = spawn(self.place, [self.program(), "-c", file, "--socket", socket], "causewayd")
         self.pid = self.process.pid
 
         def ready():
@@ -67,6 +67,9 @@ class CausewaySwitch(Subject):
         self.control = wait_until(ready, READY_S, lambda: f"causewayd is ready\n{self.process.tail()}")
         # The socket listens before the workers run; who asks is answered when they do.
         self.control.ask({"verb": "stats"})
+
+    def program(self):
+        return program("causewayd")
 
     def configuration(self):
         return config(self.row, self.place)

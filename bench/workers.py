@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 from bench import frames, machine, report
-from bench.pipeline import FOLDER, HUGEPAGES_MB, in_short, say
+from bench.pipeline import FIGURES, FOLDER, HUGEPAGES_MB, in_short, say
 from bench.rows import Row
 from bench.subject import Place
 from bench.switch_causeway import CausewaySwitch
@@ -99,7 +99,7 @@ def main():
     parser.add_argument("--only", metavar="WORD", default="", help="rows with this word in their name")
     parser.add_argument("--cores", type=int, nargs=2, default=[os.cpu_count() - 1, os.cpu_count() - 2])
     parser.add_argument("--control-core", type=int, default=0)
-    parser.add_argument("--json", default=os.path.join(FOLDER, "results-workers.json"))
+    parser.add_argument("--json", default=os.path.join(FIGURES, "workers.json"))
     arguments = parser.parse_args()
     if min(arguments.cores) < 0:
         sys.exit("bench: two workers need two cores")

@@ -12,9 +12,9 @@ from tests.support.process import LabError, run, tail
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def program(name):
-    """Path of causewayd or causewayctl: anywhere under $CAUSEWAY_BUILD or ./build."""
-    build = os.environ.get("CAUSEWAY_BUILD", os.path.join(TOP, "build"))
+def program(name, build=None):
+    """Path of causewayd or causewayctl: anywhere under `build`, which is $CAUSEWAY_BUILD or ./build."""
+    build = build or os.environ.get("CAUSEWAY_BUILD", os.path.join(TOP, "build"))
     for folder, _, files in sorted(os.walk(build)):
         path = os.path.join(folder, name)
         if name in files and os.access(path, os.X_OK):
