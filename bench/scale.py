@@ -15,7 +15,7 @@ import tempfile
 import time
 
 from bench import machine, report
-from bench.pipeline import FIGURES, FOLDER, HUGEPAGES_MB, parser_of, say
+from bench.pipeline import FIGURES, HUGEPAGES_MB, parser_of, say
 from bench.scale_gateway import Gateway
 from bench.scale_rows import ROWS
 from bench.subject import Place

@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 from bench import frames, machine, report
-from bench.pipeline import FIGURES, FOLDER, HUGEPAGES_MB, in_short, say
+from bench.pipeline import FIGURES, HUGEPAGES_MB, in_short, say
 from bench.rows import Row
 from bench.subject import Place
 from bench.switch_causeway import CausewaySwitch
