@@ -32,7 +32,7 @@ Asker asker_by_arp(const WorkerContext& w, const PortEntry& port, const rte_mbuf
   const auto* arp = header_at<ArpPacket>(m, sizeof(EthernetHeader));
   if (arp == nullptr) return {Claim::none, {}};
   const IpAddress sender = arp->sender_address();
-  const bool asks_us = arp->operation.get() == kArpRequest && is_ours(port, arp->target_address());
+  const bool asks_us = arp->operation.get() == kArpRequest && port.owns(arp->target_address());
   return {claim_of(w, port, sender, asks_us ? Claim::common : Claim::none), sender};
 }
 

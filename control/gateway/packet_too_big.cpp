@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "dataplane/frame/vlan_tag.h"
-#include "dataplane/ingress/parse.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/header_at.h"

@@ -8,7 +8,6 @@
 #include "dataplane/frame/intent.h"
 #include "dataplane/frame/move_start.h"
 #include "dataplane/frame/vlan_tag.h"
-#include "dataplane/ingress/parse.h"
 #include "dataplane/to_control.h"
 #include "dataplane/wire/header_at.h"
 #include "dataplane/wire/tcp.h"

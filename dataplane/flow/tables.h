@@ -29,17 +29,16 @@ struct PortEntry {
   bool underlay = false;                    // IP frames to our addresses are ours; nothing is bridged
   AdjacencyIndex adjacency = kNoAdjacency;  // as a bridge port
   TxCapabilities capabilities{};
-
-  // An address that frames to this host may carry on an underlay port.
-  inline bool is_ours(const PortEntry& port, const IpAddress& address) noexcept {
-    return std::ranges::any_of(port.addresses, [&](const IpAddress& own) { return own == address; });
-  }
   MacAddress mac{};
   std::vector<IpAddress> addresses;  // underlay: every address that frames to us may carry
   // A device that has VLAN interfaces: the port of each VLAN, kNoPort where there is none. Else empty.
   std::vector<PortIndex> port_of_vlan;
   std::vector<IpPrefix> allow_from;  // underlay: whom tunnels are taken from; empty: anybody
   uint32_t flood_rate = 0;           // frames a second that a worker floods for this port; 0: any number
+
+  bool owns(const IpAddress& address) const noexcept {
+    return std::ranges::any_of(addresses, [&](const IpAddress& own) { return own == address; });
+  }
 };
 
 struct BridgeEntry {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "dataplane/ingress/parse.h"
+#include "dataplane/frame/vlan_tag.h"
 #include "dataplane/wire/arp.h"
 #include "dataplane/wire/header_at.h"
 #include "dataplane/wire/icmp.h"

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "dataplane/wire/geneve.h"
+#include "dataplane/wire/header_at.h"
 
 namespace causeway {
 

@@ -30,7 +30,7 @@ Verdict dead(OuterFrame& outer, DropReason reason) noexcept {
 
 // A source that no host sends from; our own is another's lie, too.
 bool is_impossible(const PortEntry& port, const IpAddress& source) noexcept {
-  return is_ours(port, source) || is_of_no_host(source);
+  return port.owns(source) || is_of_no_host(source);
 }
 
 // RFC 8926 section 3.5: options must fill the announced length exactly.
@@ -129,7 +129,7 @@ Verdict parse_gre(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcep
   if (ip->header_bytes() != sizeof(Ipv4Header)) {
     // IGMP carries the router alert option (RFC 2236 section 2); who reads it checks the rest.
     if (ip->protocol == kIpProtocolIgmp) return Verdict::control;
-    return dead(outer, is_ours(port, ip->destination_address()) ? DropReason::ip_options : DropReason::not_for_us);
+    return dead(outer, port.owns(ip->destination_address()) ? DropReason::ip_options : DropReason::not_for_us);
   }
   const uint32_t total = ip->total_bytes.get();
   if (total < sizeof(Ipv4Header) || outer.ip_offset + total > rte_pktmbuf_pkt_len(m)) {
@@ -141,7 +141,7 @@ Verdict parse_gre(const rte_mbuf* m, uint32_t offset, OuterFrame& outer) noexcep
   }
   outer.key.remote = ip->source_address();
   outer.key.local = ip->destination_address();
-  if (!is_ours(port, outer.key.local)) {
+  if (!port.owns(outer.key.local)) {
     return ip->protocol == kIpProtocolIgmp ? Verdict::control : dead(outer, DropReason::not_for_us);
   }
   // Queriers of switches have no address (RFC 4541 section 2.1.1).
@@ -208,7 +208,7 @@ Verdict parse_ipv6(const WorkerContext& w, const PortEntry& port, const rte_mbuf
   // So do queries for its members.
   const bool mld = is_of_members(m, *ip, payload);
   const bool icmp = ip->next_header == kIpProtocolIcmpv6 || mld;
-  if (!is_ours(port, outer.key.local) && !(icmp && outer.key.local.is_multicast())) {
+  if (!port.owns(outer.key.local) && !(icmp && outer.key.local.is_multicast())) {
     return dead(outer, DropReason::not_for_us);
   }
   // Who has no address yet looks for others with the one it wants (RFC 4862 section 5.4.2), and tells of its groups.

@@ -2,7 +2,6 @@
 
 #include "dataplane/frame/chain.h"
 #include "dataplane/frame/vlan_tag.h"
-#include "dataplane/ingress/parse.h"
 #include "dataplane/wire/header_at.h"
 
 namespace causeway {

@@ -4,7 +4,7 @@
 #include <random>
 #include <string>
 
-#include "dataplane/ingress/parse.h"
+#include "dataplane/frame/vlan_tag.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ipv6.h"
 #include "dataplane/wire/tcp.h"
