@@ -99,7 +99,7 @@ void Sections::read_tunnel(std::string_view name, const Value& value, Tunnel& tu
   if (const auto match = fields.find("match-options"); match && tunnel.match_options && tunnel.options.empty()) {
     match->error("the tunnel has no options to match");
   }
-  if (const auto checksum = fields.find("checksum"); checksum && type && !row_of(*type).checksum_optional) {
+  if (const auto checksum = fields.find("checksum"); checksum && type && !row_of(tunnel.mode).checksum_optional) {
     checksum->key_error("NVGRE has no checksum (RFC 7637 section 3.2)");
   }
   fields.mss_clamp(tunnel.mss_clamp);
