@@ -167,6 +167,23 @@ TEST_CASE("bridge: learned MACs age, static ones and busy ones don't") {
   CHECK(send(bed, "p2", "2-1").size() == kFromP1.size());
 }
 
+TEST_CASE("bridge: what the flow cache carries keeps its source young") {
+  Bed bed(topology("ageing-time: 60"));
+  send(bed, "p1", "1-all");
+  send(bed, "p2", "2-all");
+  send(bed, "p1", "1-2");
+  Fdb& fdb = bed.gateway().fdb();
+  const BridgeIndex bridge = bed.gateway().bridges().find("br0")->index;
+  const MacVlan host = mac_vlan({{0x02, 0, 0, 0, 0x01, 0x01}}, 0);
+  fdb.touch(bridge, host, static_cast<uint16_t>(bed.gateway().now_s() - 50));
+  bed.begin_epoch();
+  const uint64_t hits = bed.worker().counters.cache_hits.get();
+  CHECK(send(bed, "p1", "1-2") == Ways{"p2"});
+  CHECK(bed.worker().counters.cache_hits.get() == hits + 1);
+  fdb.age(static_cast<uint16_t>(bed.gateway().now_s() + 20));
+  CHECK(fdb.find(bridge, host));
+}
+
 TEST_CASE("bridge: ageing-time 0 means never") {
   Bed bed(topology("ageing-time: 0"));
   send(bed, "p1", "1-all");
@@ -183,6 +200,17 @@ TEST_CASE("bridge: static MACs don't move") {
   receive(bed, "vx0.3", "4-all");
   CHECK(send(bed, "p1", "1-4") == Ways{"vx0.2"});
   CHECK(send(bed, "p3", "2-1") == Ways{"p1"});
+}
+
+TEST_CASE("bridge: news of a MAC that comes late does not move a static one") {
+  Bed bed(topology());
+  bed.deliver("p2", frame("eth.2-all"));
+  bed.run_worker();
+  CHECK(bed.apply(topology("", "{mac: 02:00:00:00:01:02, port: p3}")).empty());
+  CHECK(fdb_entries(bed) == 1);
+  bed.run();
+  bed.nothing_sent();
+  CHECK(send(bed, "p1", "1-2") == Ways{"p3"});
 }
 
 TEST_CASE("bridge: max-macs bounds learning, not forwarding") {
@@ -347,6 +375,32 @@ TEST_CASE("bridge: a burst of many flows, then more frames than a batch") {
   for (const char* port : {"p3", "i1", "i2"}) CHECK(bed.take_bytes(port).size() == 64);
   CHECK(bed.counts().all_drops() == 0);
   CHECK(bed.buffers() == buffers);
+}
+
+TEST_CASE("bridge: three flows of one bucket are all in the flow cache") {
+  Bed bed(
+      "version: 1\nsystem: {flow-cache: 1024}\nethernets: {p1: {}, p2: {}}\nbridges: {br0: {interfaces: [p1, p2]}}\n");
+  bed.send("p2", frame("eth.2-all"));
+  bed.nothing_sent();
+  std::map<const FlowBucket*, std::vector<Bytes>> flows;  // by bucket
+  const AdjacencyIndex in = bed.gateway().adjacencies_of("p1").front();
+  const std::vector<Bytes>* crowd = nullptr;
+  for (uint16_t host = 0x200; crowd == nullptr; ++host) {
+    Bytes bytes = frame("eth.1-2");
+    write16(bytes, 10, host);
+    auto& bucket = flows[bed.worker().cache.view().bucket(FlowKey::read(bytes.data(), 0, in))];
+    bucket.push_back(std::move(bytes));
+    if (bucket.size() == 3) crowd = &bucket;
+  }
+  const auto send_all = [&] {
+    for (const Bytes& bytes : *crowd) bed.send("p1", bytes);
+    CHECK(bed.take_bytes("p2") == *crowd);
+  };
+  send_all();  // teaches the bridge who they are
+  send_all();
+  const uint64_t hits = bed.worker().counters.cache_hits.get();
+  for (int times = 0; times < 3; ++times) send_all();
+  CHECK(bed.worker().counters.cache_hits.get() == hits + 9);
 }
 
 TEST_CASE("bridge: what a port does not take is counted and freed") {

@@ -29,6 +29,14 @@ std::vector<Row> rows_of(const std::string& group) {
   return rows;
 }
 
+// All that decap_frames.py has rows of.
+std::set<std::string> groups() {
+  std::set<std::string> groups;
+  for (const std::string& name : pipeline_frames().names("decap."))
+    groups.insert(name.substr(6, name.find('.', 6) - 6));
+  return groups;
+}
+
 void check_row(Bed& bed, const Row& row, const std::vector<uint16_t>& chain) {
   const bool accepted = row.verdict == "accept";
   const Counts before = bed.counts();
@@ -91,14 +99,11 @@ void check_group(const std::string& group) {
 
 }  // namespace
 
-TEST_CASE("decap: outer IPv4") { check_group("ipv4"); }
-TEST_CASE("decap: outer IPv6") { check_group("ipv6"); }
-TEST_CASE("decap: priority tags in front") { check_group("priority"); }
-TEST_CASE("decap: UDP") { check_group("udp"); }
-TEST_CASE("decap: GENEVE") { check_group("geneve"); }
-TEST_CASE("decap: VXLAN") { check_group("vxlan"); }
-TEST_CASE("decap: GRE") { check_group("gre"); }
-TEST_CASE("decap: ECN as RFC 6040 combines it") { check_group("ecn"); }
+TEST_CASE("decap: every row of every group ends as it says") {
+  for (const std::string& group : groups()) {
+    DYNAMIC_SECTION(group) { check_group(group); }
+  }
+}
 
 // Whatever is made out of the headers of the frame in front must say what the frame's own say.
 TEST_CASE("decap: a flipped bit has the same end alone and behind a right frame") {
@@ -112,14 +117,17 @@ TEST_CASE("decap: a flipped bit has the same end alone and behind a right frame"
       Bytes frame = right;
       frame[bit / 8] = static_cast<uint8_t>(frame[bit / 8] ^ (1U << bit % 8));
       if (summed) write_ipv4_checksum(frame);
-      // Twice, so that what it teaches the bridge is known.
+      // Twice, so that what it teaches the bridge is known; each time without what the outer cache knows.
+      bed.begin_epoch();
       bed.send("up0", frame);
       bed.take_bytes("lan0");
+      bed.begin_epoch();
       const Counts before = bed.counts();
       bed.send("up0", frame);
       const Counts alone = bed.counts() - before;
       const std::vector<Bytes> out = bed.take_bytes("lan0");
-      bed.send("up0", right);
+      // Twice too: a MAC that moves back to its tunnel begins an epoch.
+      for (int times = 0; times < 2; ++times) bed.send("up0", right);
       bed.take_bytes("lan0");
       bed.deliver("up0", right);
       const Counts between = bed.counts();

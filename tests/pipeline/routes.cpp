@@ -88,6 +88,20 @@ TEST_CASE("routes: flows spread over next hops of equal cost, and each keeps its
   CHECK(bed.worker().counters.tunnels[bed.gateway().adjacencies_of("gn0").front()].tx_packets.get() == 128);
 }
 
+// Routers behind a way choose by the port once more.
+TEST_CASE("routes: a flow's way says nothing of its UDP source port") {
+  Bed bed(topology("192.0.2.1", kDefault1, kDefault2));
+  for (const Bytes& flow : pipeline_frames().sequence("flows.source-port")) bed.deliver("lan0", flow);
+  bed.run();
+  for (const char* port : {"up0", "up1"}) {
+    CAPTURE(port);
+    std::map<bool, size_t> flows;  // by the half of 32,768 to 60,999 that their ports are in
+    for (const Bytes& bytes : bed.take_bytes(port)) ++flows[entropy_of(bytes).source_port >= 46884];
+    CHECK(flows[false] >= 8);
+    CHECK(flows[true] >= 8);
+  }
+}
+
 TEST_CASE("routes: outer headers are those of the way, byte for byte") {
   Bed bed(topology("192.0.2.1", kDefault1, kDefault2));
   const auto flows = pipeline_frames().sequence("flows.source-port");

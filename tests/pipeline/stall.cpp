@@ -43,16 +43,6 @@ Bytes asked_by(uint16_t number) {
   return bytes;
 }
 
-// The worker alone: the control thread is busy elsewhere.
-void turn_worker(Bed& bed) {
-  Worker& worker = *bed.gateway().workers().front();
-  Quiescence& quiescence = bed.gateway().tables().quiescence;
-  quiescence.online(worker.context().id);
-  while (worker.run_once() != 0) {
-  }
-  quiescence.offline(worker.context().id);
-}
-
 }  // namespace
 
 TEST_CASE("stall: two MACs in turn change a neighbor once a second, and each tunnel behind it once") {
@@ -96,7 +86,7 @@ TEST_CASE("stall: a neighbor's answer passes a storm of strangers") {
   CHECK(neighbor(bed)["state"] == "incomplete");
   for (uint16_t i = 0; i < 2000; ++i) bed.deliver("up0", asked_by(i));
   bed.deliver("up0", frame("arp.is-at.2"));
-  turn_worker(bed);
+  bed.run_worker();
   CHECK(bed.counts().of(DropReason::control_queue_full) == 2000 - 1024);
   bed.run();
   CHECK(neighbor(bed)["state"] == "reachable");
@@ -119,7 +109,7 @@ TEST_CASE("stall: what asks nothing of us doesn't reach the control thread") {
   bed.run();
   const Counts before = bed.counts();
   for (int i = 0; i < 3000; ++i) bed.deliver("up0", frame("ignored.answer-of-nobody-asked"));
-  turn_worker(bed);
+  bed.run_worker();
   const Counts rise = bed.counts() - before;
   CHECK(rise.of(DropReason::control_ignored) == 3000);
   CHECK(rise.to_control == 0);

@@ -205,6 +205,22 @@ TEST_CASE("vlan link: a queue that is full gets its frames back as they were") {
   CHECK(bed.take_bytes("dev0") == Sequence(5, frame("2-1.10")));
   CHECK(to_text(bed.counts()) == "tx_full 15");
   CHECK(bed.buffers() == buffers);
+  // They are counted as they came, without the tag.
+  const PortIndex vlan = bed.gateway().ports().find("a.10")->index;
+  CHECK(bed.worker().counters.ports[vlan].traffic.tx_bytes.get() == 5 * frame("2-1").size());
+}
+
+TEST_CASE("vlan link: what a device refuses holds up nothing, and the rest has one tag") {
+  Bed bed(topology());
+  bed.send("dev0", frame("1-all.10"));
+  bed.nothing_sent();
+  Bytes longer = frame("2-1");
+  longer.resize(longer.size() + 100);
+  bed.port("dev0").set_longest(static_cast<uint32_t>(longer.size()));
+  for (int i = 0; i < 40; ++i) bed.deliver("p0", i % 4 == 0 ? longer : frame("2-1"));
+  bed.run();
+  CHECK(bed.take_bytes("dev0") == Sequence(30, frame("2-1.10")));
+  CHECK(to_text(bed.counts()) == "tx_refused 10");
 }
 
 TEST_CASE("vlan link: it follows its device") {

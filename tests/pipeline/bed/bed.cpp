@@ -193,6 +193,22 @@ void Bed::run() {
   }
 }
 
+void Bed::run_worker() {
+  Worker& worker = *gateway_->workers().front();
+  Quiescence& quiescence = gateway_->tables().quiescence;
+  quiescence.online(worker.context().id);
+  while (worker.run_once() != 0) {
+  }
+  quiescence.offline(worker.context().id);
+}
+
+void Bed::begin_epoch() {
+  const uint32_t before = worker().cache.epoch();
+  gateway_->tables().changed();
+  run();
+  if (worker().cache.epoch() == before) throw std::runtime_error("no new epoch");
+}
+
 void Bed::wait_a_tick() {
   run();
   const uint32_t tick = worker().tick;

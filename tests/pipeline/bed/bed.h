@@ -84,6 +84,10 @@ class Bed {
   void deliver(const std::string& port, rte_mbuf* m) { this->port(port).deliver(m); }
   // Turns the worker and the control thread until neither has anything to do.
   void run();
+  // The worker alone: the control thread is busy elsewhere.
+  void run_worker();
+  // What the worker's caches hold is to be looked at again.
+  void begin_epoch();
   // Waits until the worker tells of a source MAC again that it has told of just before; a millisecond.
   void wait_a_tick();
   // deliver() and run() in one.

@@ -287,6 +287,7 @@ def geneve_rows(rows):
     rows.drop("in-no-bridge", "tunnel_unassigned", encapsulated("geneve", 999, inner))
     rows.accept("other-port", encapsulated("geneve", 125, inner, port=16081), inner)
     rows.drop("vni-of-other-port", "unknown_vni", encapsulated("geneve", 125, inner))
+    rows.drop("right-at-other-port", "unknown_vni", geneve(port=16081))
 
 
 def vxlan_rows(rows):
@@ -298,6 +299,7 @@ def vxlan_rows(rows):
     rows.accept("reserved-bytes", changed(changed(vxlan4(inner), 43, b"\xff\xff\xff"), 49, b"\xff"), inner)
     rows.drop("unknown-vni", "unknown_vni", encapsulated("vxlan", 101, inner))
     rows.drop("vni-of-geneve", "unknown_vni", encapsulated("vxlan", 123, inner))
+    rows.drop("right-at-other-port", "unknown_protocol", vxlan4(inner, port=4790))
     rows.drop("stranger", "unknown_remote", vxlan4(inner, remote=9))
     rows.drop("header-cut", "inner_too_short", raw(outer_ip(4) / udp("vxlan", False) / Raw(b"\x08" + b"\0" * 6)))
     rows.drop("inner-13-bytes", "inner_too_short", vxlan4(raw(inner)[:13]))

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "control/bridge/fdb.h"
+#include "control/publish/adjacencies.h"
 #include "control/publish/publisher.h"
 #include "dataplane/flow/cache.h"
 #include "dataplane/flow/tables.h"
@@ -121,6 +122,27 @@ TEST_CASE("a grace period ends only when every reader has passed", "[threads]") 
   quiescence.quiescent(0);
   publisher.poll();
   CHECK(second);
+  quiescence.offline(0);
+}
+
+TEST_CASE("an adjacency's index is nobody's until every reader has let go of it", "[threads]") {
+  Tables tables;
+  Quiescence& quiescence = tables.quiescence;
+  Publisher publisher(tables);
+  Adjacencies adjacencies(tables, publisher);
+  const AdjacencyIndex index = adjacencies.allocate({"gone", {}});
+  adjacencies.publish(port_adjacency(index, 1));
+  quiescence.online(0);
+  adjacencies.release(index);
+  CHECK(adjacencies.allocate({"before its MACs are forgotten", {}}) != index);
+  adjacencies.recycle(adjacencies.take_released());
+  CHECK(adjacencies.allocate({"before the grace period", {}}) != index);
+  publisher.poll();
+  publisher.poll();
+  CHECK(adjacencies.allocate({"within it", {}}) != index);
+  quiescence.quiescent(0);
+  publisher.poll();
+  CHECK(adjacencies.allocate({"behind it", {}}) == index);
   quiescence.offline(0);
 }
 
