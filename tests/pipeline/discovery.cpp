@@ -6,6 +6,7 @@
 #include "tests/pipeline/bed/bed.h"
 #include "tests/pipeline/bed/outer_compare.h"
 #include "tests/pipeline/bed/stream.h"
+#include "tests/pipeline/stopped_clock.h"
 
 namespace causeway::test {
 namespace {
@@ -48,6 +49,19 @@ Sequence tick(Bed& bed, Sequence* reports = nullptr) {
   if (reports != nullptr) std::ranges::copy_if(sent, std::back_inserter(*reports), is_report);
   std::erase_if(sent, is_report);
   return sent;
+}
+
+// When `question` is sent within `span`, in milliseconds from now on.
+std::vector<int> asked_at(Bed& bed, StoppedClock& clock, const std::string& question, int span) {
+  std::vector<int> times;
+  constexpr int kTick = 250;
+  for (int ms = 0; ms < span; ms += kTick) {
+    for (const Bytes& bytes : tick(bed)) {
+      if (bytes == frame(question)) times.push_back(ms);
+    }
+    clock.advance(std::chrono::milliseconds(kTick));
+  }
+  return times;
 }
 
 // Reports, as soon as there are `count`.
@@ -110,22 +124,49 @@ TEST_CASE("discovery: one who may have gone is asked alone, and answers without 
   CHECK(bed.counts().all_drops() == 0);
 }
 
-TEST_CASE("discovery: four questions unanswered, then it has failed") {
+TEST_CASE("discovery: four questions unanswered, half a second apart, then it has failed") {
+  StoppedClock clock;
   Bed bed(topology());
   send_stream(bed, 0, 3);
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-  Sequence sent = bed.take_bytes("up0");
-  while (state(bed) != "failed" && std::chrono::steady_clock::now() < end) {
-    std::ranges::copy(tick(bed), std::back_inserter(sent));
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  CHECK(bed.take_bytes("up0") == Sequence{frame("nd.who-is.2")});
+  CHECK(asked_at(bed, clock, "nd.who-is.2", 2000) == std::vector{500, 1000, 1500});
+  CHECK(state(bed) == "incomplete");
+  CHECK(asked_at(bed, clock, "nd.who-is.2", 250) == std::vector{0});
   CHECK(state(bed) == "failed");
-  std::erase(sent, frame("nd.probe-answer"));
-  CHECK(sent == Sequence(5, frame("nd.who-is.2")));
   CHECK(to_text(bed.counts()) == "neighbor_unresolved 3");
   bed.send("up0", frame("nd.is-at.2"));
   send_stream(bed, 3, 1);
   check_stream(bed.take_bytes("up0"), "stream6.to-2", 3, 1);
+}
+
+TEST_CASE("discovery: who has failed is asked ever less often, but twice a minute") {
+  StoppedClock clock;
+  Bed bed(topology());
+  asked_at(bed, clock, "nd.who-is.2", 2000);
+  CHECK(asked_at(bed, clock, "nd.who-is.2", 110'000) == std::vector{0, 3000, 9000, 21'000, 45'000, 75'000, 105'000});
+}
+
+TEST_CASE("discovery: who has answered is asked again half a minute later, each time") {
+  StoppedClock clock;
+  Bed bed(topology());
+  meet(bed);
+  for (int round = 0; round < 3; ++round) {
+    CAPTURE(round);
+    CHECK(asked_at(bed, clock, "nd.who-is.2.unicast", 30'250) == std::vector{30'000});
+    CHECK(state(bed) == "probing");
+    bed.send("up0", frame("nd.is-at.2"));
+    CHECK(state(bed) == "reachable");
+  }
+}
+
+TEST_CASE("discovery: who has answered once and answers no more is lost") {
+  StoppedClock clock;
+  Bed bed(topology());
+  meet(bed);
+  CHECK(asked_at(bed, clock, "nd.who-is.2.unicast", 32'250) == std::vector{30'000, 30'500, 31'000, 31'500});
+  CHECK(state(bed) == "failed");
+  send_stream(bed, 0, 1);
+  CHECK(to_text(bed.counts()) == "neighbor_unresolved 1");
 }
 
 TEST_CASE("discovery: traffic follows a neighbor's new MAC at once") {
