@@ -43,6 +43,10 @@ bridges:
 
 const Bytes& frame(const std::string& name) { return pipeline_frames()[name]; }
 
+uint64_t bytes_sent(Bed& bed, const std::string& port) {
+  return bed.worker().counters.ports[bed.gateway().ports().find(port)->index].traffic.tx_bytes.get();
+}
+
 // A frame's way out: "p2", or "vx0.3" through a tunnel to a remote.
 using Ways = std::multiset<std::string>;
 
@@ -407,6 +411,7 @@ TEST_CASE("bridge: what a port does not take is counted and freed") {
   Bed bed(topology());
   send(bed, "p2", "2-all");
   const unsigned buffers = bed.buffers();
+  const uint64_t bytes = bytes_sent(bed, "p2");
   bed.port("p2").set_room(10);
   const Counts before = bed.counts();
   for (int i = 0; i < 100; ++i) bed.deliver("p1", frame("eth.1-2"));
@@ -415,6 +420,7 @@ TEST_CASE("bridge: what a port does not take is counted and freed") {
   CHECK(to_text(rise) == "tx_full 90");
   CHECK(rise.tx_drops == 90);
   CHECK(rise.tx == 10);
+  CHECK(bytes_sent(bed, "p2") - bytes == 10 * frame("eth.1-2").size());
   CHECK(bed.take_bytes("p2").size() == 10);
   CHECK(bed.buffers() == buffers);
 }
@@ -423,6 +429,7 @@ TEST_CASE("bridge: what a kernel refuses is counted for what it is, and holds up
   Bed bed(topology());
   send(bed, "p2", "2-all");
   const unsigned buffers = bed.buffers();
+  const uint64_t bytes = bytes_sent(bed, "p2");
   Bytes longer = frame("eth.1-2");
   longer.resize(longer.size() + 100);
   bed.port("p2").set_longest(static_cast<uint32_t>(longer.size() - 1));
@@ -433,6 +440,7 @@ TEST_CASE("bridge: what a kernel refuses is counted for what it is, and holds up
   CHECK(to_text(rise) == "tx_refused 10");
   CHECK(rise.tx_drops == 10);
   CHECK(rise.tx == 30);
+  CHECK(bytes_sent(bed, "p2") - bytes == 30 * frame("eth.1-2").size());
   CHECK((bed.take_bytes("p2") == std::vector<Bytes>(30, frame("eth.1-2"))));
   CHECK(bed.buffers() == buffers);
 }
