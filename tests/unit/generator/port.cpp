@@ -191,6 +191,25 @@ TEST_CASE("a rate is kept, and what nobody fetched in time is counted") {
   CHECK(port->device_stats().rx_missed > 500);
 }
 
+TEST_CASE("its queues share the rate") {
+  const MbufPool pool;
+  GeneratorSettings settings = settings_of(4);
+  settings.rate = 1'000'000;
+  settings.limit = 0;
+  settings.rx_queues = 4;
+  const auto port = open_generator(pool, settings);
+  const uint64_t started = rte_rdtsc();
+  for (uint16_t queue = 0; queue < 4; ++queue) CHECK(receive(*port, 1, queue).empty());
+  rte_delay_us_block(4000);
+  for (uint16_t queue = 0; queue < 4; ++queue) {
+    CAPTURE(queue);
+    const size_t frames = receive(*port, 100'000, queue).size();
+    const double due = static_cast<double>(rte_rdtsc() - started) / static_cast<double>(rte_get_tsc_hz()) * 250'000;
+    CHECK(frames >= 999);
+    CHECK(static_cast<double>(frames) <= due + 1);
+  }
+}
+
 TEST_CASE("behind its limit a generator misses nothing") {
   const MbufPool pool;
   GeneratorSettings settings = settings_of(1);
