@@ -4,7 +4,10 @@
 #include <span>
 #include <stdexcept>
 
+#include "control/port/self_test.h"
 #include "control/view/view.h"
+#include "pmd/ethdev/ethdev_receive.h"
+#include "pmd/nic_model/nic_lro.h"
 #include "tests/pipeline/bed/bed.h"
 #include "tests/pipeline/bed/outer_compare.h"
 
@@ -47,6 +50,40 @@ std::string lro_of(Bed& bed) {
     return row["state"].get<std::string>() + ": " + row["reason"].get<std::string>();
   }
   return {};
+}
+
+// A device that merges as it should, but gets the last byte wrong if it is told to.
+class MergingPort final : public MemoryPort {
+ public:
+  MergingPort(rte_mempool* pool, bool is_right)
+      : MemoryPort({.name = "nic0", .pool = pool}, TxCapabilities{}, MacAddress{{2, 0, 0, 0, 0, 1}}),
+        is_right_(is_right) {}
+
+  bool lro() const noexcept override { return true; }
+  bool loop(rte_mbuf* frame, std::vector<Received>& received) override {
+    received.push_back({frame, 0});
+    return true;
+  }
+  uint16_t merge(rte_mbuf** frames, uint16_t count) override {
+    const uint16_t left = NicLro(NicFeatures{}).merge(frames, count);
+    rte_mbuf* const last = rte_pktmbuf_lastseg(frames[left - 1]);
+    if (!is_right_) *rte_pktmbuf_mtod_offset(last, uint8_t*, last->data_len - 1) ^= 1;
+    return take_rx_work(frames, left, mtu(), LroSays::length);
+  }
+
+ private:
+  bool is_right_;
+};
+
+std::vector<std::string> lro_verdicts(bool is_right) {
+  const MbufPool pool;
+  MergingPort port(pool, is_right);
+  std::vector<std::string> wrong;
+  for (const OffloadVerdict& verdict : test_offloads(port, pool)) {
+    CHECK(verdict.lro);
+    wrong.push_back(verdict.wrong);
+  }
+  return wrong;
 }
 
 std::string why_not(const std::string& yaml) {
@@ -132,6 +169,12 @@ TEST_CASE("lro: a NIC that doesn't say what it merged is caught, and what it bri
   CHECK(lro_of(honest) == "hardware: the device");
   CHECK(std::ranges::all_of(honest.gateway().ports().find("lan0")->verdicts,
                             [](const OffloadVerdict& verdict) { return verdict.wrong.empty(); }));
+}
+
+TEST_CASE("lro: the self-test looks at every byte of what comes out of a merged frame") {
+  CHECK(lro_verdicts(true) == std::vector<std::string>{"", ""});
+  // By its TCP checksum, which stands in front.
+  CHECK(lro_verdicts(false) == std::vector<std::string>{"wrong byte 50 of segment 4", "wrong byte 70 of segment 4"});
 }
 
 TEST_CASE("lro: off unless asked for, and an error where it can't be") {
