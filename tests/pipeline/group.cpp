@@ -8,6 +8,7 @@
 #include "dataplane/wire/checksum.h"
 #include "tests/pipeline/bed/bed.h"
 #include "tests/pipeline/bed/outer_compare.h"
+#include "tests/pipeline/stopped_clock.h"
 
 namespace causeway::test {
 namespace {
@@ -60,21 +61,35 @@ std::optional<Bytes> without_own_group(const Bytes& report) {
   return report;
 }
 
-// What the underlay hears of memberships within `ms`, the gateway's clock going on; or as soon as there are `count`
-// frames.
+// What the underlay hears of memberships in one turn of the control thread's timer.
+Sequence heard_now(Bed& bed) {
+  Sequence all;
+  bed.gateway().tick();
+  bed.run();
+  for (Bytes& bytes : bed.take_bytes("up0")) {
+    if (!is_membership_message(bytes)) continue;
+    if (auto report = without_own_group(bytes)) all.push_back(*std::move(report));
+  }
+  return all;
+}
+
+// The same within `ms`, the gateway's clock going on; or as soon as there are `count` frames.
 Sequence heard(Bed& bed, size_t count, int ms) {
   Sequence all;
   const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
   while (all.size() < count && std::chrono::steady_clock::now() < end) {
-    bed.gateway().tick();
-    bed.run();
-    for (Bytes& bytes : bed.take_bytes("up0")) {
-      if (!is_membership_message(bytes)) continue;
-      if (auto report = without_own_group(bytes)) all.push_back(*std::move(report));
-    }
+    std::ranges::move(heard_now(bed), std::back_inserter(all));
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   return all;
+}
+
+// Has told of its groups.
+void join_all(Bed& bed, StoppedClock& clock) {
+  for (int i = 0; i < 3; ++i) {
+    heard_now(bed);
+    clock.advance(std::chrono::seconds(1));
+  }
 }
 
 json rows(Bed& bed, const std::string& what) {
@@ -129,6 +144,37 @@ TEST_CASE("group: queries are answered") {
     CHECK(heard(bed, 1, 100).empty());
     CHECK(row(bed, "multicast")["querier"] == (family == 4 ? "172.31.0.9" : "fe80::9"));
     CHECK(bed.counts().all_drops() == 0);
+  }
+}
+
+TEST_CASE("group: a querier has its answer within the time it gives") {
+  const std::pair<std::string, int> queries[] = {
+      {"igmp3.query", 100}, {"igmp3.query-slow", 24'800}, {"igmp2.query", 100}, {"igmp2.query-of-version-1", 10'000},
+      {"mld2.query", 50},   {"mld2.query-slow", 32'776},  {"mld1.query", 50},   {"mld1.query-slow", 60'000}};
+  for (const auto& [query, ms] : queries) {
+    CAPTURE(query);
+    StoppedClock clock;
+    Bed bed(topology(query[0] == 'i' ? 4 : 6));
+    join_all(bed, clock);
+    for (int round = 0; round < 20; ++round) {  // the time is a random one
+      CAPTURE(round);
+      bed.send("up0", frame(query));
+      clock.advance(std::chrono::milliseconds(ms));
+      CHECK(heard_now(bed) == Sequence{frame(query.substr(0, query.find('.')) + ".is")});
+    }
+  }
+}
+
+TEST_CASE("group: a patient querier doesn't put off the answer to an impatient one") {
+  for (const bool patient_first : {false, true}) {
+    CAPTURE(patient_first);
+    StoppedClock clock;
+    Bed bed(topology(4));
+    join_all(bed, clock);
+    bed.send("up0", frame(patient_first ? "igmp3.query-slow" : "igmp3.query"));
+    bed.send("up0", frame(patient_first ? "igmp3.query" : "igmp3.query-slow"));
+    clock.advance(std::chrono::milliseconds(100));
+    CHECK(heard_now(bed) == Sequence{frame("igmp3.is")});
   }
 }
 

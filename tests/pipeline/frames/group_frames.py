@@ -60,7 +60,9 @@ def write_messages(out):
         "igmp3.query-of-it": igmp(GROUP_MAC, GROUP, IGMPv3(type=0x11, mrcode=1) / IGMPv3mq(gaddr=GROUP), source=querier),
         "igmp3.query-of-another": igmp("01:00:5e:01:01:02", "239.1.1.2", IGMPv3(type=0x11, mrcode=1)
                                        / IGMPv3mq(gaddr="239.1.1.2"), source=querier),
+        "igmp3.query-slow": igmp(*everybody, IGMPv3(type=0x11, mrcode=0x8F) / IGMPv3mq(), source=querier),  # 31 * 2^3 / 10 s
         "igmp2.query": igmp(*everybody, IGMP(type=0x11, mrcode=1), source=querier),
+        "igmp2.query-of-version-1": igmp(*everybody, IGMP(type=0x11, mrcode=0), source=querier),
         "igmp2.query-without-alert": igmp(*everybody, IGMP(type=0x11, mrcode=1), source=querier, options=[]),
     }
     for name, frame in queries.items():
@@ -69,6 +71,8 @@ def write_messages(out):
     nodes = ("33:33:00:00:00:01", "ff02::1")
     out.write("mld2.query", mld(*nodes, ICMPv6MLQuery2(mladdr="::", mrd=50), source=querier6))
     out.write("mld1.query", mld(*nodes, ICMPv6MLQuery(mladdr="::", mrd=50), source=querier6))
+    out.write("mld2.query-slow", mld(*nodes, ICMPv6MLQuery2(mladdr="::", mrd=0x8001), source=querier6))  # 4097 * 2^3 ms
+    out.write("mld1.query-slow", mld(*nodes, ICMPv6MLQuery(mladdr="::", mrd=60000), source=querier6))
     out.write("mld2.query-routed", mld(*nodes, ICMPv6MLQuery2(mladdr="::", mrd=50), source=(REMOTE_MAC[9], "fd00:31::9")))
     out.write("igmp3.query-broken", igmp(*everybody, IGMPv3(type=0x11, mrcode=1, chksum=0x1234) / IGMPv3mq(), source=querier))
 
