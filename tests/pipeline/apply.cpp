@@ -81,6 +81,20 @@ const std::vector<std::string>& steps() {
   return all;
 }
 
+using Keys = std::vector<std::string>;
+
+Keys keys_of(const std::vector<ApplyError>& errors) {
+  Keys keys;
+  for (const ApplyError& error : errors) keys.push_back(error.key);
+  return keys;
+}
+
+// Runs `operations`, and one more that always fails: what could not be done or undone.
+Keys failing_behind(Bed& bed, std::vector<config::Operation> operations) {
+  operations.push_back({config::OperationKind::restart_needed, "system.workers", {}, {}});
+  return keys_of(apply_operations(bed.gateway(), operations));
+}
+
 }  // namespace
 
 TEST_CASE("apply: every change ends as a fresh start would") {
@@ -169,6 +183,48 @@ TEST_CASE("apply: a long life with traffic loses no buffer") {
     }
   }
   CHECK(bed.worker().counters.rx_packets.get() > 300);
+}
+
+TEST_CASE("apply: what was done last is undone first") {
+  Bed bed(yaml("p1: {}, p2: {}, p3: {}", "", ""));
+  for (const char* port : {"p1", "p2", "p3", "zz"}) bed.fail_opening(port, "gone");
+  CHECK(keys_of(bed.apply(yaml("zz: {}", "", ""))) ==
+        Keys{"ethernets.zz", "ethernets.p3", "ethernets.p2", "ethernets.p1"});
+}
+
+TEST_CASE("apply: a static MAC that had moved is back where it was") {
+  const auto at = [](const std::string& port) {
+    return yaml("p1: {}, p2: {}", "",
+                "br0: {interfaces: [p1, p2], static-macs: [{mac: 02:00:00:00:01:02, port: " + port + "}]}");
+  };
+  Bed bed(at("p1"));
+  const json before = state_of(bed);
+  const config::Config from = load_yaml(at("p1"));
+  const config::Config to = load_yaml(at("p2"));
+  const auto operations = config::diff_config(from, to);
+  REQUIRE(operations.size() == 2);
+  CHECK(failing_behind(bed, operations) == Keys{"system.workers"});
+  CHECK(state_of(bed) == before);
+}
+
+TEST_CASE("apply: wherever a change fails, nothing of it is left") {
+  std::vector<config::Config> configs;
+  for (const std::string& step : steps()) configs.push_back(load_yaml(step));
+  for (size_t from = 0; from < configs.size(); ++from) {
+    Bed bed(steps()[from]);
+    bed.run();
+    const json before = state_of(bed);
+    for (size_t to = 0; to < configs.size(); ++to) {
+      const auto operations = config::diff_config(configs[from], configs[to]);
+      for (size_t done = 1; done <= operations.size(); ++done) {
+        CAPTURE(from, to, done);
+        const auto end = operations.begin() + static_cast<ptrdiff_t>(done);
+        CHECK(failing_behind(bed, {operations.begin(), end}) == Keys{"system.workers"});
+        bed.run();
+        CHECK(state_of(bed) == before);
+      }
+    }
+  }
 }
 
 TEST_CASE("apply: a device that can't be opened undoes the whole change") {
