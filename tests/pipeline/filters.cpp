@@ -155,6 +155,16 @@ TEST_CASE("filters: a port's flood-rate bounds what is flooded, not what is know
   CHECK(bed.take_bytes("p3").size() == 200);
 }
 
+TEST_CASE("filters: a flood-rate that was used up is there again in the next second") {
+  Bed bed(topology("flood-rate: 5"));
+  for (int n = 0; n < 20; ++n) bed.send("p1", station_frame(1, 98));
+  CHECK(bed.counts().of(DropReason::flood_limit) >= 10);
+  bed.nothing_sent();
+  wait_for_a_second(bed);
+  bed.send("p1", station_frame(1, 98));
+  CHECK(bed.take_bytes("p3").size() == 1);
+}
+
 TEST_CASE("filters: a tunnel's max-macs bounds what is learnt behind all its remotes") {
   Bed bed(tunnel_topology("[172.31.0.2, 172.31.0.3]", "max-macs: 3"));
   const auto learnt = [&] { return macs_behind(bed, "vx0"); };
