@@ -66,6 +66,39 @@ std::unique_ptr<Adjacency> port_adjacency(AdjacencyIndex index, BridgeIndex brid
 
 }  // namespace
 
+TEST_CASE("what is replaced lives until every reader has passed", "[threads]") {
+  struct Noted {
+    ~Noted() { *freed = true; }
+    bool* freed;
+  };
+  Tables tables;
+  Quiescence& quiescence = tables.quiescence;
+  for (const size_t id : {0, 1, 2}) quiescence.online(id);
+  quiescence.offline(2);  // asleep: it holds nothing
+  Publisher publisher(tables);
+  std::atomic<const Noted*> place{nullptr};
+  bool freed = false;
+  bool next_freed = false;
+  publisher.publish<Noted>(place, std::make_unique<Noted>(&freed));
+  publisher.publish<Noted>(place, std::make_unique<Noted>(&next_freed));
+  CHECK_FALSE(freed);
+  publisher.poll();
+  CHECK_FALSE(freed);
+  for (int turn = 0; turn < 3; ++turn) {  // the same one again and again
+    quiescence.quiescent(0);
+    publisher.poll();
+    CHECK_FALSE(freed);
+  }
+  quiescence.quiescent(1);
+  publisher.poll();
+  CHECK(freed);
+  CHECK_FALSE(next_freed);
+  for (const size_t id : {0, 1}) quiescence.offline(id);
+  publisher.publish<Noted>(place, nullptr);
+  publisher.drain();
+  CHECK(next_freed);
+}
+
 TEST_CASE("what is replaced stays whole for its readers, and is freed after them", "[threads]") {
   static std::atomic<int> alive{0};
   struct Pair {
