@@ -83,9 +83,9 @@ const std::vector<std::string>& steps() {
 
 using Keys = std::vector<std::string>;
 
-Keys keys_of(const std::vector<ApplyError>& errors) {
+Keys keys_of(const std::vector<config::ApplyError>& errors) {
   Keys keys;
-  for (const ApplyError& error : errors) keys.push_back(error.key);
+  for (const config::ApplyError& error : errors) keys.push_back(error.key);
   return keys;
 }
 

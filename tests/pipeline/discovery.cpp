@@ -5,8 +5,8 @@
 #include "control/view/view.h"
 #include "tests/pipeline/bed/bed.h"
 #include "tests/pipeline/bed/outer_compare.h"
+#include "tests/pipeline/bed/stopped_clock.h"
 #include "tests/pipeline/bed/stream.h"
-#include "tests/pipeline/stopped_clock.h"
 
 namespace causeway::test {
 namespace {

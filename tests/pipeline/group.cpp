@@ -8,7 +8,7 @@
 #include "dataplane/wire/checksum.h"
 #include "tests/pipeline/bed/bed.h"
 #include "tests/pipeline/bed/outer_compare.h"
-#include "tests/pipeline/stopped_clock.h"
+#include "tests/pipeline/bed/stopped_clock.h"
 
 namespace causeway::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/pipeline/stopped_clock.h"
+#include "tests/pipeline/bed/stopped_clock.h"
 
 #include <sys/syscall.h>
 #include <time.h>
