@@ -74,7 +74,7 @@ def configurations():
     for path in sorted(glob.glob(os.path.join(TOP, "conf", "*.yaml"))):
         with open(path, encoding="utf-8") as file:
             yield file.read()
-    with open(os.path.join(TOP, "tests", "unit", "config_errors.txt"), encoding="utf-8") as file:
+    with open(os.path.join(TOP, "tests", "unit", "config", "errors.txt"), encoding="utf-8") as file:
         for case in re.split(r"(?m)^=== .*\n", file.read())[1:]:
             yield case.split("~~~\n")[0].replace("TAB", "\t")
 

@@ -91,8 +91,10 @@ Keys keys_of(const std::vector<config::ApplyError>& errors) {
 
 // Runs `operations`, and one more that always fails: what could not be done or undone.
 Keys failing_behind(Bed& bed, std::vector<config::Operation> operations) {
-  operations.push_back({config::OperationKind::restart_needed, "system.workers", {}, {}});
-  return keys_of(apply_operations(bed.gateway(), operations));
+  operations.push_back({{config::Thing::system, config::Verb::change}, "system.workers", {}, {}});
+  Apply apply(bed.gateway(), operations);
+  CHECK(apply.run_for(std::chrono::hours(1)));
+  return keys_of(apply.errors());
 }
 
 }  // namespace
