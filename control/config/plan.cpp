@@ -157,9 +157,54 @@ void compare_limits(Differences& result, const Limits& before, const Limits& aft
   result.compare("flood-rate", uint64_t{before.flood_rate}, uint64_t{after.flood_rate});
 }
 
+using ValueText = std::string (*)(uint64_t);
+std::string mac_text(uint64_t value) { return to_string(MacAddress::from_u64(value)); }
+std::string address_text(uint64_t value) {
+  const auto byte = [value](unsigned shift) { return static_cast<uint8_t>(value >> shift); };
+  return to_string(IpAddress::v4(byte(24), byte(16), byte(8), byte(0)));
+}
+std::string number_text(uint64_t value) { return std::to_string(value); }
+
+// "10.9.0.1", or "5 from 10.9.0.1"
+std::string text_of(const GeneratorRange& range, ValueText text) {
+  return range.count == 1 ? text(range.first) : fmt::format("{} from {}", range.count, text(range.first));
+}
+
+// What text_of(Ethernet) doesn't say of a generator.
+void compare_generators(Differences& result, const GeneratorSettings& before, const GeneratorSettings& after) {
+  const auto range = [&](std::string_view key, GeneratorRange GeneratorSettings::*field, ValueText text) {
+    result.compare(fmt::format("generator.{}", key), text_of(before.*field, text), text_of(after.*field, text));
+  };
+  static constexpr std::array<std::string_view, 3> kDistributions{"sequential", "uniform", "zipf"};
+  const auto distribution = [](const GeneratorSettings& settings) {
+    return std::string(kDistributions.at(static_cast<size_t>(settings.distribution)));
+  };
+  result.compare("generator.limit", before.limit, after.limit);
+  result.compare("generator.distribution", distribution(before), distribution(after));
+  range("source-mac", &GeneratorSettings::source_mac, mac_text);
+  range("destination-mac", &GeneratorSettings::destination_mac, mac_text);
+  range("source-address", &GeneratorSettings::source_address, address_text);
+  range("destination-address", &GeneratorSettings::destination_address, address_text);
+  range("source-port", &GeneratorSettings::source_port, number_text);
+  range("destination-port", &GeneratorSettings::destination_port, number_text);
+  const GeneratorTunnel& old = before.tunnel;
+  const GeneratorTunnel& fresh = after.tunnel;
+  result.compare("generator.tunnel.mode", old.mode, fresh.mode);
+  result.compare("generator.tunnel.id", text_of(old.id, number_text), text_of(fresh.id, number_text));
+  result.compare("generator.tunnel.source-mac", old.source_mac, fresh.source_mac);
+  result.compare("generator.tunnel.source-address", text_of(old.source_address, address_text),
+                 text_of(fresh.source_address, address_text));
+  result.compare("generator.tunnel.destination-address", address_text(old.destination_address),
+                 address_text(fresh.destination_address));
+  result.compare("generator.tunnel.port", old.port, fresh.port);
+}
+
 Differences differences_of(const Ethernet& before, const Ethernet& after) {
   Differences result;
   if (before.device != after.device) result.compare("device", text_of(before), text_of(after));
+  const auto* const old = std::get_if<GeneratorSettings>(&before.device);
+  const auto* const fresh = std::get_if<GeneratorSettings>(&after.device);
+  if (result.empty() && old != nullptr && fresh != nullptr) compare_generators(result, *old, *fresh);
   result.compare("rx-queues", text_of_queues(before), text_of_queues(after));
   result.compare("rx-workers", text_of_workers(before), text_of_workers(after));
   result.compare("mtu", before.mtu, after.mtu);

@@ -144,13 +144,13 @@ TEST_CASE("apply: an operation at a time with traffic between ends as all at onc
     bed.gateway().fdb().remove_if([](const Fdb::Entry& entry) { return !entry.is_static; });
     return state_of(bed);
   };
+  unsigned pauses = 0;
   for (size_t from = 1; from < steps().size(); ++from) {
     for (size_t to = 1; to < steps().size(); ++to) {
       CAPTURE(from, to);
       Bed bed(steps()[from]);
       bed.run();
       const json before = state_of(bed);
-      unsigned pauses = 0;
       const auto between = [&] {
         ++pauses;
         if (!bed.gateway().ports().all().empty()) traffic(bed);
@@ -161,12 +161,12 @@ TEST_CASE("apply: an operation at a time with traffic between ends as all at onc
       REQUIRE(bed.apply(failing, between).size() == 1);
       CHECK(state_without_learnt(bed) == before);
       CHECK(bed.apply(steps()[to], between).empty());
-      CHECK((pauses > 0 || from == to));
       Bed fresh(steps()[to]);
       fresh.run();
       CHECK(state_without_learnt(bed) == state_of(fresh));
     }
   }
+  CHECK(pauses > 500);
 }
 
 TEST_CASE("apply: a long life with traffic loses no buffer") {
