@@ -372,7 +372,8 @@ TEST_CASE("every key of ethernets is in the plan") {
   const std::vector<Row> port = port_rows("ethernet", "");
   check_rows(own + port, "system: {workers: 4}\nethernets: {x: ", "}");
   check_rows(generator_rows(), "ethernets: {x: ", "}");
-  const std::vector<Row> queues = {{"generator.rx-queues", "generator: {rx-queues: 1}", "generator: {rx-queues: 2}",
+  const std::vector<Row> queues = {{"generator.rx-queues", "generator: {flows: 2, rx-queues: 1}",
+                                    "generator: {flows: 2, rx-queues: 2}",
                                     "~ ethernet x: rx-queues 1 -> 2 (reopens the device)"}};
   check_rows(queues, "ethernets: {x: ", "}");
   check_complete("ethernets", own + port + generator_rows() + queues);
