@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "control/config/address_text.h"
+#include "control/gateway/apply.h"
 #include "control/view/control_view.h"
 #include "control/view/offloads_view.h"
 #include "control/view/view.h"
@@ -19,8 +20,6 @@ namespace {
 using nlohmann::json;
 
 constexpr uint16_t kMaxVlan = 4094;
-// Of a change, before others have their turn.
-constexpr std::chrono::milliseconds kSlice{5};
 
 // What a bool of a request says; absent: false.
 bool flag_of(const json& request, const char* key) { return request.contains(key) && request.at(key).get<bool>(); }
@@ -50,11 +49,6 @@ std::string nothing_left(const ConfigReading& reading) {
       reading.label, running.ethernets.size(), running.bridges.size(), running.tunnels.size());
 }
 
-// Goes on when the loop has called what else is due.
-ApiReply behind_others(ApiReply::Act act) {
-  return ApiReply::later_by([act = std::move(act)] { return act; }, 0);
-}
-
 // What has failed is logged, too.
 ApiReply refused(const std::string& verb, std::vector<std::string> errors) {
   for (const std::string& line : errors) spdlog::error("{}: {}", verb, line);
@@ -73,26 +67,19 @@ Daemon::Daemon(const EventLoop& loop, Gateway& gateway, const config::System& sy
 std::vector<std::string> Daemon::apply(const std::string& label, const std::string& text) {
   ConfigReading reading = read_config(label, text, config_);
   if (reading.plan.after == nullptr) return reading.errors;
-  begin_change(reading);
-  Apply apply(gateway_, reading.plan.operations);
-  while (!apply.run_for(kSlice)) {
-  }
-  end_change(reading, apply.errors().empty());
-  return placed_errors(reading, apply.errors());
+  return placed_errors(reading, change_to(reading));
 }
 
-void Daemon::begin_change(ConfigReading& reading) {
-  changing_ = true;
+std::vector<config::ApplyError> Daemon::change_to(ConfigReading& reading) {
+  // Another change may have come between.
   if (reading.plan.before != config_) reading.plan = config::make_plan(config_, reading.plan.after);
   gateway_.try_devices(reading.plan.after->ethernets);
-}
-
-void Daemon::end_change(const ConfigReading& reading, bool done) {
-  changing_ = false;
+  auto errors = apply_operations(gateway_, reading.plan.operations);
   gateway_.end_trials();
-  if (!done) return;
+  if (!errors.empty()) return errors;
   config_ = reading.plan.after;
   for (const std::string& line : reading.warnings) spdlog::warn("{}", line);
+  return {};
 }
 
 ApiReply Daemon::reload(bool empty) {
@@ -139,23 +126,11 @@ ApiReply Daemon::apply_request(json request) {
       bytes);
 }
 
+// The change itself; what is said of it may be long, and is left to the background again.
 ApiReply Daemon::apply_reading(const std::string& verb, const Reading& reading, bool empty) {
   if (reading->plan.after == nullptr) return refused(verb, reading->errors);
   if (!empty && removes_everything(*reading)) return refused(verb, {nothing_left(*reading)});
-  if (changing_) return behind_others([this, verb, reading, empty] { return apply_reading(verb, reading, empty); });
-  begin_change(*reading);
-  return apply_slice(verb, reading, std::make_shared<Apply>(gateway_, reading->plan.operations));
-}
-
-ApiReply Daemon::apply_slice(const std::string& verb, const Reading& reading, const std::shared_ptr<Apply>& apply) {
-  if (!apply->run_for(kSlice)) return behind_others([=, this] { return apply_slice(verb, reading, apply); });
-  end_change(*reading, apply->errors().empty());
-  return applied(verb, reading, apply->errors());
-}
-
-// What is said of a change may be long, and is left to the background again.
-ApiReply Daemon::applied(const std::string& verb, const Reading& reading,
-                         const std::vector<config::ApplyError>& errors) {
+  const std::vector<config::ApplyError> errors = change_to(*reading);
   return ApiReply::later_by(
       [verb, reading, errors]() -> ApiReply::Act {
         if (!errors.empty()) {

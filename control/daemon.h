@@ -11,7 +11,6 @@
 #include "control/api/reply.h"
 #include "control/check/reading.h"
 #include "control/config/config.h"
-#include "control/gateway/apply.h"
 #include "control/gateway/gateway.h"
 #include "control/process/event_loop.h"
 
@@ -36,10 +35,7 @@ class Daemon {
   ApiReply plan(nlohmann::json request) const;
   ApiReply apply_request(nlohmann::json request);
   ApiReply apply_reading(const std::string& verb, const Reading& reading, bool empty);
-  ApiReply apply_slice(const std::string& verb, const Reading& reading, const std::shared_ptr<Apply>& apply);
-  ApiReply applied(const std::string& verb, const Reading& reading, const std::vector<config::ApplyError>& errors);
-  void begin_change(ConfigReading& reading);
-  void end_change(const ConfigReading& reading, bool done);
+  std::vector<config::ApplyError> change_to(ConfigReading& reading);
   nlohmann::json change_fdb(const nlohmann::json& request);
   nlohmann::json flush_fdb(const Bridges::Bridge* bridge, const std::string& port, std::optional<uint16_t> vlan);
   nlohmann::json test_offloads(const nlohmann::json& request);
@@ -47,7 +43,6 @@ class Daemon {
   const EventLoop& loop_;
   Gateway& gateway_;
   std::shared_ptr<const config::Config> config_;  // what runs; others may read it, so it is replaced, never changed
-  bool changing_ = false;                         // a change is under way, in slices; the next one waits
   std::string file_;
 };
 

@@ -54,40 +54,30 @@ std::string run(Gateway& gateway, const Operation& op) {
 
 }  // namespace
 
-void Apply::step() {
-  if (!undoing_) {
-    const std::string error = run(gateway_, operations_[done_]);
-    if (error.empty()) {
-      ++done_;
-    } else {
-      errors_.push_back({key_of(operations_[done_]), error});
-      undoing_ = true;
+std::vector<config::ApplyError> apply_operations(Gateway& gateway, const std::vector<Operation>& operations) {
+  std::vector<config::ApplyError> errors;
+  size_t done = 0;
+  for (; done < operations.size(); ++done) {
+    const Operation& op = operations[done];
+    const std::string error = run(gateway, op);
+    if (error.empty()) continue;
+    errors.push_back({key_of(op), error});
+    break;
+  }
+  if (!errors.empty()) {
+    while (done-- > 0) {
+      const Operation undo = opposite(operations[done]);
+      const std::string error = run(gateway, undo);
+      if (!error.empty()) errors.push_back({key_of(undo), "could not be undone: " + error});
     }
-    return;
   }
-  const Operation undo = opposite(operations_[--done_]);
-  const std::string error = run(gateway_, undo);
-  if (!error.empty()) errors_.push_back({key_of(undo), "could not be undone: " + error});
-}
-
-bool Apply::run_for(std::chrono::nanoseconds budget) {
-  const auto is_done = [&] { return done_ == (undoing_ ? 0 : operations_.size()); };
-  const auto end = std::chrono::steady_clock::now() + budget;
-  while (!is_done()) {
-    step();
-    if (std::chrono::steady_clock::now() >= end) break;
-  }
-  gateway_.commit();
-  return is_done();
+  gateway.commit();
+  return errors;
 }
 
 std::vector<config::ApplyError> apply_config(Gateway& gateway, const config::Config& before,
                                              const config::Config& after) {
-  const std::vector<Operation> operations = config::diff_config(before, after);
-  Apply apply(gateway, operations);
-  while (!apply.run_for(std::chrono::hours(1))) {
-  }
-  return apply.errors();
+  return apply_operations(gateway, config::diff_config(before, after));
 }
 
 }  // namespace causeway

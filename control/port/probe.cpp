@@ -132,6 +132,7 @@ std::vector<uint8_t> outer_headers(const OffloadProbe& probe, size_t inner_bytes
 
 TunnelKey probe_tunnel(Outer outer) {
   const auto* row = std::ranges::find(kOuterRows, outer, &OuterRow::outer);
+  if (row == kOuterRows.end()) return {};
   const bool v6 = row->ipv6;
   TunnelKey key;
   key.kind = row->type;

@@ -42,11 +42,14 @@ inline constexpr std::array<OuterRow, 8> kOuterRows{{{Outer::geneve4, TunnelType
                                                      {Outer::gre6, TunnelType::gretap, true},
                                                      {Outer::gre4, TunnelType::nvgre, false},
                                                      {Outer::gre6, TunnelType::nvgre, true}}};
+// By type and IP version, since the packet path asks.
+inline constexpr auto kOuterOf = [] {
+  std::array<std::array<Outer, 2>, kTunnelTypes.size()> table{};
+  for (const OuterRow& row : kOuterRows) table[static_cast<size_t>(row.type)][row.ipv6 ? 1 : 0] = row.outer;
+  return table;
+}();
 constexpr Outer outer_of(TunnelType type, bool ipv6) noexcept {
-  for (const OuterRow& row : kOuterRows) {
-    if (row.type == type && row.ipv6 == ipv6) return row.outer;
-  }
-  return Outer::none;
+  return kOuterOf[static_cast<size_t>(type)][ipv6 ? 1 : 0];
 }
 
 struct Intent {

@@ -2,6 +2,7 @@
 
 import collections
 import os
+import posixpath
 import re
 
 # The house from the ground up. A file belongs to the first room whose pattern it matches, and may include its own room
@@ -84,6 +85,9 @@ def broken_dependencies(files):
             if target in DEVICE_HEADERS and not path.startswith("pmd/"):
                 yield f"{path}:{number}: only pmd/ includes {target}"
             other = room_of(target)
+            if '"' in line and (other is None or target != posixpath.normpath(target)):
+                yield f"{path}:{number}: {target} is no file of the product, by its whole path"
+                continue
             if other and other != room and other[0] >= room[0]:
                 yield f"{path}:{number}: may not include {target}, which is {'beside' if other[0] == room[0] else 'above'} it"
 

@@ -92,9 +92,7 @@ Keys keys_of(const std::vector<config::ApplyError>& errors) {
 // Runs `operations`, and one more that always fails: what could not be done or undone.
 Keys failing_behind(Bed& bed, std::vector<config::Operation> operations) {
   operations.push_back({{config::Thing::system, config::Verb::change}, "system.workers", {}, {}});
-  Apply apply(bed.gateway(), operations);
-  CHECK(apply.run_for(std::chrono::hours(1)));
-  return keys_of(apply.errors());
+  return keys_of(apply_operations(bed.gateway(), operations));
 }
 
 }  // namespace
@@ -120,53 +118,6 @@ TEST_CASE("apply: every change ends as a fresh start would") {
       CHECK(state_of(bed) == fresh[from]);
     }
   }
-}
-
-namespace {
-
-// Frames at every port there is, and whatever they lead to.
-void traffic(Bed& bed) {
-  const Counts before = bed.counts();
-  for (const auto& [name, record] : bed.gateway().ports().all()) {
-    if (record.port == nullptr) continue;
-    for (const char* inner : {"eth.1-all", "eth.2-1", "in.gn1.5.1-2"}) bed.deliver(name, pipeline_frames()[inner]);
-  }
-  bed.run();
-  bed.nothing_sent();
-  CHECK((bed.counts() - before).rx > 0);
-}
-
-}  // namespace
-
-// A large change is run in slices, with other work between them.
-TEST_CASE("apply: an operation at a time with traffic between ends as all at once does") {
-  const auto state_without_learnt = [](Bed& bed) {
-    bed.gateway().fdb().remove_if([](const Fdb::Entry& entry) { return !entry.is_static; });
-    return state_of(bed);
-  };
-  unsigned pauses = 0;
-  for (size_t from = 1; from < steps().size(); ++from) {
-    for (size_t to = 1; to < steps().size(); ++to) {
-      CAPTURE(from, to);
-      Bed bed(steps()[from]);
-      bed.run();
-      const json before = state_of(bed);
-      const auto between = [&] {
-        ++pauses;
-        if (!bed.gateway().ports().all().empty()) traffic(bed);
-      };
-      bed.fail_opening("zz", "no such device");
-      std::string failing = steps()[to];
-      failing.insert(failing.find("ethernets: {") + 12, "zz: {}, ");
-      REQUIRE(bed.apply(failing, between).size() == 1);
-      CHECK(state_without_learnt(bed) == before);
-      CHECK(bed.apply(steps()[to], between).empty());
-      Bed fresh(steps()[to]);
-      fresh.run();
-      CHECK(state_without_learnt(bed) == state_of(fresh));
-    }
-  }
-  CHECK(pauses > 500);
 }
 
 TEST_CASE("apply: a long life with traffic loses no buffer") {

@@ -166,13 +166,11 @@ std::unique_ptr<Port> Bed::open(const config::Ethernet& ethernet, const PortOpti
   return port;
 }
 
-std::vector<config::ApplyError> Bed::apply(const std::string& yaml, const std::function<void()>& between) {
+std::vector<config::ApplyError> Bed::apply(const std::string& yaml) {
   config::Config next = load_yaml(yaml);
-  const auto operations = config::diff_config(config_, next);
-  Apply apply(*gateway_, operations);
-  while (!apply.run_for(between ? std::chrono::nanoseconds(0) : std::chrono::hours(1))) between();
-  if (apply.errors().empty()) config_ = std::move(next);
-  return apply.errors();
+  std::vector<config::ApplyError> errors = apply_config(*gateway_, config_, next);
+  if (errors.empty()) config_ = std::move(next);
+  return errors;
 }
 
 void Bed::deliver(const std::string& port, const Bytes& bytes, const std::vector<uint16_t>& chain, uint64_t flags) {

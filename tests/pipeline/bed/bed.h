@@ -51,9 +51,8 @@ class Bed {
 
   // What must not be lost between tests: a port without offloads that takes chains of mbufs.
   static TxCapabilities default_capabilities();
-  // Diff and apply; the errors, none when it is done. With `between` operations are run one at a time, and that behind
-  // each.
-  std::vector<config::ApplyError> apply(const std::string& yaml, const std::function<void()>& between = {});
+  // Diff and apply; the errors, none when it is done.
+  std::vector<config::ApplyError> apply(const std::string& yaml);
 
   rte_mempool* pool() const { return pool_; }
   unsigned buffers() const { return pool_.available(); }
