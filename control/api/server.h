@@ -7,8 +7,8 @@
 //
 // The verbs, as causewayctl asks:
 //
-//   show      what: one of show_subjects() (ctl/render.h)       -> a list of objects; of flows {cached: number, flows: a
-//                                                                list of 1,000 at most}
+//   show      what: one of show_subjects() (ctl/render.h)     -> a list of objects; of flows {cached: number,
+//                                                                flows: a list of 1,000 at most}
 //   stats     per_worker: bool                                -> {drops: {reason: count}}, per worker also
 //                                                                workers: [{id, drops}, ...]
 //   plan      file: a label, text: the file's contents        -> {operations: ["one line", ...], warnings: [...]}

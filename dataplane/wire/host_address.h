@@ -1,4 +1,4 @@
-// Addresses that no host has: what comes from one is forged, and what is sent there comes to nobody or to somebody else.
+// Addresses that no host has: what comes from one is forged, and what is sent there goes astray.
 #pragma once
 
 #include <array>
