@@ -6,19 +6,15 @@
 A ratio is the cycles of this build over the other's within a round: 1.02 is two percent slower.
 """
 
-import os
 import shutil
 import signal
 import sys
 import tempfile
 
 from bench import machine, report
-from bench.pipeline import HUGEPAGES_MB, chosen_rows, in_short, parser_of, say
-from bench.frames import write_pcap
-from bench.subject import Place
+from bench.pipeline import Pipeline, chosen_rows, parser_of, say
 from bench.switch_causeway import CausewaySwitch
 from tests.support.causeway import program
-from tests.support.process import LabError
 
 
 class Earlier(CausewaySwitch):
@@ -31,41 +27,20 @@ class Earlier(CausewaySwitch):
         return self.path
 
 
-class Comparison:
-    def __init__(self, rows, arguments, directory, provide_hugepages):
-        self.rows, self.arguments, self.directory = rows, arguments, directory
-        self.provide_hugepages = provide_hugepages
-        self.runs = {row.name: {"causeway": [], "before": []} for row in rows}
-        self.count = 0
-
-    def run(self):
-        for number in range(1, self.arguments.rounds + 1):
-            for row in self.rows:
-                # Who is first changes, so that nobody always follows the same.
-                for kind in (CausewaySwitch, Earlier)[:: 1 if number % 2 else -1]:
-                    run = self._measure(kind, row)
-                    self.runs[row.name][kind.name].append(run)
-                    say(f"round {number} of {self.arguments.rounds}  {row.name:26} {kind.name:9} {in_short(run)}")
-
-    def _measure(self, kind, row):
-        pcap = os.path.join(self.directory, f"{row.stream}.pcap")
-        if not os.path.exists(pcap):
-            write_pcap(row, pcap)
-        self.count += 1
-        place = Place(os.path.join(self.directory, str(self.count)), pcap, self.arguments.core, self.arguments.control_core)
-        self.provide_hugepages(HUGEPAGES_MB)
-        try:
-            with kind(row, place) as running:
-                return running.measure(self.arguments.seconds)
-        except LabError as error:
-            return {"wrong": str(error)}
-        finally:
-            shutil.rmtree(place.directory, ignore_errors=True)
+class Comparison(Pipeline):
+    def _subjects(self, row):
+        # Who is first changes, so that nobody always follows the same.
+        rounds = len(self.results[row.name].get("causeway", []))
+        return (CausewaySwitch, Earlier)[:: -1 if rounds % 2 else 1]
 
     def table(self):
-        for name, runs in self.runs.items():
-            ratio = report.spread(report.ratios(runs["before"], runs["causeway"]), 3)
-            yield name, report.median(runs["causeway"], "cycles"), report.median(runs["before"], "cycles"), ratio
+        for name, runs in self.results.items():
+            ours, before = runs.get("causeway", []), runs.get("before", [])
+            yield (name, report.median(ours, "cycles"), report.median(before, "cycles"),
+                   report.spread(report.ratios(before, ours), 3))
+
+    def failed(self):
+        return any("wrong" in run for runs in self.results.values() for each in runs.values() for run in each)
 
 
 def main():
@@ -78,9 +53,9 @@ def main():
     directory = tempfile.mkdtemp(prefix="cwbench-")
     try:
         with machine.hugepages() as provide:
-            comparison = Comparison(chosen_rows(arguments), arguments, directory, provide)
+            comparison = Comparison(chosen_rows(arguments), arguments, directory)
             try:
-                comparison.run()
+                comparison.run(provide)
             except KeyboardInterrupt:
                 say("\ninterrupted: what was measured so far")
     finally:
@@ -88,4 +63,4 @@ def main():
     say(f"\n{'row':26} {'cycles':>7} {'before':>7}  ratio (min-max)")
     for name, ours, before, ratio in comparison.table():
         say(f"{name:26} {ours or 0:7.0f} {before or 0:7.0f}  {report.spread_text(ratio)}")
-    return 1 if any("wrong" in run for runs in comparison.runs.values() for each in runs.values() for run in each) else 0
+    return 1 if comparison.failed() else 0

@@ -55,11 +55,6 @@ constexpr const TunnelTypeRow& row_of(TunnelType type) noexcept { return kTunnel
 
 static_assert(std::ranges::all_of(kTunnelTypes, [](const TunnelTypeRow& row) { return &row == &row_of(row.type); }));
 
-constexpr TunnelType tunnel_type_named(std::string_view name) noexcept {
-  const auto* row = std::ranges::find(kTunnelTypes, name, &TunnelTypeRow::name);
-  return row != kTunnelTypes.end() ? row->type : TunnelType::none;
-}
-
 // Which types go over an IP protocol: a word with their bits, since the packet path asks often.
 constexpr uint32_t types_over(uint8_t ip_protocol) noexcept {
   uint32_t bits = 0;
