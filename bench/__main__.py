@@ -3,16 +3,18 @@ RESULTS.md, one after the other; with --quick alone, the quick part of pipeline.
 
 import sys
 
-from bench import compare, lab, micro, pipeline, profile, scale, workers
+from bench import compare, lab, micro, ovs_ports, pipeline, profile, scale, workers
+from bench.features import main as features
 
 MEASUREMENTS = {"pipeline": pipeline.main, "lab": lab.main, "profile": profile.main, "scale": scale.main,
-                "micro": micro.main, "workers": workers.main, "compare": compare.main}
+                "micro": micro.main, "workers": workers.main, "compare": compare.main, "ovs-ports": ovs_ports.main,
+                "features": features.main}
 
 
 def main():
     arguments = sys.argv[1:]
     if not arguments:
-        return max(call(name, []) for name in ("pipeline", "scale", "workers", "lab"))
+        return max(call(name, []) for name in ("pipeline", "features", "scale", "workers", "lab"))
     return call("pipeline" if arguments[0].startswith("-") else arguments.pop(0), arguments)
 
 

@@ -1,6 +1,6 @@
 """Causeway beside Open vSwitch with DPDK, one core each, frames from a pcap file into the void; README.md has the method.
 
-    ./run bench pipeline --quick            three rows, under three minutes
+    ./run bench pipeline --quick            three rows, under four minutes
     ./run bench pipeline                    all rows, five rounds
     ./run bench pipeline --only decap       rows with this word in their name
 """
@@ -17,11 +17,11 @@ from bench import frames, machine, report
 from bench.rows import FULL, QUICK
 from bench.subject import Place
 from bench.switch_causeway import CausewaySwitch
-from bench.switch_ovs import MEMORY_MB, OvsSwitch
+from bench.switch_ovs import MEMORY_MB, OvsSwitch, SmcOvsSwitch
 from bench.switch_testpmd import IoCeiling, MacswapCeiling
 from tests.support.process import LabError
 
-SWITCHES = (CausewaySwitch, OvsSwitch)
+SWITCHES = (CausewaySwitch, OvsSwitch, SmcOvsSwitch)
 CEILINGS = (IoCeiling, MacswapCeiling)
 HUGEPAGES_MB = MEMORY_MB + 256  # more than the hungriest takes: others may help themselves, too
 ALL_SUBJECTS = ",".join(subject.name for subject in (*CEILINGS, *SWITCHES))
@@ -64,7 +64,7 @@ class Pipeline:
     def _subjects(self, row):
         chosen = [subject for subject in (*CEILINGS, *SWITCHES) if subject.name in self.arguments.subjects]
         if row.option:  # Open vSwitch would set it by a flow's action, which is another job
-            chosen = [subject for subject in chosen if subject is not OvsSwitch]
+            chosen = [subject for subject in chosen if not issubclass(subject, OvsSwitch)]
         if self.arguments.quick:
             chosen = [subject for subject in chosen if subject is not MacswapCeiling]
         return chosen
@@ -94,15 +94,21 @@ def say(text):
     print(text, flush=True)
 
 
-def parser_of(description, quick):
-    """What every bench of rows and rounds understands; `quick` says what that one leaves out."""
+def parser_of_rounds(description, quick):
+    """What every bench of rounds understands; `quick` says what that one leaves out."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--rounds", type=int, help="each row this often, all in turn (5)")
     parser.add_argument("--seconds", type=float, default=3, help="of each measurement")
-    parser.add_argument("--only", metavar="WORD", action="append", help="rows with this word in their name")
     parser.add_argument("--core", type=int, default=os.cpu_count() - 1, help="of the forwarding thread")
     parser.add_argument("--control-core", type=int, default=0)
+    return parser
+
+
+def parser_of(description, quick):
+    """The same with rows to choose by a word."""
+    parser = parser_of_rounds(description, quick)
+    parser.add_argument("--only", metavar="WORD", action="append", help="rows with this word in their name")
     return parser
 
 

@@ -21,6 +21,7 @@ class Job:
     ethernets: dict
     bridges: dict = dataclasses.field(default_factory=dict)
     tunnels: dict = dataclasses.field(default_factory=dict)
+    vlans: dict = dataclasses.field(default_factory=dict)
     system: dict = dataclasses.field(default_factory=dict)  # what a user of that size sets
     copies: int = 1             # that a frame makes
     drops: tuple = ()           # reasons for which frames die here, as they should
@@ -29,8 +30,8 @@ class Job:
         system = {"workers": [place.core], "control-core": place.control_core, "idle": "busy", "hugepages": "on",
                   "memory": "512M", **self.system}
         # JSON is YAML, and a hundred times as fast to write from here.
-        return json.dumps({"version": 1, "system": system, "ethernets": self.ethernets, "bridges": self.bridges,
-                           "tunnels": self.tunnels}, indent=0).replace("{pcap}", place.pcap or "").replace(
+        return json.dumps({"version": 1, "system": system, "ethernets": self.ethernets, "vlans": self.vlans,
+                           "bridges": self.bridges, "tunnels": self.tunnels}, indent=0).replace("{pcap}", place.pcap or "").replace(
                                "{directory}", place.directory)
 
 

@@ -7,10 +7,10 @@
 #include <chrono>
 #include <utility>
 
+#include "control/api/verbs.h"
 #include "control/config/address_text.h"
 #include "control/gateway/apply.h"
-#include "control/view/control_view.h"
-#include "control/view/offloads_view.h"
+#include "control/view/stats.h"
 #include "control/view/view.h"
 #include "control/yaml/load.h"
 
@@ -41,6 +41,15 @@ std::vector<std::string> texts_of(const std::vector<config::Operation>& operatio
   return texts;
 }
 
+std::vector<config::ApplyError> errors_of(const std::vector<config::Operation>& operations,
+                                          const std::vector<FailedOperation>& failed) {
+  std::vector<config::ApplyError> errors;
+  for (const FailedOperation& failure : failed) {
+    errors.push_back({config::key_of(operations[failure.number]), failure.why});
+  }
+  return errors;
+}
+
 std::string nothing_left(const ConfigReading& reading) {
   const config::Config& running = *reading.plan.before;
   return fmt::format(
@@ -55,41 +64,78 @@ ApiReply refused(const std::string& verb, std::vector<std::string> errors) {
   return {api_error(std::move(errors))};
 }
 
+// [{offload, state: good or wrong, reason}].
+json verdicts_json(const std::vector<OffloadVerdict>& verdicts) {
+  json list = json::array();
+  for (const OffloadVerdict& verdict : verdicts) {
+    const bool good = verdict.wrong.empty();
+    list.push_back({{"offload", verdict.offload}, {"state", good ? "good" : "wrong"}, {"reason", verdict.wrong}});
+  }
+  return list;
+}
+
 }  // namespace
 
-Daemon::Daemon(const EventLoop& loop, Gateway& gateway, const config::System& system, std::string file)
-    : loop_(loop), gateway_(gateway), file_(std::move(file)) {
+Daemon::Daemon(EventLoop& loop, Gateway& gateway, const config::System& system, std::string file)
+    : loop_(loop), gateway_(gateway), captures_(loop, gateway), file_(std::move(file)) {
   config::Config nothing;
   nothing.system = system;
-  config_ = std::make_shared<const config::Config>(std::move(nothing));
+  config_ = std::make_shared<config::Config>(nothing);
+  file_config_ = std::make_shared<const config::Config>(std::move(nothing));
 }
 
 std::vector<std::string> Daemon::apply(const std::string& label, const std::string& text) {
-  ConfigReading reading = read_config(label, text, config_);
+  ConfigReading reading = read_config(label, text, file_config_);
   if (reading.plan.after == nullptr) return reading.errors;
   return placed_errors(reading, change_to(reading));
 }
 
 std::vector<config::ApplyError> Daemon::change_to(ConfigReading& reading) {
   // Another change may have come between.
-  if (reading.plan.before != config_) reading.plan = config::make_plan(config_, reading.plan.after);
-  gateway_.try_devices(reading.plan.after->ethernets);
-  auto errors = apply_operations(gateway_, reading.plan.operations);
+  if (reading.plan.before != file_config_) reading.plan = config::make_plan(file_config_, reading.plan.after);
+  const auto wanted =
+      completion_ ? completion_(*reading.plan.after) : std::make_shared<config::Config>(*reading.plan.after);
+  const config::Plan all = completion_ ? config::make_plan(config_, wanted) : reading.plan;
+  gateway_.try_devices(wanted->ethernets);
+  auto errors = apply_operations(gateway_, all.operations);
   gateway_.end_trials();
   if (!errors.empty()) return errors;
-  config_ = reading.plan.after;
+  file_config_ = reading.plan.after;
+  config_ = wanted;
   for (const std::string& line : reading.warnings) spdlog::warn("{}", line);
   return {};
 }
 
+std::vector<config::ApplyError> Daemon::complete_anew() {
+  auto wanted = completion_(*file_config_);
+  const config::Plan plan = config::make_plan(config_, wanted);
+  gateway_.try_devices(wanted->ethernets);
+  const std::vector<FailedOperation> failed = apply_each(gateway_, plan.operations);
+  gateway_.end_trials();
+  if (!failed.empty()) wanted = std::make_shared<config::Config>(without_failed(*wanted, plan.operations, failed));
+  config_ = std::move(wanted);
+  return errors_of(plan.operations, failed);
+}
+
+std::vector<config::ApplyError> Daemon::change_by(config::Patch& patch) {
+  const std::vector<config::Operation> operations = config::diff_config(patch.before, patch.after);
+  const std::vector<FailedOperation> failed = apply_each(gateway_, operations);
+  std::vector<config::ApplyError> errors = errors_of(operations, failed);
+  if (!failed.empty()) patch.after = without_failed(patch.after, operations, failed);
+  config::apply_patch(patch, *config_);
+  return errors;
+}
+
 ApiReply Daemon::reload(bool empty) {
   return ApiReply::later_by(
-      [this, empty, file = file_, before = config_]() -> ApiReply::Act {
+      [this, empty, file = file_, before = file_config_]() -> ApiReply::Act {
         std::string what;
         // Others wait behind this, so it waits for nobody.
-        std::string text = config::read_whole_file(file, what, std::chrono::milliseconds(0));
+        std::string text = file.empty() ? std::string(config::kNoFile)
+                                        : config::read_whole_file(file, what, std::chrono::milliseconds(0));
         if (!what.empty()) {
-          return [line = config::ConfigError{file, 0, 0, "", what}.to_string()] { return refused("reload", {line}); };
+          return
+              [this, line = config::ConfigError{file, 0, 0, "", what}.to_string()] { return refuse("reload", {line}); };
         }
         const auto reading = std::make_shared<ConfigReading>(read_config(file, std::move(text), before));
         return [this, reading, empty] { return apply_reading("reload", reading, empty); };
@@ -102,7 +148,7 @@ ApiReply Daemon::plan(json request) const {
   std::string text = std::move(request.at("text").get_ref<std::string&>());
   const size_t bytes = text.size();
   return ApiReply::later_by(
-      [label, text = std::move(text), before = config_]() mutable -> ApiReply::Act {
+      [label, text = std::move(text), before = file_config_]() mutable -> ApiReply::Act {
         const ConfigReading reading = read_config(label, std::move(text), before);
         const json reply =
             reading.plan.after == nullptr
@@ -119,7 +165,7 @@ ApiReply Daemon::apply_request(json request) {
   const bool empty = flag_of(request, "empty");
   const size_t bytes = text.size();
   return ApiReply::later_by(
-      [this, label, empty, text = std::move(text), before = config_]() mutable -> ApiReply::Act {
+      [this, label, empty, text = std::move(text), before = file_config_]() mutable -> ApiReply::Act {
         const auto reading = std::make_shared<ConfigReading>(read_config(label, std::move(text), before));
         return [this, reading, empty] { return apply_reading("apply", reading, empty); };
       },
@@ -128,9 +174,10 @@ ApiReply Daemon::apply_request(json request) {
 
 // The change itself; what is said of it may be long, and is left to the background again.
 ApiReply Daemon::apply_reading(const std::string& verb, const Reading& reading, bool empty) {
-  if (reading->plan.after == nullptr) return refused(verb, reading->errors);
-  if (!empty && removes_everything(*reading)) return refused(verb, {nothing_left(*reading)});
+  if (reading->plan.after == nullptr) return refuse(verb, reading->errors);
+  if (!empty && removes_everything(*reading)) return refuse(verb, {nothing_left(*reading)});
   const std::vector<config::ApplyError> errors = change_to(*reading);
+  ++(errors.empty() ? outcomes_of(verb).done : outcomes_of(verb).refused);
   return ApiReply::later_by(
       [verb, reading, errors]() -> ApiReply::Act {
         if (!errors.empty()) {
@@ -144,6 +191,15 @@ ApiReply Daemon::apply_reading(const std::string& verb, const Reading& reading, 
         return [line = api_line(reply)] { return ApiReply::as_line(line); };
       },
       reading->text.size());
+}
+
+ApiReply Daemon::refuse(const std::string& verb, std::vector<std::string> errors) {
+  ++outcomes_of(verb).refused;
+  return refused(verb, std::move(errors));
+}
+
+ChangeCounts::Outcomes& Daemon::outcomes_of(std::string_view verb) {
+  return verb == "apply" ? changes_.applies : changes_.reloads;
 }
 
 json Daemon::change_fdb(const json& request) {
@@ -167,15 +223,16 @@ json Daemon::change_fdb(const json& request) {
   const uint16_t vlan = end != nullptr ? end->vlan.tag : uint16_t{0};
   const config::StaticMac entry{*mac, port, wanted_vlan.value_or(vlan)};
   const std::string& name = gateway_.bridges().name_of(bridge->index);
+  Error failed;
   if (action == "add") {
-    error = bridge->members.contains(port) ? gateway_.add_static_mac(name, entry)
-                                           : fmt::format("{} is no interface of {}", port, name);
+    failed = bridge->members.contains(port) ? gateway_.add_static_mac(name, entry)
+                                            : Error(fmt::format("{} is no interface of {}", port, name));
   } else if (action == "del") {
-    error = gateway_.remove_static_mac(name, entry);
+    failed = gateway_.remove_static_mac(name, entry);
   } else {
-    error = fmt::format("unknown action: {}", action);
+    failed = fmt::format("unknown action: {}", action);
   }
-  return error.empty() ? api_ok(json::object()) : api_error({error});
+  return failed ? api_error({failed.text()}) : api_ok(json::object());
 }
 
 json Daemon::flush_fdb(const Bridges::Bridge* bridge, const std::string& port, std::optional<uint16_t> vlan) {
@@ -198,20 +255,31 @@ json Daemon::test_offloads(const json& request) {
     const std::string why = untestable(*record->port, gateway_.pool());
     return api_error({fmt::format("{}: {}", name, why.empty() ? "there is no offload to test" : why)});
   }
-  return api_ok(show_verdicts(*record));
+  return api_ok(verdicts_json(record->verdicts));
 }
 
 ApiReply Daemon::handle(json request) {
+  struct Handler {
+    std::string_view verb;
+    ApiReply (*answer)(Daemon& daemon, json& request);
+  };
+  static constexpr Handler kHandlers[] = {
+      {"show", [](Daemon& daemon,
+                  json& request) { return show_reply(daemon.running(), request.at("what").get<std::string>()); }},
+      {"stats", [](Daemon& daemon,
+                   json& request) { return ApiReply(api_ok(stats(daemon.gateway_, flag_of(request, "per_worker")))); }},
+      {"plan", [](Daemon& daemon, json& request) { return daemon.plan(std::move(request)); }},
+      {"apply", [](Daemon& daemon, json& request) { return daemon.apply_request(std::move(request)); }},
+      {"reload", [](Daemon& daemon, json& request) { return daemon.reload(flag_of(request, "empty")); }},
+      {"fdb", [](Daemon& daemon, json& request) { return ApiReply(daemon.change_fdb(request)); }},
+      {"capture", [](Daemon& daemon, json& request) { return daemon.captures_.begin(request); }},
+      {"offloads", [](Daemon& daemon, json& request) { return ApiReply(daemon.test_offloads(request)); }},
+  };
+  static_assert(std::ranges::equal(kHandlers, kVerbs, {}, &Handler::verb, &Verb::name));
   const std::string verb = request.at("verb");
-  if (verb == "show" && request.at("what") == "control") return {api_ok(show_control(loop_.slices(), gateway_))};
-  if (verb == "show") return show_reply(gateway_, request.at("what"));
-  if (verb == "stats") return {api_ok(stats(gateway_, flag_of(request, "per_worker")))};
-  if (verb == "plan") return plan(std::move(request));
-  if (verb == "apply") return apply_request(std::move(request));
-  if (verb == "reload") return reload(flag_of(request, "empty"));
-  if (verb == "fdb") return {change_fdb(request)};
-  if (verb == "offloads") return {test_offloads(request)};
-  return {api_error({fmt::format("unknown verb: {}", verb)})};
+  const auto* const found = std::ranges::find(kHandlers, verb, &Handler::verb);
+  if (found == std::end(kHandlers)) return {api_error({fmt::format("unknown verb: {}", verb)})};
+  return found->answer(*this, request);
 }
 
 }  // namespace causeway

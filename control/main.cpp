@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -25,10 +26,12 @@
 #include "control/check/warnings.h"
 #include "control/daemon.h"
 #include "control/gateway/gateway.h"
+#include "control/metrics/endpoint.h"
 #include "control/port/device_trials.h"
 #include "control/process/background.h"
 #include "control/process/event_loop.h"
 #include "control/process/log.h"
+#include "control/vswitch.h"
 #include "control/yaml/load.h"
 #include "control/yaml/value.h"
 #include "pmd/eal.h"
@@ -46,9 +49,10 @@ enum Exit : int { kStopped = 0, kFailed = 1, kBadInput = 2 };
 constexpr const char* kLogLevels = "trace, debug, info, warning, error, critical or off";
 
 struct Options {
-  std::string file;
+  std::optional<std::string> file;
   std::string socket;
   std::string log_level = "info";
+  std::string ovsdb;  // empty: none
   bool check = false;
   bool no_hugepages = false;
 };
@@ -108,12 +112,12 @@ void notify_reloading() {
 }
 
 // What answers signals once all runs.
-struct Running {
+struct Reloading {
   Daemon& daemon;
   Background& background;
 };
 
-void reload(const Running& running) {
+void reload(const Reloading& running) {
   notify_reloading();
   await_reply(running.background, running.daemon.reload(false), [](const ApiReply& reply) {
     const bool done = !reply.line.empty();
@@ -123,7 +127,7 @@ void reload(const Running& running) {
 }
 
 // Before any other thread exists (the EAL makes some): they inherit the mask, or a signal ends the process.
-void watch_signals(EventLoop& loop, const Running*& running) {
+void watch_signals(EventLoop& loop, const Reloading*& running) {
   loop.on_signal(SIGTERM, [&loop] { loop.stop(); });
   loop.on_signal(SIGINT, [&loop] { loop.stop(); });
   loop.on_signal(SIGHUP, [&running] {
@@ -131,15 +135,16 @@ void watch_signals(EventLoop& loop, const Running*& running) {
   });
 }
 
-// Interfaces come in swarms, each with several events.
-void watch_interfaces(EventLoop& loop, const LinkEvents& events, Gateway& gateway) {
-  if (events.fd() < 0) return spdlog::warn("rtnetlink: {}: interfaces that come are not seen", std::strerror(errno));
-  loop.add_fd(events.fd(), [&loop, &events, &gateway] {
+// Changes come in swarms: they are looked at together, so long after the first.
+void watch(EventLoop& loop, const RtnetlinkEvents& events, std::chrono::milliseconds pause,
+           std::function<void()> changed) {
+  if (events.fd() < 0) return spdlog::warn("rtnetlink: {}: what changes there isn't seen", std::strerror(errno));
+  loop.add_fd(events.fd(), [&loop, &events, pause, changed = std::move(changed)] {
     loop.watch_readable(events.fd(), false);
-    loop.after(10ms, [&loop, &events, &gateway] {
+    loop.after(pause, [&loop, &events, changed] {
       events.drain();
       loop.watch_readable(events.fd(), true);
-      gateway.interfaces_changed();
+      changed();
     });
   });
 }
@@ -154,38 +159,55 @@ void start_timers(EventLoop& loop, Gateway& gateway) {
 }
 
 // From the EAL's start to its end.
-int serve(EventLoop& loop, const Running*& running, const Options& options, const config::Config& config,
+int serve(EventLoop& loop, const Reloading*& running, const Options& options, const config::Config& config,
           const std::string& text, bool hugepages) {
   rte_mempool* const pool = make_mempool("frames", buffers_for(config.system.memory_bytes), kDataRoomBytes);
   if (pool == nullptr) return fail("no memory for frame buffers: raise system.memory");
   const std::unique_ptr<rte_mempool, void (*)(rte_mempool*)> pool_owner(pool, free_mempool);
 
   set_lock_owner(config.system.name);
-  const LinkEvents events;  // before any interface is looked for, so that none comes unseen
+  // Before any interface is looked for, so that none comes unseen.
+  const RtnetlinkEvents links(RtnetlinkEvents::Of::links);
+  const RtnetlinkEvents networks(RtnetlinkEvents::Of::networks);
+  const RtnetlinkEvents neighbors(RtnetlinkEvents::Of::neighbors);
   Gateway gateway(config.system, pool);
   gateway.try_devices_with("/proc/self/exe");
-  Daemon daemon(loop, gateway, config.system, options.file);
+  const std::string file = options.file.value_or("");
+  Daemon daemon(loop, gateway, config.system, file);
   // First of all: where a daemon of this name runs already, nothing is touched.
   const std::string path = options.socket.empty() ? default_socket_path(config.system.name) : options.socket;
   Background background(loop);
   ApiServer api(loop, background, path,
                 [&daemon](nlohmann::json request) { return daemon.handle(std::move(request)); });
-  const std::string error = api.start();
-  if (!error.empty()) return fail(error);
-  const auto errors = daemon.apply(options.file, text);
+  if (const Error error = api.start()) return fail(error.text());
+  std::optional<metrics::Endpoint> endpoint;
+  if (config.system.metrics) {
+    endpoint.emplace(
+        loop, [&daemon] { return daemon.running(); }, CAUSEWAY_VERSION);
+    if (const Error error = endpoint->start(*config.system.metrics)) return fail(error.text());
+  }
+  const auto errors = daemon.apply(file, text);
   for (const std::string& line : errors) say_on_stderr(line + "\n");
   if (!errors.empty()) return kBadInput;
 
+  std::optional<ovsdb::Vswitch> vswitch;
+  const std::string& ovsdb = options.ovsdb.empty() ? config.system.ovsdb : options.ovsdb;
+  if (!ovsdb.empty()) vswitch.emplace(loop, background, daemon, gateway, ovsdb, CAUSEWAY_VERSION);
   gateway.start_is_over();
   gateway.start_workers();
   if (config.system.control_core) pin_to(*config.system.control_core);  // after them: they inherit it
   start_timers(loop, gateway);
-  watch_interfaces(loop, events, gateway);
+  watch(loop, links, 10ms, [&gateway] { gateway.interfaces_changed(); });
+  watch(loop, neighbors, 250ms, [&gateway] { gateway.host_networks_changed(); });
+  watch(loop, networks, 100ms, [&gateway, &vswitch] {
+    gateway.host_networks_changed();
+    if (vswitch) vswitch->host_networks_changed();
+  });
   spdlog::info("{} is running: {} ports, {} tunnels, {} bridges, {} workers, hugepages {}", config.system.name,
                config.ethernets.size(), config.tunnels.size(), config.bridges.size(), config.system.workers,
                hugepages ? "on" : "off");
   sd_notify(0, "READY=1");
-  const Running all{daemon, background};
+  const Reloading all{daemon, background};
   running = &all;
   loop.run();
   running = nullptr;
@@ -211,29 +233,30 @@ int run(const Options& options, char** argv) {
     fail(fmt::format("--log-level: expected {}, not {}", kLogLevels, config::quote(options.log_level)));
     return kBadInput;
   }
-  std::string text;
+  std::string text(config::kNoFile);
   std::vector<config::ConfigError> errors;
-  const auto config = config::load_config_file(options.file, text, errors);
+  const auto config =
+      options.file ? config::load_config_file(*options.file, text, errors) : config::load_config("", text, errors);
   // A running gateway logs its warnings.
   if (config && options.check) {
     auto warnings = config::warnings_of(*config);
     std::ranges::move(absent_interfaces(*config), std::back_inserter(warnings));
-    errors = config::placed(warnings, options.file, text);
+    errors = config::placed(warnings, options.file.value_or(""), text);
   }
   for (const config::ConfigError& line : errors) say_on_stderr(line.to_string() + "\n");
   if (!config) return kBadInput;
   if (options.check) return kStopped;
 
   EventLoop loop;
-  const Running* running = nullptr;
+  const Reloading* running = nullptr;
   watch_signals(loop, running);
   bool hugepages = false;
-  std::string error = start_eal(eal_options(*config, options.no_hugepages), hugepages);
-  if (!error.empty() && hugepages && config->system.hugepages == Toggle::automatic) {
-    spdlog::warn("{}; trying without hugepages", error);
+  const Error error = start_eal(eal_options(*config, options.no_hugepages), hugepages);
+  if (error && hugepages && config->system.hugepages == Toggle::automatic) {
+    spdlog::warn("{}; trying without hugepages", error.text());
     begin_again_without_hugepages(argv);
   }
-  if (!error.empty()) return fail(error);
+  if (error) return fail(error.text());
   const int code = serve(loop, running, options, *config, text, hugepages);
   stop_eal();
   return code;
@@ -252,13 +275,16 @@ int main(int argc, char** argv) {
   causeway::Options options;
   CLI::App app{"An overlay gateway: bridges, GENEVE and VXLAN tunnels on DPDK.", "causewayd"};
   app.set_version_flag("--version", "causewayd " CAUSEWAY_VERSION);
-  app.add_option("-c,--config", options.file, "the configuration, YAML")->required();
+  app.add_option("-c,--config", options.file, "the configuration, YAML; needed unless --ovsdb is given");
   app.add_flag("--check", options.check, "only check the configuration");
   app.add_option("--socket", options.socket, "the control socket; default: by system.name");
   app.add_flag("--no-hugepages", options.no_hugepages, "run without hugepages, whatever the file says");
+  app.add_option("--ovsdb", options.ovsdb,
+                 "an OVSDB server's socket: in the place of ovs-vswitchd, beside the file, or with none");
   app.add_option("--log-level", options.log_level, causeway::kLogLevels);
   try {
     app.parse(argc, argv);
+    if (!options.file && options.ovsdb.empty()) throw CLI::RequiredError("--config or --ovsdb");
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? 0 : causeway::kBadInput;

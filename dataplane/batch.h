@@ -20,7 +20,10 @@ struct Batch {
   std::array<rte_mbuf*, kBatch> frame;      // rx
   std::array<FlowKey, kBatch> key;          // parse, decap
   std::array<const Adjacency*, kBatch> in;  // parse, decap: where it came from
-  std::array<AdjacencyIndex, kBatch> out;   // lookup, resolve: where it goes; kFlood, kGone
+  // A bit a frame: it has no tag, and is of the VLAN that batch.in says of those (enter_vlans). Nothing is put on and
+  // taken off again on the way between two ends of one VLAN.
+  uint64_t implied_tags = 0;
+  std::array<AdjacencyIndex, kBatch> out;  // lookup, resolve: where it goes; kFlood, kGone
 };
 
 inline constexpr AdjacencyIndex kUnresolved = 0xffff'fffd;  // not in the flow cache

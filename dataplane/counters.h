@@ -43,15 +43,15 @@ class UnknownOptions {
     Counter count;
   };
 
-  void add(uint16_t option_class) noexcept {
+  void add(uint16_t option_class, uint64_t times = 1) noexcept {
     for (Class& entry : classes_) {
       const uint32_t number = entry.number.load(std::memory_order_relaxed);
       if (number == 0) entry.number.store(option_class + 1U, std::memory_order_relaxed);
       if (number != 0 && number != option_class + 1U) continue;
-      entry.count.add(1);
+      entry.count.add(times);
       return;
     }
-    others_.add(1);
+    others_.add(times);
   }
   const std::array<Class, kClasses>& classes() const noexcept { return classes_; }
   uint64_t others() const noexcept { return others_.get(); }

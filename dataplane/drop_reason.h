@@ -67,6 +67,7 @@ namespace causeway {
   X(held_limit, "frames that wait for neighbors hold as many buffers as they may (`held-buffers`)")         \
   X(no_route, "no route to the tunnel's remote")                                                            \
   X(control_ignored, "ARP, ND or ICMP that asks nothing of us")                                             \
+  X(host_traffic, "the host's own, on an interface that it shares (`addresses: host`): it has received it") \
   /* transmit */                                                                                            \
   X(segment_failed, "super-packet whose headers could not be cut")                                          \
   X(tx_refused, "the kernel refused to send it: longer than its MTU, or the interface is down")             \

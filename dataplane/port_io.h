@@ -18,7 +18,8 @@ struct TxCapabilities {
   static constexpr uint8_t kTcp6 = 1 << static_cast<unsigned>(GsoType::tcp6);
   static constexpr uint8_t kUdp4 = 1 << static_cast<unsigned>(GsoType::udp4);
   static constexpr uint8_t kUdp6 = 1 << static_cast<unsigned>(GsoType::udp6);
-  static constexpr uint8_t kOuterChecksum = 1 << 5;  // fills the outer UDP checksum of what it cuts
+  static constexpr uint8_t kOuterChecksum = 1 << 5;       // fills the outer UDP checksum of what it cuts
+  static constexpr uint8_t kKeepsOuterChecksum = 1 << 6;  // leaves it in each segment as it stands in the whole
   static constexpr uint8_t kTcp = kTcp4 | kTcp6;
   static constexpr uint8_t kUdp = kUdp4 | kUdp6;
 

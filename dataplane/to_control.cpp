@@ -74,29 +74,48 @@ uint32_t account_of(const rte_mbuf* m, const IpAddress& source) noexcept {
   return static_cast<uint32_t>(hash_words(mac, address, 0) >> 32) & (kPuntAccounts - 1);
 }
 
-}  // namespace
-
-void punt(WorkerContext& w, const PuntedFrame& frame) noexcept {
+void punt(WorkerContext& w, const PuntedFrame& punted) noexcept {
   // Chains are not welcome where much waits already: the queue must never hold a good part of all buffers.
-  const bool room = frame.frame->nb_segs == 1 || w.punted.size() < kPuntedChains;
-  if (!room || !w.punted.push(frame)) return drop(w, frame.frame, DropReason::control_queue_full);
+  const bool room = punted.frame->nb_segs == 1 || w.mailbox.punted() < kPuntedChains;
+  if (!room || !w.mailbox.punt(punted)) return drop(w, punted.frame, DropReason::control_queue_full);
   w.counters.to_control.add(1);
 }
 
-void punt_own(WorkerContext& w, const PortEntry& port, rte_mbuf* frame) noexcept {
+void punt_urgent(WorkerContext& w, const PuntedFrame& punted, Claim claim) noexcept {
+  // Most of its room is for answers.
+  const bool room = claim == Claim::answer || w.mailbox.urgent() < kUnasked;
+  if (!room || !w.mailbox.punt_urgent(punted)) return drop(w, punted.frame, DropReason::control_queue_full);
+  w.counters.to_control.add(1);
+}
+
+}  // namespace
+
+void punt_to_us(WorkerContext& w, const PortEntry& port, rte_mbuf* frame) noexcept {
   const Asker asker = asker_of(w, port, frame);
-  if (asker.claim == Claim::none) return drop(w, frame, DropReason::control_ignored);
+  if (asker.claim == Claim::none) {
+    return drop(w, frame, port.host ? DropReason::host_traffic : DropReason::control_ignored);
+  }
   const bool urgent = asker.claim != Claim::common;
   RateLimit& limit = urgent ? w.urgent_sources : w.sources;
   if (!limit.take(account_of(frame, asker.address), urgent ? kUrgentPerSecond : kToHostPerSecond, w.now_s)) {
     return drop(w, frame, DropReason::control_limit);
   }
-  const PuntedFrame punted{.frame = frame, .port = w.ingress, .worker = w.id};
-  if (!urgent) return punt(w, punted);
-  // Most of its room is for answers.
-  const bool room = asker.claim == Claim::answer || w.urgent.size() < kUnasked;
-  if (!room || !w.urgent.push(punted)) return drop(w, frame, DropReason::control_queue_full);
-  w.counters.to_control.add(1);
+  const PuntedFrame punted{.frame = frame, .kind = Punt::to_us, .port = w.ingress, .worker = w.id};
+  if (urgent) return punt_urgent(w, punted, asker.claim);
+  punt(w, punted);
+}
+
+void punt_unresolved(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
+  punt(w, {.frame = frame, .kind = Punt::unresolved, .port = w.ingress, .worker = w.id, .to = to.index});
+}
+
+void punt_unknown_vtep(WorkerContext& w, rte_mbuf* frame, AdjacencyIndex group, const IpAddress& vtep) noexcept {
+  punt(w, {.frame = frame, .kind = Punt::unknown_vtep, .port = w.ingress, .worker = w.id, .from = group, .vtep = vtep});
+}
+
+bool punt_too_big(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
+  return w.mailbox.punt(
+      {.frame = frame, .kind = Punt::too_big, .port = w.ingress, .worker = w.id, .to = to.index, .from = w.from});
 }
 
 }  // namespace causeway

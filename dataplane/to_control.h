@@ -1,4 +1,5 @@
-// From a worker to the control thread: frames to this host itself, frames that need a neighbor, and VTEPs nobody knows.
+// From a worker to the control thread: one function for each kind of punted frame (dataplane/exchange.h). All but the
+// last drop and count the frame where it may not go there.
 #pragma once
 
 #include "dataplane/context.h"
@@ -11,10 +12,15 @@ inline constexpr uint32_t kToHostPerSecond = 1000;
 // The same of what jumps the queue: a neighbor asks or answers a few times a minute.
 inline constexpr uint32_t kUrgentPerSecond = 64;
 
-// Hands a frame to the control thread, or drops it.
-void punt(WorkerContext& w, const PuntedFrame& frame) noexcept;
-// A frame of the underlay to this host: ARP, ND, ICMP, IGMP or MLD. What neighbors and the routers of groups say has a
-// queue of its own, most of it for the answers of those who were asked; what asks nothing of us dies here.
-void punt_own(WorkerContext& w, const PortEntry& port, rte_mbuf* frame) noexcept;
+// A frame of the underlay for this host itself: ARP, ND, ICMP, IGMP or MLD. What neighbors and the routers of groups
+// say has a queue of its own, most of it for the answers of neighbors that were asked; what asks nothing of us dies
+// here.
+void punt_to_us(WorkerContext& w, const PortEntry& port, rte_mbuf* frame) noexcept;
+// An inner frame for a tunnel whose next hop is unresolved.
+void punt_unresolved(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept;
+// An outer frame for a multicast tunnel, `group`, that doesn't know its sender.
+void punt_unknown_vtep(WorkerContext& w, rte_mbuf* frame, AdjacencyIndex group, const IpAddress& vtep) noexcept;
+// A frame from w.from that doesn't fit `to`. Counts nothing: that is a drop. False: the frame stays the caller's.
+bool punt_too_big(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept;
 
 }  // namespace causeway

@@ -12,6 +12,7 @@
 
 #include "dataplane/bridging/forward.h"
 #include "dataplane/bridging/lookup.h"
+#include "dataplane/bridging/output.h"
 #include "dataplane/bridging/resolve.h"
 #include "dataplane/egress/tx.h"
 #include "dataplane/frame/vlan_tag.h"
@@ -31,10 +32,18 @@ constexpr int64_t kLongSleepNs = 1'000'000;
 constexpr int64_t kShortSleepNs = 50'000;
 constexpr size_t kMaxSleepFds = 64;
 
+// Frames of tunnels, without their outer headers.
+[[gnu::cold]] void show_inner(const WorkerContext& w, const Batch& batch) noexcept {
+  for (uint16_t i = 0; i < batch.count; ++i) {
+    show(w, {&batch.frame[i], 1}, {.port = batch.port, .headers = TunnelHeaders::inner, .tunnel = batch.in[i]->index});
+  }
+}
+
 }  // namespace
 
 Worker::Worker(Tables& tables, uint16_t id, const WorkerOptions& options)
     : options_(options),
+      quiescence_(tables.quiescence),
       context_(tables, id, options.cache_entries, options.seed),
       second_cycles_(rte_get_tsc_hz()),
       spin_cycles_(second_cycles_ * kSpinNs / 1'000'000'000),
@@ -45,9 +54,10 @@ Worker::Worker(Tables& tables, uint16_t id, const WorkerOptions& options)
 Worker::~Worker() {
   stop();
   PuntedFrame left;
-  while (context_.punted.pop(left)) rte_pktmbuf_free(left.frame);
-  while (context_.urgent.pop(left)) rte_pktmbuf_free(left.frame);
-  while (context_.injected.pop(left)) rte_pktmbuf_free(left.frame);
+  while (mailbox().take_punted(left)) rte_pktmbuf_free(left.frame);
+  while (mailbox().take_urgent(left)) rte_pktmbuf_free(left.frame);
+  InjectedFrame unsent;
+  while (context_.mailbox.take(unsent)) rte_pktmbuf_free(unsent.frame);
   if (wake_fd_ >= 0) close(wake_fd_);
 }
 
@@ -78,8 +88,7 @@ void Worker::run() noexcept {
   }
   pthread_setname_np(pthread_self(), ("worker-" + std::to_string(context_.id)).c_str());
   rte_thread_register();  // a mempool cache of its own
-  Quiescence& quiescence = context_.tables.quiescence;
-  quiescence.online(context_.id);
+  quiescence_.online(context_.id);
   uint64_t before = rte_rdtsc();
   uint64_t idle_since = before;
   while (!stopping_.load(std::memory_order_acquire)) {
@@ -90,26 +99,27 @@ void Worker::run() noexcept {
     before = now;
     if (frames != 0) idle_since = now;
   }
-  quiescence.offline(context_.id);
+  quiescence_.offline(context_.id);
   rte_thread_unregister();
 }
 
 uint32_t Worker::run_once() noexcept {
   WorkerContext& w = context_;
-  w.tables.quiescence.quiescent(w.id);
+  quiescence_.quiescent(w.id);
   const PollList* const list = poll_list_.load(std::memory_order_acquire);
   // Before anything else of the tables is read: what changes behind this begins the next epoch.
   const uint64_t changes = w.tables.changes.load(std::memory_order_acquire);
   w.sampling = w.tables.sampling.load(std::memory_order_relaxed);
+  w.captures = w.tables.captures.load(std::memory_order_acquire);
   w.fdb = w.tables.fdb.load(std::memory_order_acquire);
   w.tunnels = w.tables.tunnels.load(std::memory_order_acquire);
   w.udp_listeners = w.tables.udp_listeners.load(std::memory_order_acquire);
   const uint64_t now = rte_rdtsc();
   const auto now_s = static_cast<uint16_t>(now / second_cycles_);
-  if (changes != w.changes || now_s != w.now_s) w.cache.begin_epoch();
+  if ((changes != w.changes || now_s != w.now_s) && !w.cache.begin_epoch()) w.outer_cache.forget();
   w.changes = changes;
   w.now_s = now_s;
-  w.tick = static_cast<uint32_t>(now >> 21);
+  w.tick = tick_of(now);
 
   uint32_t frames = send_injected();
   if (list != nullptr) frames += poll(*list);
@@ -124,7 +134,7 @@ uint32_t Worker::poll(const PollList& list) noexcept {
   for (const PollEntry& entry : list) {
     const PortEntry* const port = w.tables.port(entry.port);
     if (port == nullptr) continue;
-    if (entry.after != 0 && !w.tables.quiescence.passed(entry.from, entry.after)) [[unlikely]] {
+    if (entry.after != 0 && !quiescence_.passed(entry.from, entry.after)) [[unlikely]] {
       continue;
     }
     batch.count = port->io->rx_burst(entry.queue, batch.frame.data(), kBatch);
@@ -142,6 +152,8 @@ uint32_t Worker::poll(const PollList& list) noexcept {
 // A burst of a device with VLAN interfaces, interface by interface.
 void Worker::process_interfaces(const PortEntry& device, Batch& burst) noexcept {
   WorkerContext& w = context_;
+  const PortIndex only = take_one_interface(device, burst);
+  if (only != kNoPort) return process_interface(device, only, burst);
   std::array<PortIndex, kBatch> interface;
   const Adjacency* const port = device.underlay ? nullptr : w.tables.adjacency(device.adjacency);
   const bool bridged = port != nullptr && port->bridge != kNoBridge;
@@ -163,20 +175,23 @@ void Worker::process_interfaces(const PortEntry& device, Batch& burst) noexcept 
       }
     }
     burst.count = others;
-    const PortEntry* const entry = index == device.index ? &device : w.tables.port(index);
-    if (entry != nullptr) {
-      process(*entry, batch);
-      continue;
-    }
-    count_received(index, batch);
-    for (uint16_t i = 0; i < batch.count; ++i) drop(w, batch.frame[i], DropReason::port_down);
+    process_interface(device, index, batch);
   }
+}
+
+void Worker::process_interface(const PortEntry& device, PortIndex index, Batch& batch) noexcept {
+  WorkerContext& w = context_;
+  const PortEntry* const entry = index == device.index ? &device : w.tables.port(index);
+  if (entry != nullptr) return process(*entry, batch);
+  count_received(index, batch);
+  for (uint16_t i = 0; i < batch.count; ++i) drop(w, batch.frame[i], DropReason::port_down);
 }
 
 // Returns the flags of all of them together.
 uint64_t Worker::count_received(PortIndex port, const Batch& batch) noexcept {
   WorkerContext& w = context_;
   w.ingress = port;
+  w.from = kNoAdjacency;  // not where the batch before came from
   TrafficCounters& traffic = w.counters.ports[port].traffic;
   uint64_t bytes = 0;
   uint64_t flags = 0;
@@ -207,6 +222,9 @@ void Worker::refuse_segments(Batch& batch) noexcept {
 // The packet's way, every stage once.
 void Worker::process(const PortEntry& port, Batch& batch) noexcept {
   const bool segments = (count_received(port.index, batch) & kNeedsSegment) != 0;
+  if (context_.captures != nullptr) [[unlikely]] {
+    show(context_, {batch.frame.data(), batch.count}, {.port = port.index});
+  }
   if (segments) refuse_segments(batch);
   if (batch.count != 0) carry(port, batch);
   // To send many is a part of this port's turn, not of everybody's.
@@ -226,8 +244,12 @@ uint16_t Worker::carry_up_to_merged(const PortEntry& port, Batch& batch) noexcep
   WorkerContext& w = context_;
   uint16_t taken = batch.count;
   batch.port = port.index;
+  batch.implied_tags = 0;
   if (port.underlay) {
     taken = decap(w, port, batch);
+    if (w.captures != nullptr) [[unlikely]] {
+      show_inner(w, batch);
+    }
   } else {
     const Adjacency* const in = w.tables.adjacency(port.adjacency);
     if (in == nullptr || in->bridge == kNoBridge) {
@@ -238,7 +260,7 @@ uint16_t Worker::carry_up_to_merged(const PortEntry& port, Batch& batch) noexcep
   }
   if (batch.count == 0) return taken;
   if (w.sampling) [[unlikely]] {
-    w.sampler.look_at(batch);
+    w.sampler.look_at(batch, w.mailbox);
   }
   if (lookup(w, batch) != 0) resolve(w, batch);
   forward(w, batch);
@@ -278,33 +300,36 @@ void Worker::carry_datagrams(const PortEntry& port, rte_mbuf* merged, Batch& bat
   }
 }
 
-// Frames that the control thread wants sent: its own (ARP, ICMP, IGMP), and those that waited for a neighbor; and outer
-// frames whose VTEP it knows by now.
+// Frames that the control thread hands over: its own (ARP, ICMP, IGMP), those that waited for a neighbor, and outer
+// frames whose VTEP it has learnt.
 uint32_t Worker::send_injected() noexcept {
   WorkerContext& w = context_;
   uint32_t frames = 0;
   InjectedFrame item;
   w.from = kNoAdjacency;
-  while (frames < kBatch && w.injected.pop(item)) {
+  while (frames < kBatch && w.mailbox.take(item)) {
     ++frames;
     w.counters.from_control.add(1);
     w.ingress = item.port;
-    if (item.stranger) {
-      receive_again(item);
-      continue;
-    }
-    if (item.adjacency == kNoAdjacency) {
-      tx_enqueue(w, item.port, item.frame);
-      continue;
-    }
-    const Adjacency* const to = w.tables.adjacency(item.adjacency);
-    if (to == nullptr) {
-      drop(w, item.frame, DropReason::port_down);
-    } else {
-      output(w, item.frame, *to);
+    switch (item.kind) {
+      case Inject::send:
+        tx_enqueue(w, item.port, item.frame);
+        break;
+      case Inject::encap:
+        forward_injected(item);
+        break;
+      case Inject::receive_again:
+        receive_again(item);
+        break;
     }
   }
   return frames;
+}
+
+void Worker::forward_injected(const InjectedFrame& item) noexcept {
+  const Adjacency* const to = context_.tables.adjacency(item.to);
+  if (to == nullptr) return drop(context_, item.frame, DropReason::port_down);
+  output(context_, item.frame, *to);
 }
 
 void Worker::receive_again(const InjectedFrame& item) noexcept {
@@ -346,7 +371,7 @@ void Worker::sleep(const PollList* list) noexcept {
   }
   asleep_.store(true, std::memory_order_seq_cst);
   const bool same_list = poll_list_.load(std::memory_order_seq_cst) == list;
-  if (same_list && w.injected.empty() && !stopping_.load(std::memory_order_acquire)) {
+  if (same_list && !w.mailbox.has_injected() && !stopping_.load(std::memory_order_acquire)) {
     // Still online: a grace period waits for the end of this sleep, and no port closes under it.
     const timespec timeout{0, all ? kLongSleepNs : kShortSleepNs};
     ppoll(fds.data(), count, &timeout, nullptr);

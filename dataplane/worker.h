@@ -53,8 +53,14 @@ class Worker {
   // One turn of the loop; returns how many frames came in. For tests, on a worker that wasn't started.
   uint32_t run_once() noexcept;
 
-  WorkerContext& context() noexcept { return context_; }
-  const WorkerContext& context() const noexcept { return context_; }
+  uint16_t id() const noexcept { return context_.id; }
+  // Control thread: its ends of the rings.
+  Mailbox::ControlEnd mailbox() noexcept { return Mailbox::ControlEnd(context_.mailbox); }
+  // Any thread may read these while the worker writes: the counters, and the cache's keys (FlowCache::key_at).
+  const WorkerCounters& counters() const noexcept { return context_.counters; }
+  const FlowCache& flow_cache() const noexcept { return context_.cache; }
+  // For tests, on a worker that wasn't started.
+  const OuterCache& outer_cache() const noexcept { return context_.outer_cache; }
   std::optional<unsigned> core() const noexcept { return options_.core; }
 
  private:
@@ -66,14 +72,17 @@ class Worker {
   uint16_t carry_up_to_merged(const PortEntry& port, Batch& batch) noexcept;
   void carry_apart(const PortEntry& port, std::span<rte_mbuf* const> frames) noexcept;
   void carry_datagrams(const PortEntry& port, rte_mbuf* merged, Batch& batch) noexcept;
+  void forward_injected(const InjectedFrame& item) noexcept;
   void receive_again(const InjectedFrame& item) noexcept;
   void process_interfaces(const PortEntry& device, Batch& burst) noexcept;
+  void process_interface(const PortEntry& device, PortIndex index, Batch& batch) noexcept;
   uint64_t count_received(PortIndex port, const Batch& batch) noexcept;
   void refuse_segments(Batch& batch) noexcept;
   void back_off(uint64_t idle_cycles) noexcept;
   void sleep(const PollList* list) noexcept;
 
   WorkerOptions options_;
+  Quiescence& quiescence_;  // besides FdbSlot::seen_s and Adjacency::sequence, all it writes of them
   WorkerContext context_;
   std::atomic<const PollList*> poll_list_{nullptr};
   std::atomic<bool> stopping_{false};

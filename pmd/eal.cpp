@@ -68,7 +68,7 @@ std::vector<std::string> eal_arguments(const EalOptions& options, bool hugepages
 
 }  // namespace
 
-std::string start_eal(const EalOptions& options, bool& hugepages_used) {
+Error start_eal(const EalOptions& options, bool& hugepages_used) {
   using Hugepages = EalOptions::Hugepages;
   const uint64_t free_bytes = free_hugepage_bytes();
   hugepages_used = options.hugepages != Hugepages::off && free_bytes >= options.memory_bytes;

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "pmd/error.h"
+
 struct rte_mempool;
 
 namespace causeway {
@@ -20,9 +22,9 @@ struct EalOptions {
 };
 
 // Initialises the EAL (--in-memory, no telemetry socket, one lcore: causeway starts its own threads and
-// registers them with rte_thread_register). Returns an empty string, or one line that says why not.
+// registers them with rte_thread_register). What goes wrong is said in one line.
 // `hugepages_used` tells whether hugepages back the memory.
-std::string start_eal(const EalOptions& options, bool& hugepages_used);
+Error start_eal(const EalOptions& options, bool& hugepages_used);
 void stop_eal();
 // Whether it knows PCI devices (EalOptions::pci).
 bool eal_has_pci();

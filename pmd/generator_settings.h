@@ -19,12 +19,16 @@ struct GeneratorRange {
 
 // IPv4 and a tunnel header around each frame, addressed to the port's own MAC: traffic for an underlay.
 struct GeneratorTunnel {
+  // Of UDP over the outer header. `verified`: the port says, as a NIC would, that it found the outer checksums right.
+  enum class Checksum : uint8_t { none, filled, verified };
+
   TunnelType mode = TunnelType::none;
   GeneratorRange id;  // VNI, GRE key
   MacAddress source_mac{{0x02, 0x03, 0, 0, 0, 0}};
   GeneratorRange source_address;
   uint32_t destination_address = 0;
   uint16_t port = 0;  // UDP destination port
+  Checksum checksum = Checksum::none;
   auto operator<=>(const GeneratorTunnel&) const = default;
 };
 

@@ -30,13 +30,15 @@ enum class NicFeature : uint8_t {
   vxlan_decap,
   raw_encap,
   raw_decap,
+  outer_checksum_kept,  // of what it cuts, where it isn't to fill it
 };
-inline constexpr std::array<std::string_view, 20> kNicFeatureNames{
-    "checksum",        "tso-ipv4",        "tso-ipv6",       "udp-segmentation",
-    "geneve-tso-ipv4", "geneve-tso-ipv6", "vxlan-tso-ipv4", "vxlan-tso-ipv6",
-    "gre-tso-ipv4",    "gre-tso-ipv6",    "outer-checksum", "rx-checksum",
-    "flow-mark",       "flow-count",      "flow-rss",       "lro",
-    "vxlan-encap",     "vxlan-decap",     "raw-encap",      "raw-decap"};
+inline constexpr std::array<std::string_view, 21> kNicFeatureNames{
+    "checksum",           "tso-ipv4",        "tso-ipv6",       "udp-segmentation",
+    "geneve-tso-ipv4",    "geneve-tso-ipv6", "vxlan-tso-ipv4", "vxlan-tso-ipv6",
+    "gre-tso-ipv4",       "gre-tso-ipv6",    "outer-checksum", "rx-checksum",
+    "flow-mark",          "flow-count",      "flow-rss",       "lro",
+    "vxlan-encap",        "vxlan-decap",     "raw-encap",      "raw-decap",
+    "outer-checksum-kept"};
 
 class NicFeatures {
  public:

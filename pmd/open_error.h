@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "pmd/error.h"
+
 namespace causeway {
 
 struct OpenError {
@@ -14,8 +16,8 @@ struct OpenError {
   std::string text;  // one line, no name in front; empty: none
   Kind kind = Kind::wrong;
 
-  OpenError& operator=(std::string what) {
-    text = std::move(what);
+  OpenError& operator=(const Error& error) {
+    text = error.text();
     kind = Kind::wrong;
     return *this;
   }

@@ -4,12 +4,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "dataplane/port_io.h"
 #include "dataplane/wire/address.h"
+#include "pmd/error.h"
 #include "pmd/generator_settings.h"
+#include "pmd/host_network.h"
 #include "pmd/nic_model_settings.h"
 #include "pmd/open_error.h"
 
@@ -96,14 +99,17 @@ class Port : public PortIo {
     return "the device can't";
   }
   virtual PortDeviceStats device_stats() const noexcept = 0;
-  // Both change a running port; an empty string means done, anything else says why not.
-  virtual std::string set_mtu(uint16_t mtu) = 0;
-  virtual std::string set_mac(const MacAddress& mac) = 0;
+  // Both change a running port.
+  virtual Error set_mtu(uint16_t mtu) = 0;
+  virtual Error set_mac(const MacAddress& mac) = 0;
   // Null: the device takes none (pmd/flow_rules.h).
   virtual FlowRules* flow_rules() noexcept { return nullptr; }
   // The same for its NIC's switch (pmd/switch_rules.h).
   virtual SwitchRules* switch_rules() noexcept { return nullptr; }
   virtual SwitchPort switch_port() const { return {}; }
+
+  // Of an interface that the host's kernel has, too: its addresses and routes there now. Null: it isn't one.
+  virtual std::optional<HostNetwork> host_network() const { return std::nullopt; }
 
   // Whether it merges TCP segments as they come in.
   virtual bool lro() const noexcept { return false; }

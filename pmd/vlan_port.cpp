@@ -56,11 +56,11 @@ class VlanPort final : public Port {
     for (const TxQueue& queue : tx_) stats.tx_errors += queue.dropped.load(std::memory_order_relaxed);
     return stats;
   }
-  std::string set_mtu(uint16_t mtu) override {
+  Error set_mtu(uint16_t mtu) override {
     mtu_ = mtu;
     return {};
   }
-  std::string set_mac(const MacAddress&) override { return "a VLAN has its link's MAC address"; }
+  Error set_mac(const MacAddress&) override { return "a VLAN has its link's MAC address"; }
 
  private:
   struct alignas(64) TxQueue {  // of the one thread that writes it

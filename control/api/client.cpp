@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "control/api/reply.h"
 
@@ -30,7 +31,7 @@ ApiClient::~ApiClient() {
   if (fd_ >= 0) close(fd_);
 }
 
-std::string ApiClient::connect(const std::string& path) {
+Error ApiClient::connect(const std::string& path) {
   path_ = path;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -70,6 +71,11 @@ nlohmann::json ApiClient::ask(const nlohmann::json& request) {
   nlohmann::json reply = nlohmann::json::parse(answer, nullptr, false);
   if (!reply.is_object() || !reply.contains("ok")) return api_error({"causewayd at " + path_ + ": unreadable answer"});
   return reply;
+}
+
+FileDescriptor ApiClient::release(std::string& received) {
+  received = std::exchange(received_, {});
+  return FileDescriptor(std::exchange(fd_, -1));
 }
 
 }  // namespace causeway

@@ -4,6 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "pmd/error.h"
+#include "pmd/file_descriptor.h"
+
 namespace causeway {
 
 class ApiClient {
@@ -15,11 +18,14 @@ class ApiClient {
   ApiClient(const ApiClient&) = delete;
   ApiClient& operator=(const ApiClient&) = delete;
 
-  // Returns an empty string, or one line that says why not: that it is not root's or the caller's own, for one.
-  std::string connect(const std::string& path);
+  // Fails where the socket is not root's or the caller's own, for one.
+  Error connect(const std::string& path);
 
   // The daemon's reply. Where none came, a reply of the same form: {"ok": false, "errors": [...]}.
   nlohmann::json ask(const nlohmann::json& request);
+
+  // The connection, where it carries no more replies. `received`: what has come behind the last one.
+  FileDescriptor release(std::string& received);
 
  private:
   std::string path_;

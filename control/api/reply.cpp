@@ -10,17 +10,30 @@ json api_ok(json result) { return {{"ok", true}, {"result", std::move(result)}};
 
 json api_error(std::vector<std::string> errors) { return {{"ok", false}, {"errors", std::move(errors)}}; }
 
-std::string api_line(const json& reply) { return reply.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
+std::string json_text(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
-ApiReply ApiReply::in_rows(RowStream rows) {
+std::string api_line(const json& reply) { return json_text(reply) + "\n"; }
+
+ApiReply ApiReply::in_rows(RowStream rows, const json& beside) {
   ApiReply reply{json()};
   reply.rows = std::move(rows);
+  reply.frame = {R"({"ok":true,)", ",", "]}\n"};
+  for (const auto& [name, value] : beside.items()) {
+    reply.frame.before += json(name).dump() + ":" + json_text(value) + ",";
+  }
+  reply.frame.before += R"("result":[)";
   return reply;
 }
 
 ApiReply ApiReply::as_line(std::string line) {
   ApiReply reply{json()};
   reply.line = std::move(line);
+  return reply;
+}
+
+ApiReply ApiReply::handing_over(std::string line, std::function<void(FileDescriptor)> owner) {
+  ApiReply reply = as_line(std::move(line));
+  reply.owner = std::move(owner);
   return reply;
 }
 

@@ -1,6 +1,9 @@
 #include "control/api/request.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "control/api/verbs.h"
 
 namespace causeway {
 namespace {
@@ -66,7 +69,8 @@ std::string wrong_with(const json& fields) {
   const auto verb = fields.find("verb");
   if (verb == fields.end() || !verb->is_string()) return kNoRequest;
   const auto text = fields.find("text");
-  const bool has_file = *verb == "plan" || *verb == "apply";
+  const auto* const known = std::ranges::find(kVerbs, verb->get_ref<const std::string&>(), &Verb::name);
+  const bool has_file = known != std::end(kVerbs) && known->takes_file();
   const bool large =
       text != fields.end() && text->is_string() && text->get_ref<const std::string&>().size() > kMostFieldBytes;
   return large && !has_file ? RequestReader::too_long("text") : std::string();

@@ -10,7 +10,8 @@
 namespace causeway {
 
 inline constexpr size_t kMostRequestFields = 32;
-// Of a name and of a text. Only `plan` and `apply` may say more than that: their "text" is a file.
+// Of a name and of a text. Only verbs that take a file (control/api/verbs.h) may say more than that: it is their
+// "text".
 inline constexpr size_t kMostFieldBytes = 4096;
 
 struct ApiRequest {

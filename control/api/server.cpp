@@ -2,7 +2,6 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,7 +31,7 @@ constexpr std::chrono::milliseconds kTurn{2};
 constexpr std::chrono::milliseconds kSlice{1};
 
 // The directory of a socket must be nobody else's: /tmp is everybody's.
-std::string make_directory(const std::filesystem::path& directory) {
+Error make_directory(const std::filesystem::path& directory) {
   if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
     return "cannot make directory " + directory.string() + ": " + std::strerror(errno);
   }
@@ -43,26 +42,6 @@ std::string make_directory(const std::filesystem::path& directory) {
   if (!S_ISDIR(status.st_mode)) return directory.string() + " is not a directory";
   if (status.st_uid != geteuid() && status.st_uid != 0) return "directory " + directory.string() + " is another user's";
   return {};
-}
-
-// 0: nothing is there.
-uint64_t inode_of(const std::string& path) {
-  struct stat status {};
-  return lstat(path.c_str(), &status) == 0 ? status.st_ino : 0;
-}
-
-enum class Occupant { nobody, dead, alive, other };
-
-// Who answers at `address`. Asked without waiting: a daemon whose queue is full is alive.
-Occupant occupant_of(const sockaddr_un& address) {
-  struct stat status {};
-  if (lstat(address.sun_path, &status) != 0) return Occupant::nobody;
-  if (!S_ISSOCK(status.st_mode)) return Occupant::other;
-  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const int result = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  const bool refused = result != 0 && (errno == ECONNREFUSED || errno == ENOENT);
-  close(probe);
-  return refused ? Occupant::dead : Occupant::alive;
 }
 
 }  // namespace
@@ -76,67 +55,38 @@ ApiServer::ApiServer(EventLoop& loop, Background& background, std::string path, 
 ApiServer::~ApiServer() {
   while (!clients_.empty()) drop_client(clients_.begin()->first);
   loop_.cancel(turn_timer_);
-  if (listen_fd_ < 0) return;
+  if (!listener_.is_open()) return;
   loop_.cancel(stall_timer_);
-  loop_.remove_fd(listen_fd_);
-  // As long as it is open no other file gets its number.
-  if (inode_of(path_) == inode_) unlink(path_.c_str());
-  close(listen_fd_);
+  loop_.remove_fd(listener_.fd());
 }
 
-std::string ApiServer::start() {
+Error ApiServer::start() {
   const std::filesystem::path file(path_);
   if (file.has_parent_path()) {
-    if (std::string error = make_directory(file.parent_path()); !error.empty()) return error;
+    if (Error error = make_directory(file.parent_path())) return error;
   }
-  if (std::string error = bind_socket(); !error.empty()) {
-    if (listen_fd_ >= 0) close(listen_fd_);
-    listen_fd_ = -1;
-    return error;
-  }
-  loop_.add_fd(listen_fd_, [this] { accept_clients(); });
+  if (Error error = open_socket()) return error;
+  loop_.add_fd(listener_.fd(), [this] { accept_clients(); });
   stall_timer_ = loop_.every(std::min(limits_.stall, std::chrono::seconds(5)), [this] { drop_stalled(); });
   return {};
 }
 
-std::string ApiServer::bind_socket() {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path_.size() >= sizeof address.sun_path) {
-    return "control socket " + path_ + ": the path is longer than " + std::to_string(sizeof address.sun_path - 1) +
-           " bytes";
-  }
-  std::copy(path_.begin(), path_.end(), address.sun_path);
-
+Error ApiServer::open_socket() {
   const std::string other = "another causewayd is running as " + std::filesystem::path(path_).stem().string();
   std::string holder;
-  const std::string error = lock_.take(path_, holder);
-  if (!error.empty()) return holder.empty() ? error : other + " (" + path_ + ", " + holder + ")";
-  switch (occupant_of(address)) {
-    case Occupant::nobody:
-      break;
-    case Occupant::dead:
-      unlink(path_.c_str());
-      break;
-    case Occupant::alive:
-      return other + " (" + path_ + ")";
-    case Occupant::other:
-      return "control socket " + path_ + ": something else is there, not a socket";
+  if (Error error = lock_.take(path_, holder)) {
+    return holder.empty() ? error : other + " (" + path_ + ", " + holder + ")";
   }
-
-  listen_fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  // Nobody can connect before listen(), so the mode is right in time.
-  if (listen_fd_ < 0 || bind(listen_fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      chmod(path_.c_str(), 0660) != 0 || listen(listen_fd_, SOMAXCONN) != 0) {
-    return "control socket " + path_ + ": " + std::strerror(errno);
+  bool alive = false;
+  if (Error error = listener_.open(path_, alive)) {
+    return alive ? other + " (" + path_ + ")" : "control socket " + error.text();
   }
-  inode_ = inode_of(path_);
   return {};
 }
 
 void ApiServer::accept_clients() {
   while (true) {
-    const int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd = accept4(listener_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       // Out of descriptors: without room the same connection would wake us for ever.
       if ((errno == EMFILE || errno == ENFILE) && !clients_.empty()) drop_longest_silent();
@@ -189,7 +139,7 @@ void ApiServer::take_turns() {
 void ApiServer::step(int fd) {
   Client& client = clients_.at(fd);
   if (!send_pending(fd, client)) return;
-  if (client.out.empty() && client.thinking_bytes == 0 && !client.answer_then_close) {
+  if (client.out.empty() && client.thinking_bytes == 0 && !client.answer_then_close && !client.owner) {
     if (client.rows) {
       if (!add_rows(client)) return drop_client(fd);
     } else if (!answer_next_line(client)) {
@@ -207,6 +157,7 @@ void ApiServer::settle(int fd) {
   Client& client = found->second;
   if (!send_pending(fd, client)) return;
   const bool waits = !client.out.empty();
+  if (!waits && client.owner) return hand_over(fd);
   const bool thinks = client.thinking_bytes != 0;
   const bool has_more = client.rows || client.scanned < client.in.size();
   if (!waits && !thinks && (client.answer_then_close || (client.input_ended && !has_more))) return drop_client(fd);
@@ -303,25 +254,27 @@ int ApiServer::put_reply(uint64_t id, ApiReply reply) {
   client.last_progress = Clock::now();
   if (reply.rows) {
     client.rows = std::move(reply.rows);
+    client.frame = std::move(reply.frame);
     client.first_row = true;
-    client.out = R"({"ok":true,"result":[)";
+    client.out = client.frame.before;
   } else {
     client.out = reply.line.empty() ? api_line(reply.whole) : std::move(reply.line);
+    client.owner = std::move(reply.owner);
   }
   return fd;
 }
 
-// The next slice of a list; false where that can't be gone on with.
+// The next slice of rows; false where that can't be gone on with.
 bool ApiServer::add_rows(Client& client) try {
   const auto ends = Clock::now() + kSlice;
   const auto add = [&client](const json& row) {
-    if (!std::exchange(client.first_row, false)) client.out += ',';
-    client.out += row.dump(-1, ' ', false, json::error_handler_t::replace);
+    if (!std::exchange(client.first_row, false)) client.out += client.frame.between;
+    client.out += json_text(row);
   };
   bool more = true;
   while (more && client.out.size() < kSliceBytes && Clock::now() < ends) more = client.rows(add);
   if (more) return true;
-  client.out += "]}\n";
+  client.out += client.frame.after;
   client.rows = nullptr;
   return true;
 } catch (const std::exception&) {
@@ -345,6 +298,14 @@ bool ApiServer::send_pending(int fd, Client& client) {
   if (client.out.capacity() > 2 * kSliceBytes) client.out.shrink_to_fit();
   client.sent = 0;
   return true;
+}
+
+void ApiServer::hand_over(int fd) {
+  const auto owner = std::move(clients_.at(fd).owner);
+  loop_.remove_fd(fd);
+  clients_.erase(fd);
+  std::erase(turns_, fd);
+  owner(FileDescriptor(fd));
 }
 
 void ApiServer::drop_client(int fd) {

@@ -5,19 +5,7 @@
 //   <- {"ok": true, "result": [...]}
 //   <- {"ok": false, "errors": ["gateway.yaml:14:11: error: ...", ...]}
 //
-// The verbs, as causewayctl asks:
-//
-//   show      what: one of show_subjects() (ctl/render.h)     -> a list of objects; of flows {cached: number,
-//                                                                flows: a list of 1,000 at most}
-//   stats     per_worker: bool                                -> {drops: {reason: count}}, per worker also
-//                                                                workers: [{id, drops}, ...]
-//   plan      file: a label, text: the file's contents        -> {operations: ["one line", ...], warnings: [...]}
-//   apply     the same, and empty: bool, true: may leave      -> the same, all operations done
-//             nothing of what runs
-//   reload    empty                                           -> as apply
-//   fdb       action: flush | add | del, bridge, mac, port,   -> anything
-//             vlan: absent where not given
-//   offloads  port: tests its offloads                        -> a list of {offload, state, reason}
+// The verbs are in control/api/verbs.h. Behind the line that answers `capture` the connection carries no more lines.
 //
 // Runs on the control thread. A client that is slow, silent, gone or hostile costs bounded memory and
 // never blocks: while its reply does not drain, nothing more is read from it, and of a list no more rows are made.
@@ -35,11 +23,14 @@
 #include <string>
 #include <string_view>
 
+#include "control/api/listener.h"
 #include "control/api/reply.h"
 #include "control/api/request_buffer.h"
 #include "control/api/socket_lock.h"
 #include "control/process/background.h"
 #include "control/process/event_loop.h"
+#include "pmd/error.h"
+#include "pmd/file_descriptor.h"
 
 namespace causeway {
 
@@ -66,9 +57,9 @@ class ApiServer {
   ApiServer& operator=(const ApiServer&) = delete;
 
   // Makes the directory and listens (mode 0660). A socket left by a dead daemon is replaced, a living
-  // one's is not; nor does the end of one that somebody has replaced take the new one's away. Returns an empty string,
-  // or one line that says why not.
-  std::string start();
+  // one's is not; nor does the end of one that somebody has replaced take the new one's away. What
+  // went wrong is said in one line.
+  Error start();
   const std::string& path() const noexcept { return path_; }
 
  private:
@@ -81,15 +72,17 @@ class ApiServer {
     size_t thinking_bytes = 0;  // of the request that is in the background; 0: none is
     std::string out{};          // answered, not sent
     size_t sent = 0;            // bytes of `out` sent
-    RowStream rows{};           // the rest of the answer
+    RowStream rows{};           // the rest of the answer, in `frame`
+    RowFrame frame{};
     bool first_row = false;
     bool in_turn = false;  // stands in turns_
     bool input_ended = false;
     bool answer_then_close = false;
+    std::function<void(FileDescriptor)> owner{};  // of the connection, once all is sent
     Clock::time_point last_progress = Clock::now();
   };
 
-  std::string bind_socket();
+  Error open_socket();
   void accept_clients();
   void read_client(int fd);
   void take_turn(int fd, bool first = false);
@@ -105,6 +98,7 @@ class ApiServer {
   bool add_rows(Client& client);
   void refuse_hoards(Client& client);
   bool send_pending(int fd, Client& client);
+  void hand_over(int fd);
   void drop_client(int fd);
   void drop_longest_silent();
   void drop_stalled();
@@ -117,8 +111,7 @@ class ApiServer {
   Handler handler_;
   Limits limits_;
   SocketLock lock_;
-  int listen_fd_ = -1;
-  uint64_t inode_ = 0;  // of the socket's file
+  Listener listener_;
   EventLoop::TimerId stall_timer_ = 0;
   std::map<int, Client> clients_;
   uint64_t last_id_ = 0;

@@ -2,25 +2,17 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 
+#include "control/process/open_file.h"
 #include "pmd/system_error.h"
 
 namespace causeway {
 namespace {
-
-// Whether `path` still is the file that `fd` is open on.
-bool is_at(const std::string& path, int fd) {
-  struct stat there {};
-  struct stat here {};
-  return lstat(path.c_str(), &there) == 0 && fstat(fd, &here) == 0 && there.st_dev == here.st_dev &&
-         there.st_ino == here.st_ino;
-}
 
 // Its process. Who has just locked the file is about to write that.
 std::string holder_of(int fd) {
@@ -39,7 +31,7 @@ SocketLock::~SocketLock() {
   if (file_.valid() && is_at(path_, file_.get())) unlink(path_.c_str());
 }
 
-std::string SocketLock::take(const std::string& socket_path, std::string& holder) {
+Error SocketLock::take(const std::string& socket_path, std::string& holder) {
   const std::string path = socket_path + ".lock";
   while (true) {
     FileDescriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "pmd/error.h"
 #include "pmd/file_descriptor.h"
 
 namespace causeway {
@@ -16,8 +17,8 @@ class SocketLock {
   // The file goes, too, unless somebody has put another one there.
   ~SocketLock();
 
-  // An empty string, or why not. `holder`: the process that has it, if that is why.
-  std::string take(const std::string& socket_path, std::string& holder);
+  // `holder`: the process that has it, if it fails for that.
+  Error take(const std::string& socket_path, std::string& holder);
 
  private:
   std::string path_;

@@ -24,7 +24,7 @@ Bridges::~Bridges() {
   for (const auto& [name, bridge] : bridges_) publisher_.publish<BridgeEntry>(tables_.bridges[bridge.index], nullptr);
 }
 
-std::string Bridges::add(const std::string& name, const config::Bridge& settings) {
+Error Bridges::add(const std::string& name, const config::Bridge& settings) {
   constexpr BridgeIndex kLast = std::numeric_limits<BridgeIndex>::max();
   if (names_.size() == kLast) return "no more than 65535 bridges";
   BridgeIndex index = 1;

@@ -9,6 +9,7 @@
 #include "control/bridge/fdb.h"
 #include "control/config/config.h"
 #include "control/publish/publisher.h"
+#include "pmd/error.h"
 
 namespace causeway {
 
@@ -23,8 +24,8 @@ class Bridges {
   Bridges(Tables& tables, Publisher& publisher, Fdb& fdb) : tables_(tables), publisher_(publisher), fdb_(fdb) {}
   ~Bridges();
 
-  // An empty string, or why not.
-  std::string add(const std::string& name, const config::Bridge& settings);
+  // Fails where there are too many.
+  Error add(const std::string& name, const config::Bridge& settings);
   void change(const std::string& name, const config::Bridge& settings);
   void remove(const std::string& name);
   void set_members(const std::string& bridge, const std::string& interface, std::vector<AdjacencyIndex> adjacencies);

@@ -171,6 +171,7 @@ void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t n
     return hooks_.refused(bridge, kNoAdjacency, state->second.max_macs);
   }
   if (!count_at(exit, +1)) return hooks_.refused(bridge, exit, limits_.at(exit)->max_macs);
+  ++state->second.learned;
   insert(bridge, key, exit, now_s);
 }
 
@@ -270,8 +271,10 @@ void Fdb::age(uint16_t now_s) {
     const uint32_t i = age_cursor_ & (table_->capacity() - 1);
     if (!is_entry(table_->slot(i).key.load(std::memory_order_relaxed))) continue;
     const Entry entry = entry_at(i, now_s);
-    const uint32_t ageing_s = bridges_.at(entry.bridge).ageing_s;
-    if (!entry.is_static && ageing_s != 0 && entry.age_s >= ageing_s) slots.push_back(i);
+    BridgeState& state = bridges_.at(entry.bridge);
+    if (entry.is_static || state.ageing_s == 0 || entry.age_s < state.ageing_s) continue;
+    ++state.expired;
+    slots.push_back(i);
   }
   free_slots(std::move(slots));
 }

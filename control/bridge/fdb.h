@@ -29,6 +29,8 @@ class Fdb {
     uint32_t max_macs = 65536;
     uint32_t macs = 0;
     uint64_t refused = 0;  // learnt no more: the table was full
+    uint64_t learned = 0;
+    uint64_t expired = 0;  // learned ones that were not seen for `ageing_s`
     uint64_t moves = 0;
   };
   // Ages are counted modulo 65,536 s, so nothing older can be told apart.

@@ -16,39 +16,11 @@
 namespace causeway {
 namespace {
 
-struct Held {
-  std::string interface;
-  uint8_t length = 0;
-};
-using HeldAddresses = std::unordered_multimap<IpAddress, Held>;
-
 template <class Bytes>
 uint8_t ones_in(const Bytes& mask) {
   unsigned bits = 0;
   for (const uint8_t byte : mask) bits += static_cast<unsigned>(std::popcount(byte));
   return static_cast<uint8_t>(bits);
-}
-
-HeldAddresses addresses_of_host() {
-  HeldAddresses held;
-  ifaddrs* first = nullptr;
-  if (getifaddrs(&first) != 0) return held;
-  const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owner(first, freeifaddrs);
-  for (const ifaddrs* entry = first; entry != nullptr; entry = entry->ifa_next) {
-    if (entry->ifa_addr == nullptr || entry->ifa_netmask == nullptr) continue;
-    if (entry->ifa_addr->sa_family == AF_INET) {
-      const auto* address = reinterpret_cast<const sockaddr_in*>(entry->ifa_addr);
-      std::array<uint8_t, 4> mask{};
-      std::memcpy(mask.data(), &reinterpret_cast<const sockaddr_in*>(entry->ifa_netmask)->sin_addr, mask.size());
-      held.insert({IpAddress::v4(&address->sin_addr), {entry->ifa_name, ones_in(mask)}});
-    } else if (entry->ifa_addr->sa_family == AF_INET6) {
-      const auto* address = reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr);
-      std::array<uint8_t, 16> mask{};
-      std::memcpy(mask.data(), &reinterpret_cast<const sockaddr_in6*>(entry->ifa_netmask)->sin6_addr, mask.size());
-      held.insert({IpAddress::v6(&address->sin6_addr), {entry->ifa_name, ones_in(mask)}});
-    }
-  }
-  return held;
 }
 
 // Whether frames of the device pass the kernel on their way to us.
@@ -65,18 +37,41 @@ bool kernel_sees(const config::Config& config, const config::Ethernet& ethernet)
 
 }  // namespace
 
+std::vector<InterfaceAddress> addresses_of_host() {
+  std::vector<InterfaceAddress> addresses;
+  ifaddrs* first = nullptr;
+  if (getifaddrs(&first) != 0) return addresses;
+  const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owner(first, freeifaddrs);
+  for (const ifaddrs* entry = first; entry != nullptr; entry = entry->ifa_next) {
+    if (entry->ifa_addr == nullptr || entry->ifa_netmask == nullptr) continue;
+    if (entry->ifa_addr->sa_family == AF_INET) {
+      const auto* address = reinterpret_cast<const sockaddr_in*>(entry->ifa_addr);
+      std::array<uint8_t, 4> mask{};
+      std::memcpy(mask.data(), &reinterpret_cast<const sockaddr_in*>(entry->ifa_netmask)->sin_addr, mask.size());
+      addresses.push_back({entry->ifa_name, {IpAddress::v4(&address->sin_addr), ones_in(mask)}});
+    } else if (entry->ifa_addr->sa_family == AF_INET6) {
+      const auto* address = reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr);
+      std::array<uint8_t, 16> mask{};
+      std::memcpy(mask.data(), &reinterpret_cast<const sockaddr_in6*>(entry->ifa_netmask)->sin6_addr, mask.size());
+      addresses.push_back({entry->ifa_name, {IpAddress::v6(&address->sin6_addr), ones_in(mask)}});
+    }
+  }
+  return addresses;
+}
+
 std::vector<HostAddress> shared_with_host(const config::Config& config) {
   std::vector<HostAddress> shared;
-  const HeldAddresses held = addresses_of_host();
+  std::unordered_multimap<IpAddress, InterfaceAddress> held;
+  for (const InterfaceAddress& each : addresses_of_host()) held.emplace(each.address.address, each);
   for (const auto& [name, ethernet] : config.ethernets) {
     if (!ethernet.is_underlay() || !kernel_sees(config, ethernet)) continue;
     for (const IpPrefix& own : ethernet.addresses) {
       const auto [first, last] = held.equal_range(own.address);
       for (auto item = first; item != last; ++item) {
-        const Held& host = item->second;
+        const InterfaceAddress& host = item->second;
         // On another link the same link-local address is another one.
         if (is_link_local(own.address) && host.interface != name) continue;
-        shared.push_back({name, {own.address, host.length}, host.interface});
+        shared.push_back({name, host.address, host.interface});
       }
     }
   }

@@ -15,6 +15,14 @@ struct HostAddress {
   std::string interface;  // of the host, that has it
 };
 
+struct InterfaceAddress {
+  std::string interface;
+  IpPrefix address;
+};
+
+// All addresses of the host's interfaces, in the kernel's order. In the calling thread's network namespace, now.
+std::vector<InterfaceAddress> addresses_of_host();
+
 // In the calling thread's network namespace, now. Of underlays on devices that the kernel doesn't see: none.
 std::vector<HostAddress> shared_with_host(const config::Config& config);
 // What is wrong, and what helps, in one line.

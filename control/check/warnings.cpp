@@ -60,7 +60,9 @@ void warn_of_idle_interfaces(const Config& config, std::vector<ConfigWarning>& w
   }
 }
 
+// Of a host's routes nothing is known here.
 void warn_of_unreachable_remotes(const Config& config, std::vector<ConfigWarning>& warnings) {
+  if (std::ranges::any_of(config.ethernets, [](const auto& item) { return item.second.host_addresses; })) return;
   const Underlay underlay = underlay_of(config);
   for (const auto& [name, tunnel] : config.tunnels) {
     for (const IpAddress& remote : tunnel.remotes) {

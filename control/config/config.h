@@ -32,6 +32,7 @@ struct System {
   Toggle hugepages = Toggle::automatic;
   uint64_t memory_bytes = 512ULL << 20;
   std::optional<std::string> metrics;    // "address:port"
+  std::string ovsdb;                     // socket of the database server that is followed, too; empty: none
   unsigned flow_cache_entries = 262144;  // a worker, rounded up to a power of two (`flow-cache`)
   unsigned held_buffers = 0;  // that frames waiting for neighbors may take (`held-buffers`); 0: a 16th of all
   auto operator<=>(const System&) const = default;
@@ -98,6 +99,7 @@ struct Ethernet {
   std::optional<uint16_t> mtu;       // bytes of IP packet
   std::optional<MacAddress> mac;
   std::vector<IpPrefix> addresses;  // any: the port is an underlay
+  bool host_addresses = false;      // an underlay, too: its addresses and routes are the host's, which shares it
   std::vector<Route> routes;
   std::vector<StaticNeighbor> neighbors;
   OffloadSettings offloads;
@@ -110,7 +112,7 @@ struct Ethernet {
   bool underlay_vlans = false;  // a VLAN of it has addresses,
   bool bridged_vlans = false;   // or has none and may be in a bridge
   auto operator<=>(const Ethernet&) const = default;
-  bool is_underlay() const noexcept { return !addresses.empty(); }
+  bool is_underlay() const noexcept { return host_addresses || !addresses.empty(); }
   bool carries_underlay() const noexcept { return is_underlay() || underlay_vlans; }
   const VlanDevice* vlan_device() const noexcept { return std::get_if<VlanDevice>(&device); }
   // Of the DPDK device that it is, or that its model stands on; empty: none.
@@ -146,15 +148,15 @@ struct GeneveOption {
 
 struct Tunnel {
   TunnelType mode = TunnelType::geneve;
-  std::optional<uint32_t> id;       // VNI or VSID (24 bits); GRE key (32 bits), none: keyless
-  std::optional<uint32_t> sent_id;  // where it is another one than what is received (`keys`)
-  IpAddress local;
+  std::optional<uint32_t> id;        // VNI or VSID (24 bits); GRE key (32 bits), none: keyless
+  std::optional<uint32_t> sent_id;   // where it is another one than what is received (`keys`)
+  IpAddress local;                   // unspecified: the source address of the route to the remote
   std::vector<IpAddress> remotes;    // one; several: head-end replication; a multicast group stands alone
   std::string link;                  // of a group: the ethernet that it is on; empty: the one that holds `local`
   std::vector<IpPrefix> allow_from;  // of a group: who may be learnt from; empty: anybody
   uint16_t port = 0;                 // UDP destination port; 0 for GRE
   uint8_t ttl = 64;
-  std::optional<uint8_t> tos;         // fixed DSCP, its ECN bits are not sent; none and no `inherit`: 0 is sent
+  uint8_t tos = 0;                    // fixed DSCP, its ECN bits are not sent
   bool tos_inherit = false;           // DSCP from the inner IP header
   std::optional<bool> checksum;       // UDP checksum on transmit; none: off over IPv4, on over IPv6
   std::vector<GeneveOption> options;  // GENEVE

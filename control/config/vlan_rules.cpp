@@ -3,20 +3,6 @@
 #include <fmt/format.h>
 
 namespace causeway::config {
-namespace {
-
-std::string ranges(const std::vector<uint16_t>& vlans) {
-  std::string text;
-  for (size_t first = 0, last = 0; first < vlans.size(); first = last + 1) {
-    last = first;
-    while (last + 1 < vlans.size() && vlans[last + 1] == vlans[last] + 1) ++last;
-    if (!text.empty()) text += ',';
-    text += first == last ? std::to_string(vlans[first]) : fmt::format("{}-{}", vlans[first], vlans[last]);
-  }
-  return text;
-}
-
-}  // namespace
 
 VlanRules rules_of(const PortVlan& vlan) {
   VlanRules rules{vlan.mode, vlan.tag, {}};
@@ -27,8 +13,20 @@ VlanRules rules_of(const PortVlan& vlan) {
   return rules;
 }
 
+std::vector<std::string> ranges_of(const std::vector<uint16_t>& vlans) {
+  std::vector<std::string> ranges;
+  for (size_t first = 0, last = 0; first < vlans.size(); first = last + 1) {
+    last = first;
+    while (last + 1 < vlans.size() && vlans[last + 1] == vlans[last] + 1) ++last;
+    ranges.push_back(first == last ? std::to_string(vlans[first]) : fmt::format("{}-{}", vlans[first], vlans[last]));
+  }
+  return ranges;
+}
+
 std::string to_string(const PortVlan& vlan) {
-  const std::string trunks = vlan.trunks.empty() ? "all" : ranges(vlan.trunks);
+  std::string trunks;
+  for (const std::string& range : ranges_of(vlan.trunks)) trunks += (trunks.empty() ? "" : ",") + range;
+  if (trunks.empty()) trunks = "all";
   switch (vlan.mode) {
     case VlanMode::none:
       return "none";

@@ -6,8 +6,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
+#include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -18,9 +22,13 @@
 
 #include "control/api/client.h"
 #include "control/api/socket_path.h"
+#include "control/api/subjects.h"
 #include "control/check/absent_interfaces.h"
 #include "control/check/warnings.h"
+#include "control/ctl/capture.h"
 #include "control/ctl/render.h"
+#include "control/import/ovs.h"
+#include "control/process/log.h"
 #include "control/process/printable.h"
 #include "control/yaml/load.h"
 #include "control/yaml/value.h"
@@ -51,6 +59,9 @@ struct Options {
   std::string mac;
   std::string port;
   std::optional<uint16_t> vlan;
+  std::string database = "unix:/run/openvswitch/db.sock";  // of import
+  std::string output;                                      // empty: stdout
+  CaptureOptions capture;
 };
 
 std::vector<std::string> lines_of(const std::vector<config::ConfigError>& errors) {
@@ -75,7 +86,7 @@ std::string choose_socket(const Options& options, std::string& error) {
   if (!options.name.empty()) return find_socket(options.name);
   std::vector<FoundSocket> alive;
   for (const FoundSocket& found : find_sockets()) {
-    if (ApiClient().connect(found.path).empty()) alive.push_back(found);
+    if (!ApiClient().connect(found.path)) alive.push_back(found);
   }
   if (alive.size() == 1) return alive.front().path;
   std::string list;
@@ -92,25 +103,34 @@ std::string choose_socket(const Options& options, std::string& error) {
   return {};
 }
 
-// The result of a request; nullopt where it failed, which is then said already.
-std::optional<json> ask(const Options& options, const json& request) {
+// The reply to a request; nullopt where it failed, which is then said already. `client` is connected behind it.
+std::optional<json> reply_to(const Options& options, const json& request, ApiClient& client) {
   std::string error;
   const std::string path = choose_socket(options, error);
-  ApiClient client;
-  if (error.empty()) error = client.connect(path);
+  if (error.empty()) error = client.connect(path).text();
   if (!error.empty()) {
     complain(options.json_output, {"causewayctl: " + error});
     return std::nullopt;
   }
   json reply = client.ask(request);
   if (!options.json_output) make_printable(reply);
-  if (reply.value("ok", false)) return reply.value("result", json());
+  if (reply.value("ok", false)) return reply;
   std::vector<std::string> errors;
   for (const json& line : reply.value("errors", json::array({"refused without a reason"}))) {
     errors.push_back(line.is_string() ? line.get<std::string>() : line.dump());
   }
   complain(options.json_output, errors);
   return std::nullopt;
+}
+
+std::optional<json> reply_to(const Options& options, const json& request) {
+  ApiClient client;
+  return reply_to(options, request, client);
+}
+
+std::optional<json> ask(const Options& options, const json& request) {
+  const auto reply = reply_to(options, request);
+  return reply ? std::optional(reply->value("result", json())) : std::nullopt;
 }
 
 void print(const Options& options, const json& result, const std::string& for_people) {
@@ -124,10 +144,10 @@ int show(const Options& options) {
   json results = json::object();
   std::string text;
   for (const std::string& subject : subjects) {
-    const auto result = ask(options, {{"verb", "show"}, {"what", subject}});
-    if (!result) return kFailed;
-    text += (text.empty() ? "" : "\n") + render_show(subject, *result);
-    results[subject] = *result;
+    auto reply = reply_to(options, {{"verb", "show"}, {"what", subject}});
+    if (!reply) return kFailed;
+    if (!options.json_output) text += (text.empty() ? "" : "\n") + render_show(subject, *reply);
+    results[subject] = std::move((*reply)["result"]);
   }
   print(options, one ? results[options.subject] : results, text);
   return kDone;
@@ -186,6 +206,21 @@ int reload(const Options& options) {
   return print_operations(options, ask(options, {{"verb", "reload"}, {"empty", options.empty}}));
 }
 
+int capture(const Options& options) {
+  json request;
+  if (const Error error = capture_request(options.capture, request)) {
+    complain(options.json_output, {"causewayctl: " + error.text()});
+    return kBadInput;
+  }
+  ApiClient client;
+  if (!reply_to(options, request, client)) return kFailed;
+  if (const Error error = receive_capture(client, options.capture)) {
+    complain(options.json_output, {"causewayctl: " + error.text()});
+    return kFailed;
+  }
+  return kDone;
+}
+
 int change_fdb(const Options& options, const std::string& action) {
   json request{{"verb", "fdb"}, {"action", action}};
   if (!options.bridge.empty()) request["bridge"] = options.bridge;
@@ -208,6 +243,51 @@ int test_offloads(const Options& options) {
   return kDone;
 }
 
+bool write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  file.close();
+  return file.good();
+}
+
+int import_ovs(const Options& options) {
+  static constexpr std::string_view kUnix = "unix:";
+  static constexpr std::chrono::seconds kPatience{10};
+  if (!options.database.starts_with(kUnix)) {
+    complain(options.json_output, {fmt::format("causewayctl: --db: only UNIX sockets are read, unix:PATH, not {}",
+                                               config::quote(options.database))});
+    return kBadInput;
+  }
+  set_log_level("off");  // what goes wrong is told below
+  ovsdb::Database rows;
+  if (const Error error = read_ovs_database(options.database.substr(kUnix.size()), kPatience, rows)) {
+    complain(options.json_output, {fmt::format("causewayctl: {}: {}", options.database, error.text())});
+    return kFailed;
+  }
+  OvsImport imported = causeway::import_ovs(rows, this_host());
+  const size_t left_out = imported.left_out;
+  const std::string text = yaml_of(std::move(imported));
+  if (options.output.empty()) {
+    print(options, json{{"yaml", text}, {"left_out", left_out}}, text);
+  } else if (!write_file(options.output, text)) {
+    complain(options.json_output,
+             {fmt::format("causewayctl: {}: cannot be written: {}", options.output, std::strerror(errno))});
+    return kFailed;
+  } else {
+    print(options, json{{"file", options.output}, {"left_out", left_out}}, "");
+  }
+  if (left_out != 0 && !options.json_output) {
+    print_lines({fmt::format("causewayctl: interfaces left out: {}; comments in the file say why", left_out)});
+  }
+  return kDone;
+}
+
+std::vector<std::string_view> show_subjects() {
+  std::vector<std::string_view> names;
+  for (const ShowSubject& subject : kShowSubjects) names.push_back(subject.name);
+  return names;
+}
+
 std::string joined(std::span<const std::string_view> words) {
   return fmt::format("{}", fmt::join(words.begin(), words.end(), ", "));
 }
@@ -226,7 +306,9 @@ struct CommandLine {
   CommandLine();
   CLI::App& add_file_verb(const std::string& verb, const std::string& help,
                           int (*run)(const Options&, const std::string&));
+  void add_capture_verb();
   void add_fdb_verbs();
+  void add_import_verbs();
 };
 
 CommandLine::CommandLine() {
@@ -262,7 +344,9 @@ CommandLine::CommandLine() {
   auto* reload_verb = app.add_subcommand("reload", "apply the file the daemon was started with");
   reload_verb->add_flag("--empty", options.empty, kEmptyHelp);
   reload_verb->callback([this] { exit_code = reload(options); });
+  add_capture_verb();
   add_fdb_verbs();
+  add_import_verbs();
 
   auto* offloads = app.add_subcommand("offloads", "what devices do for us");
   offloads->require_subcommand(1);
@@ -278,6 +362,33 @@ CLI::App& CommandLine::add_file_verb(const std::string& verb, const std::string&
   command->add_option("file", options.file, "YAML")->required();
   command->callback([this, run, verb] { exit_code = run(options, verb); });
   return *command;
+}
+
+void CommandLine::add_capture_verb() {
+  CaptureOptions& wanted = options.capture;
+  auto* verb =
+      app.add_subcommand("capture", "frames as they pass, or as they die; without a choice those of all ports");
+  verb->add_option("-p,--port", wanted.ports, "at this port; may be said again, as may -t and -b")
+      ->allow_extra_args(false);
+  verb->add_option("-t,--tunnel", wanted.tunnels, "of this tunnel, without its headers unless --outer is said")
+      ->allow_extra_args(false);
+  verb->add_option("-b,--bridge", wanted.bridges, "at the ports and tunnels of this bridge")->allow_extra_args(false);
+  auto* drops =
+      verb->add_option("--drops", wanted.reason, "frames that die, no others; of this reason, default: of any");
+  drops->expected(0, 1)->type_name("[REASON]");
+  auto* in = verb->add_flag("--in", wanted.in, "frames that come in, no others");
+  verb->add_flag("--out", wanted.out, "frames that go out, no others")->excludes(in);
+  auto* inner = verb->add_flag("--inner", wanted.inner, "tunnels' frames without the outer headers");
+  verb->add_flag("--outer", wanted.outer, "tunnels' frames with the outer headers")->excludes(inner);
+  verb->add_option("-f,--filter", wanted.filter, "pcap-filter(7), over the frame as it is there");
+  verb->add_option("-c,--count", wanted.count, "so many frames, then end")->check(CLI::PositiveNumber);
+  verb->add_option("-s,--snaplen", wanted.snap_bytes, "bytes of each frame; default: all")
+      ->check(CLI::Range(1U, 262144U));
+  verb->add_option("-w,--write", wanted.file, "a pcapng file, - for stdout; default: a line for each frame");
+  verb->callback([this, drops] {
+    options.capture.dead = drops->count() != 0;
+    exit_code = capture(options);
+  });
 }
 
 void CommandLine::add_fdb_verbs() {
@@ -305,6 +416,16 @@ void CommandLine::add_fdb_verbs() {
     verb->add_option("--vlan", options.vlan, vlan_help)->check(CLI::Range(0, 4094));
     verb->callback([this, verb = verb] { exit_code = change_fdb(options, verb->get_name()); });
   }
+}
+
+void CommandLine::add_import_verbs() {
+  auto* verb = app.add_subcommand("import", "a file that does what another switch does");
+  verb->require_subcommand(1);
+  verb->fallthrough();
+  auto* ovs = verb->add_subcommand("ovs", "of Open vSwitch's database, which is only read");
+  ovs->add_option("--db", options.database, "its server's socket")->capture_default_str();
+  ovs->add_option("-o,--output", options.output, "the file; default: stdout");
+  ovs->callback([this] { exit_code = import_ovs(options); });
 }
 
 // What may stand in the place of a word that nobody knows.

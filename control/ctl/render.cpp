@@ -1,11 +1,11 @@
 #include "control/ctl/render.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
-#include <map>
+#include <utility>
 #include <vector>
 
+#include "control/api/subjects.h"
 #include "control/ctl/table.h"
 #include "dataplane/drop_reason.h"
 
@@ -15,29 +15,20 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::array<std::string_view, 10> kSubjects{"ports", "bridges", "tunnels",  "fdb",       "neighbors",
-                                                     "flows", "workers", "offloads", "multicast", "control"};
+// The columns of a `show` that have a title.
+std::vector<Heading> headings_of(const json& columns) {
+  std::vector<Heading> headings;
+  for (const json& column : columns) {
+    std::string key = column.at("name");
+    std::ranges::replace(key, '.', '_');
+    if (column.contains("title")) headings.push_back({std::move(key), column.at("title")});
+  }
+  return headings;
+}
 
-// The columns of each subject; one that is not here shows all it has.
-const std::map<std::string, std::vector<std::string>>& columns_of_subjects() {
-  static const std::map<std::string, std::vector<std::string>> columns{
-      {"ports",
-       {"name", "kind", "bridge", "vlan", "state", "mtu", "mac", "addresses", "rx_packets", "rx_bytes", "tx_packets",
-        "tx_bytes", "rx_drops", "tx_drops", "rx_workers", "rss"}},
-      {"bridges", {"name", "interfaces", "macs", "max_macs", "macs_refused", "mac_moves", "ageing_time_s"}},
-      {"tunnels",
-       {"name", "mode", "id", "local", "remote", "bridge", "vlan", "state", "mtu", "path_mtu", "rx_packets",
-        "tx_packets"}},
-      {"fdb", {"bridge", "vlan", "mac", "port", "remote", "type", "age_s"}},
-      {"neighbors", {"port", "address", "mac", "state", "age_s", "waiting_frames"}},
-      {"workers",
-       {"id", "core", "queues", "rx_packets", "gro_in", "gro_out", "busy_cycles", "idle_cycles", "flow_cache_entries",
-        "flow_cache_hits", "flow_cache_misses"}},
-      {"flows", {"worker", "bridge", "vlan", "from", "from_remote", "source", "destination", "to", "to_remote"}},
-      {"offloads", {"port", "offload", "state", "reason"}},
-      {"multicast", {"port", "group", "protocol", "state", "tunnels", "querier"}},
-  };
-  return columns;
+std::string none_of(std::string_view subject) {
+  const auto* const found = std::ranges::find(kShowSubjects, subject, &ShowSubject::name);
+  return "no " + std::string(found == std::end(kShowSubjects) ? subject : found->rows) + "\n";
 }
 
 std::string_view meaning_of(const std::string& reason) {
@@ -48,16 +39,17 @@ std::string_view meaning_of(const std::string& reason) {
 
 }  // namespace
 
-std::span<const std::string_view> show_subjects() { return kSubjects; }
-
-std::string render_show(const std::string& subject, const json& result) {
-  if (subject == "control") return render_table(json::array({result}), {});
-  const json& rows = subject == "flows" ? result.at("flows") : result;
-  if (rows.empty()) return "no " + (subject == "fdb" ? std::string("fdb entries") : subject) + "\n";
-  const auto found = columns_of_subjects().find(subject);
-  std::string table =
-      render_table(rows, found == columns_of_subjects().end() ? std::vector<std::string>{} : found->second);
-  if (&rows != &result && result.value("cached", uint64_t{0}) > rows.size()) {
+std::string render_show(std::string_view subject, const json& reply) {
+  const json nothing;
+  const json& result = reply.contains("result") ? reply.at("result") : nothing;
+  const bool has_list = result.is_object() && result.contains(std::string(subject));
+  json rest = json::array();  // where there is no list
+  if (!result.is_null() && !result.is_array() && !has_list) rest.push_back(result);
+  const json& rows = has_list ? result.at(std::string(subject)) : result.is_array() ? result : rest;
+  if (rows.empty()) return none_of(subject);
+  const std::vector<Heading> columns = headings_of(reply.value("columns", json::array()));
+  std::string table = columns.empty() ? render_table(rows, {}) : render_columns(rows, columns);
+  if (has_list && result.value("cached", uint64_t{0}) > rows.size()) {
     table += std::to_string(rows.size()) + " of " + result.at("cached").dump() + " that are cached\n";
   }
   return table;

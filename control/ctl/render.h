@@ -1,20 +1,19 @@
-// What causewayctl prints for people: each takes the "result" of the daemon's answer.
+// What causewayctl prints for people: of the "result" of the daemon's reply; render_show takes the whole reply.
 #pragma once
 
 #include <nlohmann/json.hpp>
-#include <span>
 #include <string>
 #include <string_view>
 
 namespace causeway {
 
-// What `show` can show, in the order of the help text.
-std::span<const std::string_view> show_subjects();
-
 // The verdicts of `offloads test`.
 std::string render_verdicts(const nlohmann::json& rows);
-// `result`: a list of rows; of flows {cached: number, flows: list}.
-std::string render_show(const std::string& subject, const nlohmann::json& result);
+
+// `reply`: "columns" as in control/api/verbs.h, all there is without any; and "result": a list of rows, an object that
+// has such a list under the subject's name, or one row. An object that says how many are "cached" shows that, too,
+// where it has fewer rows.
+std::string render_show(std::string_view subject, const nlohmann::json& reply);
 
 // {"drops": {reason: count}}, and with "workers": [{"id": 0, "drops": {...}}, ...] a column for each worker.
 // Reasons nothing died of are left out unless `all`.

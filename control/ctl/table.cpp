@@ -49,11 +49,11 @@ struct Column {
   size_t width = 0;
 };
 
-Column make_column(const std::string& key, const std::vector<Row>& rows) {
+Column make_column(const Heading& heading, const std::vector<Row>& rows) {
   Column column;
-  column.cells.push_back(heading_of(key));
+  column.cells.push_back(heading.title);
   for (const Row& row : rows) {
-    const auto found = row.find(key);
+    const auto found = row.find(heading.key);
     column.cells.push_back(found == row.end() ? "-" : cell_text(found->second));
     const bool number = found == row.end() || found->second.is_number() || found->second.is_null();
     column.numbers = column.numbers && number;
@@ -62,22 +62,29 @@ Column make_column(const std::string& key, const std::vector<Row>& rows) {
   return column;
 }
 
-}  // namespace
-
-std::string render_table(const json& rows, const std::vector<std::string>& columns) {
+std::vector<Row> flattened(const json& rows) {
   std::vector<Row> flat;
+  for (const json& row : rows) flatten_into(flat.emplace_back(), "", row);
+  return flat;
+}
+
+std::set<std::string> keys_of(const std::vector<Row>& rows) {
   std::set<std::string> keys;
-  for (const json& row : rows) {
-    flatten_into(flat.emplace_back(), "", row);
-    for (const auto& [key, value] : flat.back()) keys.insert(key);
+  for (const Row& row : rows) {
+    for (const auto& [key, value] : row) keys.insert(key);
   }
+  return keys;
+}
+
+std::string render(const std::vector<Row>& rows, const std::vector<Heading>& columns) {
+  const std::set<std::string> keys = keys_of(rows);
   std::vector<Column> shown;
-  for (const std::string& key : columns.empty() ? std::vector<std::string>(keys.begin(), keys.end()) : columns) {
-    if (keys.contains(key)) shown.push_back(make_column(key, flat));
+  for (const Heading& heading : columns) {
+    if (keys.contains(heading.key)) shown.push_back(make_column(heading, rows));
   }
 
   std::string text;
-  for (size_t line = 0; !shown.empty() && line <= flat.size(); ++line) {
+  for (size_t line = 0; !shown.empty() && line <= rows.size(); ++line) {
     std::string out;
     for (const Column& column : shown) {
       if (!out.empty()) out += "  ";
@@ -88,6 +95,22 @@ std::string render_table(const json& rows, const std::vector<std::string>& colum
     text += out + "\n";
   }
   return text;
+}
+
+}  // namespace
+
+std::string render_columns(const json& rows, const std::vector<Heading>& columns) {
+  return render(flattened(rows), columns);
+}
+
+std::string render_table(const json& rows, const std::vector<std::string>& keys) {
+  const std::vector<Row> flat = flattened(rows);
+  const std::set<std::string> all = keys_of(flat);
+  std::vector<Heading> columns;
+  for (const std::string& key : keys.empty() ? std::vector<std::string>(all.begin(), all.end()) : keys) {
+    columns.push_back({key, heading_of(key)});
+  }
+  return render(flat, columns);
 }
 
 }  // namespace causeway

@@ -1,5 +1,9 @@
 #include "control/gateway/apply.h"
 
+#include <set>
+#include <string>
+#include <tuple>
+
 namespace causeway {
 namespace {
 
@@ -7,7 +11,7 @@ using config::Operation;
 using config::Thing;
 using config::Verb;
 
-std::string run_on_ethernet(Gateway& gateway, const Operation& op) {
+Error run_on_ethernet(Gateway& gateway, const Operation& op) {
   switch (op.kind.verb) {
     case Verb::remove:
       return gateway.remove_ethernet(op.name);
@@ -26,7 +30,7 @@ std::string run_on_ethernet(Gateway& gateway, const Operation& op) {
 }
 
 // Of a thing that is added, removed or changed.
-std::string run(Gateway& gateway, const Operation& op) {
+Error run(Gateway& gateway, const Operation& op) {
   const bool adds = op.kind.verb == Verb::add;
   const bool removes = op.kind.verb == Verb::remove;
   switch (op.kind.thing) {
@@ -46,7 +50,7 @@ std::string run(Gateway& gateway, const Operation& op) {
       return adds ? gateway.add_member(op.bridge, op.name) : gateway.remove_member(op.bridge, op.name);
     case Thing::static_mac:
       if (adds) return gateway.add_static_mac(op.bridge, *op.static_mac.after);
-      gateway.remove_static_mac(op.bridge, *op.static_mac.before);  // somebody may have removed it by hand
+      std::ignore = gateway.remove_static_mac(op.bridge, *op.static_mac.before);  // it may have gone by hand
       return {};
   }
   return "unknown operation";
@@ -59,20 +63,82 @@ std::vector<config::ApplyError> apply_operations(Gateway& gateway, const std::ve
   size_t done = 0;
   for (; done < operations.size(); ++done) {
     const Operation& op = operations[done];
-    const std::string error = run(gateway, op);
-    if (error.empty()) continue;
-    errors.push_back({key_of(op), error});
+    const Error error = run(gateway, op);
+    if (!error) continue;
+    errors.push_back({key_of(op), error.text()});
     break;
   }
   if (!errors.empty()) {
     while (done-- > 0) {
       const Operation undo = opposite(operations[done]);
-      const std::string error = run(gateway, undo);
-      if (!error.empty()) errors.push_back({key_of(undo), "could not be undone: " + error});
+      const Error error = run(gateway, undo);
+      if (error) errors.push_back({key_of(undo), "could not be undone: " + error.text()});
     }
   }
   gateway.commit();
   return errors;
+}
+
+std::vector<FailedOperation> apply_each(Gateway& gateway, const std::vector<Operation>& operations) {
+  std::vector<FailedOperation> failed;
+  std::set<std::string> lost;  // interfaces and bridges that aren't there
+  for (size_t i = 0; i < operations.size(); ++i) {
+    const Operation& op = operations[i];
+    const bool contents = op.kind.thing == Thing::member || op.kind.thing == Thing::static_mac;
+    if (contents && (lost.contains(op.name) || lost.contains(op.bridge))) continue;
+    const Error error = run(gateway, op);
+    if (!error) continue;
+    failed.push_back({i, error.text()});
+    if (op.kind.verb == Verb::add && !contents) lost.insert(op.name);
+  }
+  gateway.commit();
+  return failed;
+}
+
+config::Config without_failed(const config::Config& after, const std::vector<Operation>& operations,
+                              const std::vector<FailedOperation>& failed) {
+  config::Config config = after;
+  const auto leave_bridges = [&](const std::string& interface) {
+    for (auto& [name, bridge] : config.bridges) {
+      std::erase(bridge.interfaces, interface);
+      std::erase_if(bridge.static_macs, [&](const config::StaticMac& mac) { return mac.port == interface; });
+    }
+  };
+  // As it was, or gone.
+  const auto undo = [&](auto& section, const std::string& name, const auto* before) {
+    section.erase(name);
+    if (before != nullptr) section.emplace(name, *before);
+  };
+  for (const FailedOperation& failure : failed) {
+    const Operation& op = operations[failure.number];
+    switch (op.kind.thing) {
+      case Thing::system:  // the same in both
+        break;
+      case Thing::ethernet:
+      case Thing::vlan:
+        undo(config.ethernets, op.name, op.ethernet.before);
+        if (op.ethernet.before == nullptr) leave_bridges(op.name);
+        break;
+      case Thing::tunnel:
+        undo(config.tunnels, op.name, op.tunnel.before);
+        if (op.tunnel.before == nullptr) leave_bridges(op.name);
+        break;
+      case Thing::bridge:
+        undo(config.bridges, op.name, op.bridge_parameters.before);
+        break;
+      case Thing::member:
+        if (const auto bridge = config.bridges.find(op.bridge); bridge != config.bridges.end()) {
+          std::erase(bridge->second.interfaces, op.name);
+        }
+        break;
+      case Thing::static_mac:
+        if (const auto bridge = config.bridges.find(op.bridge); bridge != config.bridges.end()) {
+          if (op.static_mac.after != nullptr) std::erase(bridge->second.static_macs, *op.static_mac.after);
+        }
+        break;
+    }
+  }
+  return config;
 }
 
 std::vector<config::ApplyError> apply_config(Gateway& gateway, const config::Config& before,

@@ -7,14 +7,6 @@
 #include <set>
 #include <thread>
 
-#include "dataplane/wire/ethernet.h"
-#include "dataplane/wire/header_at.h"
-#include "dataplane/wire/ipv4.h"
-#include "dataplane/wire/ipv6.h"
-
-#include "control/gateway/packet_too_big.h"
-#include "control/underlay/icmp_echo.h"
-
 namespace causeway {
 namespace {
 
@@ -58,9 +50,21 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       memberships_(underlay_, membership_hooks()),
       tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, memberships_, workers_.size(), random_seed(),
                tunnel_hooks()),
-      offload_sync_(ports_, tunnels_, [this](AdjacencyIndex index) { return received_from(index); }),
+      offload_sync_(ports_, tunnels_, [this](AdjacencyIndex index) { return exchange_.received_from(index); }),
       elephants_(tables_, ports_, tunnels_, adjacencies_, fdb_),
-      ports_(tables_, publisher_, adjacencies_, underlay_, workers_, pool, std::move(opener)) {
+      exchange_(workers_, pool,
+                {.tables = tables_,
+                 .adjacencies = adjacencies_,
+                 .underlay = underlay_,
+                 .fdb = fdb_,
+                 .events = events_,
+                 .neighbors = neighbors_,
+                 .memberships = memberships_,
+                 .tunnels = tunnels_,
+                 .refusals = refusals_,
+                 .offload_sync = offload_sync_,
+                 .elephants = elephants_}),
+      ports_(tables_, publisher_, adjacencies_, underlay_, workers_, pool, random_seed(), std::move(opener)) {
   ports_.before_closing([this](PortIndex port) {
     offload_sync_.forget(port);
     elephants_.forget(port);
@@ -77,10 +81,13 @@ void Gateway::start_workers() {
 
 Neighbors::Hooks Gateway::neighbor_hooks() {
   Neighbors::Hooks hooks;
-  hooks.make_frame = [this] { return rte_pktmbuf_alloc(pool_); };
-  hooks.send = [this](PortIndex port, rte_mbuf* frame) { inject({.frame = frame, .port = port}); };
-  hooks.resume = [this](const PuntedFrame& frame) { inject(frame); };
-  hooks.drop = [this](rte_mbuf* frame, PortIndex, DropReason reason) { drop(frame, reason); };
+  hooks.make_frame = [this] { return exchange_.make_frame(); };
+  hooks.send = [this](PortIndex port, rte_mbuf* frame) { exchange_.send(port, frame); };
+  hooks.resume = [this](const PuntedFrame& frame) { exchange_.resume(frame); };
+  hooks.drop = [this](rte_mbuf* frame, PortIndex port, DropReason reason) {
+    const bool host = reason == DropReason::control_ignored && underlay_.is_host(port);
+    exchange_.drop(frame, port, host ? DropReason::host_traffic : reason);
+  };
   hooks.changed = [this](const NextHop& hop) { tunnels_.neighbor_changed(hop); };
   hooks.noted = [this](const auto& hop, const auto& before, const auto& now) { events_.neighbor(hop, before, now); };
   return hooks;
@@ -108,21 +115,16 @@ Tunnels::Hooks Gateway::tunnel_hooks() {
 
 Memberships::Hooks Gateway::membership_hooks() {
   Memberships::Hooks hooks;
-  hooks.make_frame = [this] { return rte_pktmbuf_alloc(pool_); };
-  hooks.send = [this](PortIndex port, rte_mbuf* frame) { inject({.frame = frame, .port = port}); };
+  hooks.make_frame = [this] { return exchange_.make_frame(); };
+  hooks.send = [this](PortIndex port, rte_mbuf* frame) { exchange_.send(port, frame); };
   hooks.changed = [this](PortIndex port) { ports_.listen_anew(port); };
+  hooks.join_as_host = [this](PortIndex port, const IpAddress& group) {
+    host_sockets_.join(underlay_.find(port)->name, group);
+  };
+  hooks.leave_as_host = [this](PortIndex port, const IpAddress& group) {
+    host_sockets_.leave(underlay_.find(port)->name, group);
+  };
   return hooks;
-}
-
-void Gateway::inject(const InjectedFrame& frame) {
-  Worker& worker = *workers_[frame.worker];
-  if (!worker.context().injected.push(frame)) drop(frame.frame, DropReason::control_queue_full);
-  worker.wake();
-}
-
-void Gateway::drop(rte_mbuf* frame, DropReason reason) {
-  ++drops_[static_cast<size_t>(reason)];
-  rte_pktmbuf_free(frame);
 }
 
 void Gateway::limit_macs(const std::string& name) {
@@ -131,19 +133,19 @@ void Gateway::limit_macs(const std::string& name) {
   fdb_.limit(adjacencies_of(name), limits.max_macs);
 }
 
-void Gateway::set_neighbors(PortIndex port, const std::vector<config::StaticNeighbor>& before,
-                            const std::vector<config::StaticNeighbor>& after) {
-  for (const config::StaticNeighbor& neighbor : before) {
+template <typename Neighbor>
+void Gateway::set_neighbors(PortIndex port, const std::vector<Neighbor>& before, const std::vector<Neighbor>& after) {
+  for (const Neighbor& neighbor : before) {
     const bool kept = std::ranges::any_of(after, [&](const auto& other) { return other.to == neighbor.to; });
     if (!kept) neighbors_.remove_static({port, neighbor.to});
   }
-  for (const config::StaticNeighbor& neighbor : after) neighbors_.set_static({port, neighbor.to}, neighbor.mac);
+  for (const Neighbor& neighbor : after) neighbors_.set_static({port, neighbor.to}, neighbor.mac);
 }
 
-// Those of an underlay, its link-local one among them.
+// Those of an underlay that aren't the host's, its link-local one among them.
 std::vector<IpPrefix> Gateway::own_addresses(PortIndex port) const {
   const Underlay::Port* const underlay = underlay_.find(port);
-  return underlay != nullptr ? underlay->addresses : std::vector<IpPrefix>{};
+  return underlay != nullptr && !underlay->host ? underlay->addresses : std::vector<IpPrefix>{};
 }
 
 // Switches that snoop pass solicitations only to members of their groups (RFC 4861 section 7.2.1).
@@ -156,10 +158,10 @@ void Gateway::set_own_groups(PortIndex port, const std::vector<IpPrefix>& before
   }
 }
 
-std::string Gateway::add_ethernet(const std::string& name, const config::Ethernet& settings) {
-  std::string error = ports_.add(name, settings);
-  if (!error.empty()) return error;
+Error Gateway::add_ethernet(const std::string& name, const config::Ethernet& settings) {
+  if (Error error = ports_.add(name, settings)) return error;
   set_neighbors(ports_.find(name)->index, {}, settings.neighbors);
+  set_neighbors(ports_.find(name)->index, {}, ports_.find(name)->host.neighbors);
   set_own_groups(ports_.find(name)->index, {}, own_addresses(ports_.find(name)->index));
   limit_macs(name);
   if (settings.is_underlay()) {
@@ -169,15 +171,17 @@ std::string Gateway::add_ethernet(const std::string& name, const config::Etherne
   return {};
 }
 
-std::string Gateway::change_ethernet(const std::string& name, const config::Ethernet& settings, bool reopen) {
+Error Gateway::change_ethernet(const std::string& name, const config::Ethernet& settings, bool reopen) {
   // A change that failed and could not be undone may have left it closed.
   if (ports_.find(name) == nullptr) return add_ethernet(name, settings);
   const config::Ethernet before = ports_.find(name)->settings;
   const PortIndex index = ports_.find(name)->index;
   const std::vector<IpPrefix> addresses_before = own_addresses(index);
-  std::string error = reopen ? ports_.reopen(name, settings) : ports_.change(name, settings);
-  if (error.empty()) {
+  const HostNetwork host_before = ports_.find(name)->host;
+  Error error = reopen ? ports_.reopen(name, settings) : ports_.change(name, settings);
+  if (!error) {
     set_neighbors(index, before.neighbors, settings.neighbors);
+    set_neighbors(index, host_before.neighbors, ports_.find(name)->host.neighbors);
     set_own_groups(index, addresses_before, own_addresses(index));
     if (before.vlan != settings.vlan || before.bindings != settings.bindings) learn_anew(name);
   }
@@ -199,7 +203,7 @@ void Gateway::close_ethernet(const std::string& name) {
   if (record.settings.carries_underlay()) tunnels_.reroute();
 }
 
-std::string Gateway::remove_ethernet(const std::string& name) {
+Error Gateway::remove_ethernet(const std::string& name) {
   if (ports_.find(name) == nullptr) return {};  // gone already, see change_ethernet
   const Ports::Record& record = *ports_.find(name);
   const PortIndex index = record.index;
@@ -212,31 +216,32 @@ std::string Gateway::remove_ethernet(const std::string& name) {
   return {};
 }
 
-std::string Gateway::add_bridge(const std::string& name, const config::Bridge& settings) {
+Error Gateway::add_bridge(const std::string& name, const config::Bridge& settings) {
   return bridges_.add(name, settings);
 }
 
-std::string Gateway::change_bridge(const std::string& name, const config::Bridge& settings) {
+Error Gateway::change_bridge(const std::string& name, const config::Bridge& settings) {
   bridges_.change(name, settings);
   return {};
 }
 
-std::string Gateway::remove_bridge(const std::string& name) {
+Error Gateway::remove_bridge(const std::string& name) {
   const auto members = bridges_.find(name)->members;
-  for (const auto& [interface, adjacencies] : members) remove_member(name, interface);
+  for (const auto& [interface, adjacencies] : members) {
+    if (Error error = remove_member(name, interface)) return error;
+  }
   bridges_.remove(name);
   return {};
 }
 
-std::string Gateway::add_tunnel(const std::string& name, const config::Tunnel& settings) {
-  std::string error = tunnels_.add(name, settings);
-  if (error.empty()) limit_macs(name);
-  return error;
+Error Gateway::add_tunnel(const std::string& name, const config::Tunnel& settings) {
+  if (Error error = tunnels_.add(name, settings)) return error;
+  limit_macs(name);
+  return {};
 }
 
-std::string Gateway::change_tunnel(const std::string& name, const config::Tunnel& settings) {
-  std::string error = tunnels_.change(name, settings);
-  if (!error.empty()) return error;
+Error Gateway::change_tunnel(const std::string& name, const config::Tunnel& settings) {
+  if (Error error = tunnels_.change(name, settings)) return error;
   if (const Bridges::Bridge* bridge = bridges_.bridge_of(name)) tunnels_.set_bridge(name, bridge->index);
   learn_anew(name);
   limit_macs(name);
@@ -254,8 +259,10 @@ void Gateway::learn_anew(const std::string& interface) {
                          tunnels_.find(interface) != nullptr ? tunnels_.flooded(interface) : list);
 }
 
-std::string Gateway::remove_tunnel(const std::string& name) {
-  if (const Bridges::Bridge* bridge = bridges_.bridge_of(name)) remove_member(bridges_.name_of(bridge->index), name);
+Error Gateway::remove_tunnel(const std::string& name) {
+  if (const Bridges::Bridge* bridge = bridges_.bridge_of(name)) {
+    if (Error error = remove_member(bridges_.name_of(bridge->index), name)) return error;
+  }
   tunnels_.remove(name);
   return {};
 }
@@ -267,7 +274,7 @@ std::vector<AdjacencyIndex> Gateway::adjacencies_of(const std::string& interface
   return {port->adjacency};
 }
 
-std::string Gateway::add_member(const std::string& bridge, const std::string& interface) {
+Error Gateway::add_member(const std::string& bridge, const std::string& interface) {
   std::vector<AdjacencyIndex> adjacencies = adjacencies_of(interface);
   if (adjacencies.empty()) return "no such interface";
   const BridgeIndex index = bridges_.find(bridge)->index;
@@ -281,7 +288,7 @@ std::string Gateway::add_member(const std::string& bridge, const std::string& in
   return {};
 }
 
-std::string Gateway::remove_member(const std::string& bridge, const std::string& interface) {
+Error Gateway::remove_member(const std::string& bridge, const std::string& interface) {
   bridges_.set_members(bridge, interface, {});
   if (tunnels_.find(interface) != nullptr) {
     tunnels_.set_bridge(interface, kNoBridge);
@@ -294,7 +301,7 @@ std::string Gateway::remove_member(const std::string& bridge, const std::string&
   return {};
 }
 
-std::string Gateway::add_static_mac(const std::string& bridge, const config::StaticMac& mac) {
+Error Gateway::add_static_mac(const std::string& bridge, const config::StaticMac& mac) {
   const auto adjacencies = adjacencies_of(mac.port);
   if (adjacencies.empty()) return "no such interface";
   if (!adjacencies_.get(adjacencies.front())->vlan.carries(mac.vlan)) {
@@ -304,7 +311,7 @@ std::string Gateway::add_static_mac(const std::string& bridge, const config::Sta
   return {};
 }
 
-std::string Gateway::remove_static_mac(const std::string& bridge, const config::StaticMac& mac) {
+Error Gateway::remove_static_mac(const std::string& bridge, const config::StaticMac& mac) {
   if (!fdb_.remove(bridges_.find(bridge)->index, mac_vlan(mac.mac, mac.vlan))) return "no such entry";
   bind_macs();  // it may have stood in front of a bound one
   return {};
@@ -321,20 +328,16 @@ void Gateway::bind_macs() {
   fdb_.bind(std::move(homes));
 }
 
-Tunnels::Packets Gateway::packets_of(AdjacencyIndex adjacency) const {
-  Tunnels::Packets packets;
-  for (const auto& worker : workers_) {
-    const TrafficCounters& traffic = worker->context().counters.tunnels[adjacency];
-    packets.received += traffic.rx_packets.get();
-    packets.sent += traffic.tx_packets.get();
+void Gateway::listen_as_host() {
+  const auto shares = [](const auto& port) { return port.second.host; };
+  if (!std::ranges::any_of(underlay_.all(), shares)) return host_sockets_.listen({}, false);
+  std::set<uint16_t> udp_ports;
+  bool gre = false;
+  for (const auto& [name, tunnel] : tunnels_.all()) {
+    gre = gre || !over_udp(tunnel.settings.mode);
+    if (over_udp(tunnel.settings.mode)) udp_ports.insert(tunnel.settings.port);
   }
-  return packets;
-}
-
-uint64_t Gateway::dropped(DropReason reason) const {
-  uint64_t frames = 0;
-  for (const auto& worker : workers_) frames += worker->context().counters.drops[static_cast<size_t>(reason)].get();
-  return frames;
+  host_sockets_.listen(udp_ports, gre);
 }
 
 void Gateway::commit() {
@@ -344,6 +347,8 @@ void Gateway::commit() {
   clear_released();
   bind_macs();
   elephants_.reconcile();
+  listen_as_host();
+  ports_.commit();
   publisher_.poll();
 }
 
@@ -368,78 +373,12 @@ void Gateway::clear_released() {
 
 uint16_t Gateway::now_s() const { return static_cast<uint16_t>(rte_rdtsc() / rte_get_tsc_hz()); }
 
-// A frame to this host from an underlay port.
-void Gateway::receive_own(PortIndex port, rte_mbuf* frame) {
-  const Underlay::Port* const underlay = underlay_.find(port);
-  if (underlay != nullptr && make_echo_reply(frame, underlay->mac)) {
-    inject({.frame = frame, .port = port});
-    return;
-  }
-  const auto error = read_tunnel_error(frame, *tables_.udp_listeners.load(std::memory_order_relaxed));
-  if (memberships_.receive(port, frame) || (error && learn_error(*error))) {
-    rte_pktmbuf_free(frame);
-  } else {
-    neighbors_.receive(port, frame);
-  }
-}
-
-bool Gateway::learn_error(const TunnelError& error) {
-  const AdjacencyIndex end = tunnels_.sender_of(error.tunnel);
-  if (end == kNoAdjacency) return false;
-  if (error.kind == TunnelError::Kind::too_big) {
-    const auto report = path_mtu_report(error);
-    if (!report || !tunnels_.learn_path_mtu(*report)) return false;
-    events_.path_mtu(end, error);
-    return true;
-  }
-  refusals_.learn(end, error, received_from(end), Refusals::Clock::now());
-  events_.refused(end, error);
-  return true;
-}
-
-void Gateway::receive(const PuntedFrame& punted) {
-  if (punted.stranger) return learn_vtep(punted);
-  if (punted.from != kNoAdjacency) return answer_too_big(punted);
-  if (punted.adjacency != kNoAdjacency) return tunnels_.hold(punted);
-  receive_own(punted.port, punted.frame);
-}
-
-// The answer goes back to where the frame came from, through the worker that had it.
-void Gateway::answer_too_big(const PuntedFrame& punted) {
-  const Adjacency* const to = adjacencies_.get(punted.adjacency);
-  const bool may = to != nullptr && too_big_.take(punted.port, kTooBigPerSecond, now_s());
-  rte_mbuf* const answer = may ? rte_pktmbuf_alloc(pool_) : nullptr;
-  if (answer != nullptr && write_packet_too_big(answer, punted.frame, *to)) {
-    inject({.frame = answer, .adjacency = punted.from, .port = punted.port, .worker = punted.worker});
-  } else {
-    rte_pktmbuf_free(answer);
-  }
-  rte_pktmbuf_free(punted.frame);
-}
-
-// The outer frame has passed the parser; once its VTEP is known it passes it again, and on.
-void Gateway::learn_vtep(const PuntedFrame& punted) {
-  const auto* ip4 = header_at<Ipv4Header>(punted.frame, sizeof(EthernetHeader));
-  const auto* ip6 = header_at<Ipv6Header>(punted.frame, sizeof(EthernetHeader));
-  if (ip4 == nullptr) return drop(punted.frame, DropReason::frame_too_short);
-  if (ip4->version() != 4 && ip6 == nullptr) return drop(punted.frame, DropReason::frame_too_short);
-  const IpAddress remote = ip4->version() == 4 ? ip4->source_address() : ip6->source_address();
-  const DropReason reason = tunnels_.learn_vtep(punted.adjacency, remote, now_s());
-  if (reason != DropReason::none) return drop(punted.frame, reason);
-  const Tunnels::Tunnel& tunnel = *tunnels_.find(adjacencies_.owner(punted.adjacency).interface);
-  if (const auto vtep = tunnel.vteps.find(remote); vtep != tunnel.vteps.end()) {
-    fdb_.limit_with(vtep->second.adjacency, punted.adjacency);
-    offload_sync_.changed();
-  }
-  inject(punted);
-}
-
 void Gateway::forget_idle_vteps() {
   constexpr uint16_t kEvery_s = 2;
   const uint16_t now = now_s();
   if (static_cast<uint16_t>(now - vteps_looked_at_s_) < kEvery_s) return;
   vteps_looked_at_s_ = now;
-  const auto packets = [this](AdjacencyIndex index) { return packets_of(index); };
+  const auto packets = [this](AdjacencyIndex index) { return exchange_.packets_of(index); };
   const auto ageing_s = [this](BridgeIndex bridge) {
     return bridge == kNoBridge ? config::Bridge{}.ageing_time_s : fdb_.bridge(bridge).ageing_s;
   };
@@ -450,43 +389,20 @@ void Gateway::forget_idle_vteps() {
 void Gateway::say_goodbye() {
   memberships_.leave_all();
   const auto patience_ends = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
-  const auto waiting = [](const auto& worker) { return !worker->context().injected.empty(); };
-  while (std::ranges::any_of(workers_, waiting) && std::chrono::steady_clock::now() < patience_ends) {
+  while (exchange_.has_unsent() && std::chrono::steady_clock::now() < patience_ends) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 
-size_t Gateway::serve(Worker& worker, uint16_t now) {
-  constexpr size_t kOfEach = 64;
-  WorkerContext& context = worker.context();
-  size_t served = 0;
-  PuntedFrame frame;
-  for (size_t i = 0; i < kOfEach && context.urgent.pop(frame); ++i, ++served) receive(frame);
-  for (size_t i = 0; i < kOfEach && context.punted.pop(frame); ++i, ++served) receive(frame);
-  LearnMessage message;
-  for (size_t i = 0; i < kOfEach && context.learned.pop(message); ++i, ++served) {
-    fdb_.learn(message.bridge, message.key, message.exit, now);
-  }
-  FlowKey flow;
-  for (size_t i = 0; i < kOfEach && context.sampler.pop(flow); ++i, ++served) elephants_.sampled(flow);
-  return served;
-}
-
 size_t Gateway::serve_workers() {
-  using Clock = std::chrono::steady_clock;
+  using Clock = Exchange::Clock;
   constexpr auto kSlice = std::chrono::milliseconds(2);  // then others get their turn, and what is retired its end
-  const auto ends = Clock::now() + kSlice;
-  const uint16_t now = now_s();
-  size_t all = 0;
-  for (size_t served = 1; served != 0 && Clock::now() < ends; all += served) {
-    served = 0;
-    for (const auto& worker : workers_) served += serve(*worker, now);
-  }
+  size_t served = exchange_.serve(Clock::now() + kSlice, now_s());
   elephants_.reconcile();
-  all += tunnels_.show_neighbors(Clock::now() + kSlice);
-  // Behind what was learnt: until then workers hold on to what they saw themselves (RecentlyTold).
+  served += tunnels_.show_neighbors(Clock::now() + kSlice);
+  // Behind what was learnt: until then workers hold on to what they saw themselves (RecentlyReported).
   publisher_.poll();
-  return all;
+  return served;
 }
 
 void Gateway::tick() {
@@ -495,12 +411,12 @@ void Gateway::tick() {
   tunnels_.tick();
   memberships_.tick();
   forget_idle_vteps();
-  refusals_.expire([this](AdjacencyIndex end) { return received_from(end); }, Refusals::Clock::now());
-  events_.flood_limited(dropped(DropReason::flood_limit));
+  refusals_.expire([this](AdjacencyIndex end) { return exchange_.received_from(end); }, Refusals::Clock::now());
+  events_.flood_limited(exchange_.dropped_by_workers(DropReason::flood_limit));
   events_.tick();
   offload_sync_.step(OffloadSync::Clock::now());
   elephants_.step(Elephants::Clock::now(), now_s());
-  drops_[static_cast<size_t>(DropReason::rx_error)] += receive_errors_.step(ports_, ReceiveErrors::Clock::now());
+  exchange_.count_drops(DropReason::rx_error, receive_errors_.step(ports_, ReceiveErrors::Clock::now()));
   look_at_ports(false);
 }
 
@@ -529,6 +445,9 @@ void Gateway::follow(const Ports::Changes& changes) {
   if (!ends.empty()) {
     fdb_.remove_if([&](const Fdb::Entry& entry) { return !entry.is_static && ends.contains(entry.exit); });
   }
+  for (const auto& [port, before] : changes.host_networks) {
+    set_neighbors(port, before.neighbors, ports_.find(port)->host.neighbors);
+  }
   if (!changes.underlays.empty()) {
     tunnels_.reroute();
     offload_sync_.changed();
@@ -539,6 +458,8 @@ void Gateway::follow(const Ports::Changes& changes) {
   for (const PortIndex port : changes.to_announce) neighbors_.announce(port);
   bridges_.commit();
   bind_macs();
+  ports_.commit();
+  if (!changes.underlays.empty()) listen_as_host();
 }
 
 }  // namespace causeway

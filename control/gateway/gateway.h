@@ -10,6 +10,7 @@
 #include "control/bridge/fdb.h"
 #include "control/config/config.h"
 #include "control/gateway/event_log.h"
+#include "control/gateway/exchange.h"
 #include "control/offload/elephants.h"
 #include "control/offload/tunnel_rules.h"
 #include "control/port/ports.h"
@@ -17,12 +18,14 @@
 #include "control/publish/adjacencies.h"
 #include "control/publish/publisher.h"
 #include "control/tunnel/tunnels.h"
+#include "control/underlay/host_sockets.h"
 #include "control/underlay/memberships.h"
 #include "control/underlay/neighbors.h"
 #include "control/underlay/refusals.h"
 #include "control/underlay/underlay.h"
 #include "dataplane/flow/tables.h"
 #include "dataplane/worker.h"
+#include "pmd/error.h"
 
 namespace causeway {
 
@@ -44,22 +47,22 @@ class Gateway {
   void try_devices(const std::map<std::string, config::Ethernet>& wanted);
   void end_trials() { ports_.end_trials(); }
 
-  // Operations of gateway/apply: an empty string, or why not (nothing has changed then).
-  std::string add_ethernet(const std::string& name, const config::Ethernet& settings);
-  std::string change_ethernet(const std::string& name, const config::Ethernet& settings, bool reopen);
+  // Operations of gateway/apply. Where one fails nothing has changed.
+  Error add_ethernet(const std::string& name, const config::Ethernet& settings);
+  Error change_ethernet(const std::string& name, const config::Ethernet& settings, bool reopen);
   // Lets go of its device, until change_ethernet() opens one again.
   void close_ethernet(const std::string& name);
-  std::string remove_ethernet(const std::string& name);
-  std::string add_bridge(const std::string& name, const config::Bridge& settings);
-  std::string change_bridge(const std::string& name, const config::Bridge& settings);
-  std::string remove_bridge(const std::string& name);
-  std::string add_tunnel(const std::string& name, const config::Tunnel& settings);
-  std::string change_tunnel(const std::string& name, const config::Tunnel& settings);
-  std::string remove_tunnel(const std::string& name);
-  std::string add_member(const std::string& bridge, const std::string& interface);
-  std::string remove_member(const std::string& bridge, const std::string& interface);
-  std::string add_static_mac(const std::string& bridge, const config::StaticMac& mac);
-  std::string remove_static_mac(const std::string& bridge, const config::StaticMac& mac);
+  Error remove_ethernet(const std::string& name);
+  Error add_bridge(const std::string& name, const config::Bridge& settings);
+  Error change_bridge(const std::string& name, const config::Bridge& settings);
+  Error remove_bridge(const std::string& name);
+  Error add_tunnel(const std::string& name, const config::Tunnel& settings);
+  Error change_tunnel(const std::string& name, const config::Tunnel& settings);
+  Error remove_tunnel(const std::string& name);
+  Error add_member(const std::string& bridge, const std::string& interface);
+  Error remove_member(const std::string& bridge, const std::string& interface);
+  Error add_static_mac(const std::string& bridge, const config::StaticMac& mac);
+  Error remove_static_mac(const std::string& bridge, const config::StaticMac& mac);
   // Makes visible what the operations left for the end: flood lists, the FDB of what went away.
   void commit();
 
@@ -68,7 +71,12 @@ class Gateway {
   // Called a few times a second: ageing, neighbor probes, memberships, links.
   void tick();
   // Interfaces of the host have come, gone or changed.
-  void interfaces_changed() { look_at_ports(true); }
+  void interfaces_changed() {
+    ports_.host_networks_changed();  // the kernel doesn't tell of all that goes with an interface
+    look_at_ports(true);
+  }
+  // The host's addresses, routes or neighbors have changed.
+  void host_networks_changed() { ports_.host_networks_changed(); }
 
   // On the way out: tells the underlay what it should know, and gives the workers a moment to send it.
   void say_goodbye();
@@ -77,7 +85,7 @@ class Gateway {
   std::vector<AdjacencyIndex> adjacencies_of(const std::string& interface) const;
   uint16_t now_s() const;
   // Drops counted on the control thread.
-  const std::array<uint64_t, kDropReasons>& drops() const { return drops_; }
+  const std::array<uint64_t, kDropReasons>& drops() const { return exchange_.drops(); }
 
   // `causewayctl offloads test`.
   void test_offloads(const std::string& port) { ports_.test(port); }
@@ -93,8 +101,9 @@ class Gateway {
   Fdb& fdb() { return fdb_; }
   const Fdb& fdb() const { return fdb_; }
   const Underlay& underlay() const { return underlay_; }
-  const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+  const Exchange::Workers& workers() const { return workers_; }
   Tables& tables() { return tables_; }
+  Publisher& publisher() { return publisher_; }
   rte_mempool* pool() const { return pool_; }
 
  private:
@@ -108,34 +117,21 @@ class Gateway {
   void limit_macs(const std::string& name);
   // Gives the MACs in `bindings` their places in the FDB. Asked again, it changes nothing.
   void bind_macs();
-  void set_neighbors(PortIndex port, const std::vector<config::StaticNeighbor>& before,
-                     const std::vector<config::StaticNeighbor>& after);
+  template <typename Neighbor>
+  void set_neighbors(PortIndex port, const std::vector<Neighbor>& before, const std::vector<Neighbor>& after);
+  // Where underlays are the host's: its kernel knows what tunnels listen on.
+  void listen_as_host();
   std::vector<IpPrefix> own_addresses(PortIndex port) const;
   void set_own_groups(PortIndex port, const std::vector<IpPrefix>& before, const std::vector<IpPrefix>& after);
-  // A frame that a worker could not deal with.
-  void receive(const PuntedFrame& punted);
-  void learn_vtep(const PuntedFrame& punted);
   void forget_idle_vteps();
   // Takes what was released, the FDB's entries with it, out of use.
   void clear_released();
-  // A frame to this host from an underlay port.
-  void receive_own(PortIndex port, rte_mbuf* frame);
-  // False: it isn't about a tunnel of ours, or no news.
-  bool learn_error(const TunnelError& error);
-  uint64_t dropped(DropReason reason) const;  // by the workers, so far
-  void answer_too_big(const PuntedFrame& punted);
-  void inject(const InjectedFrame& frame);
-  Tunnels::Packets packets_of(AdjacencyIndex adjacency) const;
-  uint64_t received_from(AdjacencyIndex adjacency) const { return packets_of(adjacency).received; }
-  // Takes a few of each thing that a worker has for us; how many that were.
-  size_t serve(Worker& worker, uint16_t now);
-  void drop(rte_mbuf* frame, DropReason reason);
 
-  // Order matters: what is below uses what is above, and goes first.
+  // Order matters: what is below uses what is above, and goes first. (The hooks of what is above call what is below,
+  // but never while one of them is made or destroyed.)
   rte_mempool* pool_;
   Tables tables_;
-  std::array<uint64_t, kDropReasons> drops_{};
-  std::vector<std::unique_ptr<Worker>> workers_;
+  Exchange::Workers workers_;
   Publisher publisher_;
   Adjacencies adjacencies_;
   Fdb fdb_;
@@ -143,15 +139,16 @@ class Gateway {
   Underlay underlay_;
   EventLog events_;
   Neighbors neighbors_;
+  HostSockets host_sockets_;
   Memberships memberships_;
   Tunnels tunnels_;
   Refusals refusals_;
   OffloadSync offload_sync_;
   Elephants elephants_;
+  Exchange exchange_;
   ReceiveErrors receive_errors_;
   Ports ports_;
   std::set<AdjacencyIndex> left_bridge_;  // since the last commit
-  RateLimit too_big_{kMaxPorts};          // of all workers together
   uint16_t vteps_looked_at_s_ = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "control/offload/elephant_plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "dataplane/egress/encap.h"
@@ -10,6 +12,7 @@ namespace {
 // A device fills no checksums of these headers, nor copies fields between inner and outer ones.
 std::string objection_to_headers(const Adjacency& tunnel, const config::Tunnel& settings) {
   if (row_of(tunnel.kind).entropy == TunnelEntropy::nvgre_flow_id) return "NVGRE's FlowID differs from frame to frame";
+  if (!row_of(tunnel.kind).nic_rules) return fmt::format("a NIC has no rules for {}", row_of(tunnel.kind).name);
   if (tunnel.udp_checksum || settings.checksum.value_or(false)) return "the tunnel sends checksums";
   if (tunnel.kind == TunnelType::geneve && tunnel.ipv6 && !settings.allow_zero_checksum) {
     return "the tunnel wants checksums (udp6-zero-checksum-rx)";
@@ -83,7 +86,7 @@ ElephantPlan ElephantPlanner::plan(const FlowKey& flow) const {
   const SwitchPort port_of_bridged = bridged->port->switch_port();
   const SwitchPort port_of_underlay = underlay->port->switch_port();
   const bool one_switch = !port_of_bridged.domain.empty() && port_of_bridged.domain == port_of_underlay.domain;
-  const TunnelKey key = Tunnels::key_of(found->settings, *owner.remote);
+  const TunnelKey key = TunnelKeys::key_of(found->settings, *owner.remote);
   plan.refused = objection(port, tunnel, found->settings);
   if (vlan_of(flow.destination()) != 0) plan.refused = "its frames have a VLAN tag";
   if (!decap && bridged->port->mtu() + 14 > tunnel.max_frame_bytes) plan.refused = "the port's MTU is the larger one";

@@ -118,13 +118,13 @@ void Elephants::install_largest(Clock::time_point now) {
     if (refused.empty() && budget == 0) refused = "waits for its turn";
     if (refused.empty()) {
       --budget;
-      refused = install(flow, plan, now);
+      refused = install(flow, plan, now).text();
     }
     if (!refused.empty()) ++devices_[plan.from].refused[refused];
   }
 }
 
-std::string Elephants::install(const FlowKey& flow, const ElephantPlan& plan, Clock::time_point now) {
+Error Elephants::install(const FlowKey& flow, const ElephantPlan& plan, Clock::time_point now) {
   if (rules_of(plan.to) == nullptr) return "offloads.elephants: off where it leaves";
   Summary& device = devices_[plan.from];
   if (device.installed >= limits_.rules) return "no more rules";

@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "control/offload/elephant_plan.h"
+#include "pmd/error.h"
 
 namespace causeway {
 
@@ -95,8 +96,8 @@ class Elephants {
   Rules::iterator remove(Rules::iterator rule);
   void count_all(Clock::time_point now, uint16_t now_s);
   void install_largest(Clock::time_point now);
-  // Empty: it is installed. Otherwise why not.
-  std::string install(const FlowKey& flow, const ElephantPlan& plan, Clock::time_point now);
+  // Fails where it isn't installed.
+  Error install(const FlowKey& flow, const ElephantPlan& plan, Clock::time_point now);
 
   Tables& tables_;
   const Ports& ports_;

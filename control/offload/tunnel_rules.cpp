@@ -52,9 +52,9 @@ void OffloadSync::want() {
     for (auto& [key, rule] : device.rules) rule.wanted = false;
   }
   for (const auto& [name, tunnel] : tunnels_.all()) {
-    // A rule would have to match a part of NVGRE's key; and a mark is held against the headers that we send.
-    const bool other_key = tunnel.settings.mode == TunnelType::nvgre || tunnel.settings.sent_id;
-    if (tunnel.bridge == kNoBridge || other_key) continue;
+    // A mark is held against the headers that we send, so these have to carry the key that is received.
+    const bool possible = row_of(tunnel.settings.mode).nic_rules && !tunnel.settings.sent_id;
+    if (tunnel.bridge == kNoBridge || !possible) continue;
     for (const Tunnels::Endpoint& end : tunnel.endpoints) want_rules(tunnel, end);
     for (const auto& [address, vtep] : tunnel.vteps) want_rules(tunnel, vtep);
   }
@@ -66,7 +66,7 @@ void OffloadSync::want() {
 void OffloadSync::want_rules(const Tunnels::Tunnel& tunnel, const Tunnels::Endpoint& end) {
   if (end.remote.is_multicast()) return;
   FlowRule rule;
-  rule.tunnel = Tunnels::key_of(tunnel.settings, end.remote);
+  rule.tunnel = TunnelKeys::key_of(tunnel.settings, end.remote);
   rule.mark = end.adjacency;
   for (const NextHop& hop : end.next_hops) {
     if (rules_of(hop.port) != nullptr) want_rule(*ports_.find(hop.port), rule);

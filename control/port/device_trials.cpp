@@ -164,11 +164,11 @@ int try_device(const std::string& devargs) {
   options.hugepages = EalOptions::Hugepages::off;
   options.memory_bytes = 32ULL << 20;
   bool hugepages = false;
-  std::string error = start_eal(options, hugepages);
-  if (error.empty()) error = try_ethdev(devargs);
-  fmt::print("{}", error);
+  Error error = start_eal(options, hugepages);
+  if (!error) error = try_ethdev(devargs);
+  fmt::print("{}", error.text());
   std::fflush(stdout);
-  _exit(error.empty() ? 0 : 1);  // the EAL has nothing that outlives the process
+  _exit(error ? 1 : 0);  // the EAL has nothing that outlives the process
 }
 
 }  // namespace causeway

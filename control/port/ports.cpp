@@ -8,6 +8,7 @@
 #include "control/config/vlan_rules.h"
 
 #include "control/publish/mss_limit.h"
+#include "dataplane/flow/binding_table.h"
 #include "dataplane/wire/link_local.h"
 
 namespace causeway {
@@ -72,6 +73,11 @@ bool lro_is_possible(const config::Ethernet& ethernet, const Port& port, OpenErr
   return error.empty();
 }
 
+// Entries of other ports say nothing of it: they have all underlays' addresses, and their VLANs.
+bool stands_alone(const config::Ethernet& ethernet) {
+  return !ethernet.carries_underlay() && !ethernet.bridged_vlans && ethernet.vlan_device() == nullptr;
+}
+
 OffloadSettings device_offloads(OffloadSettings offloads) {
   offloads.gro = Toggle::automatic;
   return offloads;
@@ -80,7 +86,7 @@ OffloadSettings device_offloads(OffloadSettings offloads) {
 }  // namespace
 
 Ports::Ports(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, Underlay& underlay,
-             std::vector<std::unique_ptr<Worker>>& workers, rte_mempool* pool, PortOpener opener)
+             std::vector<std::unique_ptr<Worker>>& workers, rte_mempool* pool, uint64_t seed, PortOpener opener)
     : tables_(tables),
       publisher_(publisher),
       adjacencies_(adjacencies),
@@ -88,6 +94,7 @@ Ports::Ports(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, Und
       workers_(workers),
       rx_queues_(tables, publisher, workers),
       pool_(pool),
+      seed_(seed),
       opener_(std::move(opener)) {}
 
 Ports::~Ports() {
@@ -187,9 +194,12 @@ void Ports::test(const std::string& name) {
   publish_all();
 }
 
-std::string Ports::add(const std::string& name, const config::Ethernet& settings) {
-  PortIndex index = 0;
-  while (names_.contains(index)) ++index;
+Error Ports::add(const std::string& name, const config::Ethernet& settings) {
+  auto index = static_cast<PortIndex>(names_.size());  // the next one, where there is no gap
+  if (!names_.empty() && names_.rbegin()->first != index - 1) {
+    index = 0;
+    while (names_.contains(index)) ++index;
+  }
   if (index == kMaxPorts) return "no more than " + std::to_string(kMaxPorts) + " ports";
   OpenError error;
   std::unique_ptr<Port> port = open(name, settings, error);
@@ -220,13 +230,30 @@ Ports::Vlans Ports::start(const std::string& name, Record& record) {
   record.missing = {};
   test(record);
   note(record);
+  const bool alone = stands_alone(record.settings) && underlay_.find(record.index) == nullptr;
   underlay_.remove(record.index);
+  read_host_network(record);
   set_underlay(name, record);
   Vlans vlans = open_vlans(name);
-  publish_all();
-  deal_queues();
-  log_queues(record);
+  if (alone) {
+    publish(record, vlans);
+  } else {
+    publish_all();
+  }
+  record.polled = false;
   return vlans;
+}
+
+void Ports::commit() {
+  std::vector<const Record*> fresh;
+  for (auto& [name, record] : ports_) {
+    if (record.port == nullptr || record.polled) continue;
+    record.polled = true;
+    fresh.push_back(&record);
+  }
+  if (fresh.empty()) return;
+  deal_queues();
+  for (const Record* const record : fresh) log_queues(*record);
 }
 
 void Ports::note(Record& record) {
@@ -235,7 +262,7 @@ void Ports::note(Record& record) {
   record.mac = record.port->mac();
 }
 
-std::string Ports::change(const std::string& name, const config::Ethernet& settings) {
+Error Ports::change(const std::string& name, const config::Ethernet& settings) {
   Record& record = ports_.at(name);
   // Only a device just opened knows what MTU and MAC it has of its own.
   const bool own_again = (record.settings.mtu && !settings.mtu) || (record.settings.mac && !settings.mac);
@@ -243,6 +270,7 @@ std::string Ports::change(const std::string& name, const config::Ethernet& setti
   const bool other_queues = settings.rx_queues != record.settings.rx_queues;
   if (record.port == nullptr || own_again || (other_queues && queues != record.port->rx_queues()) ||
       settings.is_underlay() != record.settings.is_underlay() ||
+      settings.host_addresses != record.settings.host_addresses ||
       settings.carries_underlay() != record.settings.carries_underlay() ||
       settings.bridged_vlans != record.settings.bridged_vlans ||
       device_offloads(settings.offloads) != device_offloads(record.settings.offloads)) {
@@ -250,29 +278,31 @@ std::string Ports::change(const std::string& name, const config::Ethernet& setti
   }
   OpenError impossible;
   if (!gro_is_possible(settings, *record.port, impossible)) return impossible.text;
-  std::string error;
   const uint16_t old_mtu = record.port->mtu();
   if (settings.mtu && *settings.mtu != old_mtu) {
-    error = record.port->set_mtu(*settings.mtu);
-    if (!error.empty()) return error;
+    if (Error error = record.port->set_mtu(*settings.mtu)) return error;
   }
   if (settings.mac && *settings.mac != record.port->mac()) {
-    error = record.port->set_mac(*settings.mac);
-    if (!error.empty()) {
-      record.port->set_mtu(old_mtu);
-      return error;
+    if (Error error = record.port->set_mac(*settings.mac)) {
+      const Error again = record.port->mtu() != old_mtu ? record.port->set_mtu(old_mtu) : Error();
+      return again ? error.text() + "; and its mtu stays changed: " + again.text() : error;
     }
   }
   const bool other_workers = settings.rx_workers != record.settings.rx_workers;
   record.settings = settings;
   note(record);
   set_underlay(name, record);
-  for (Record* const vlan : vlans_of(name)) {
+  const Vlans vlans = vlans_of(name);
+  for (Record* const vlan : vlans) {
     if (vlan->port == nullptr) continue;
     note(*vlan);
     set_underlay(vlan->port->name(), *vlan);
   }
-  publish_all();
+  if (stands_alone(settings)) {
+    publish(record, vlans);
+  } else {
+    publish_all();
+  }
   if (other_workers) {
     deal_queues();
     log_queues(record);
@@ -280,7 +310,7 @@ std::string Ports::change(const std::string& name, const config::Ethernet& setti
   return {};
 }
 
-std::string Ports::reopen(const std::string& name, const config::Ethernet& settings) {
+Error Ports::reopen(const std::string& name, const config::Ethernet& settings) {
   Record& record = ports_.at(name);
   const config::Ethernet before = record.settings;
   const bool was_open = record.port != nullptr;
@@ -318,16 +348,18 @@ void Ports::close(const std::string& name) {
 
 void Ports::remove(const std::string& name) {
   Record& record = ports_.at(name);
+  const bool alone = stands_alone(record.settings);
   close(record);
   underlay_.remove(record.index);
   if (record.adjacency != kNoAdjacency) adjacencies_.release(record.adjacency);
   names_.erase(record.index);
   ports_.erase(name);
-  publish_all();
+  if (!alone) publish_all();
 }
 
 Ports::Vlans Ports::vlans_of(const std::string& link) {
   Vlans vlans;
+  if (const Record* const found = find(link); found != nullptr && stands_alone(found->settings)) return vlans;
   for (auto& [name, record] : ports_) {
     const config::VlanDevice* const vlan = record.settings.vlan_device();
     if (vlan != nullptr && vlan->link == link) vlans.push_back(&record);
@@ -376,9 +408,26 @@ void Ports::set_bridge(const std::string& name, BridgeIndex bridge) {
 
 void Ports::set_underlay(const std::string& name, const Record& record) {
   if (!record.settings.is_underlay() || record.port == nullptr) return;
-  const MacAddress mac = record.port->mac();
-  underlay_.set(record.index, {name, mac, record.port->mtu(), with_link_local(record.settings.addresses, mac),
-                               record.settings.routes, record.link_up});
+  Underlay::Port underlay;
+  underlay.name = name;
+  underlay.mac = record.port->mac();
+  underlay.mtu = record.port->mtu();
+  underlay.link_up = record.link_up;
+  underlay.host = record.settings.host_addresses;
+  if (underlay.host) {
+    underlay.addresses = record.host.addresses;
+    underlay.host_routes = record.host.routes;
+  } else {
+    underlay.addresses = with_link_local(record.settings.addresses, underlay.mac);
+    underlay.routes = record.settings.routes;
+  }
+  underlay_.set(record.index, std::move(underlay));
+}
+
+// Where the kernel doesn't say, what it said last stands.
+void Ports::read_host_network(Record& record) {
+  if (!record.settings.host_addresses || record.port == nullptr) return;
+  if (auto network = record.port->host_network()) record.host = std::move(*network);
 }
 
 void Ports::listen_anew(PortIndex index) {
@@ -410,6 +459,7 @@ void Ports::publish(Record& record, const Vlans& vlans) {
   entry->capabilities = record.capabilities();
   entry->coalesce = choose_gro(record.settings, *record.port).on;
   entry->mac = record.port->mac();
+  entry->host = record.settings.host_addresses;
   if (entry->underlay) entry->addresses = underlay_.accepted(record.index);
   if (!vlans.empty()) entry->port_of_vlan.assign(kVlans, kNoPort);
   for (const Record* const vlan : vlans) {
@@ -433,8 +483,8 @@ void Ports::publish_adjacency(const Record& record) {
   adjacency->isolated = record.settings.isolated;
   adjacency->vlan = rules_of(record.settings.vlan);
   adjacency->vlan_rules = record.settings.vlan.mode != VlanMode::none;
-  adjacency->bindings = record.settings.bindings;
   adjacency->bound = !record.settings.bindings.empty();
+  if (adjacency->bound) adjacency->bindings = std::make_shared<const BindingTable>(record.settings.bindings, seed_);
   adjacency->blocked = record.link_up ? DropReason::none : DropReason::port_down;
   const uint32_t mtu = record.port != nullptr ? record.port->mtu() : 0;
   adjacency->max_frame_bytes = static_cast<uint16_t>(std::min(mtu + kPortHeaderBytes, 0xffffU));
@@ -446,7 +496,7 @@ void Ports::deal_queues() {
   std::vector<RxQueue> queues;
   for (const auto& [index, name] : names_) {
     const Record& record = ports_.at(name);
-    if (record.port == nullptr) continue;
+    if (record.port == nullptr || !record.polled) continue;
     for (uint16_t queue = 0; queue < record.port->rx_queues(); ++queue) {
       queues.push_back({index, queue, std::nullopt});
       if (queue < record.settings.rx_workers.size()) queues.back().worker = record.settings.rx_workers[queue];

@@ -18,6 +18,7 @@
 #include "control/publish/publisher.h"
 #include "control/underlay/underlay.h"
 #include "dataplane/worker.h"
+#include "pmd/error.h"
 #include "pmd/port.h"
 
 namespace causeway {
@@ -51,10 +52,12 @@ class Ports {
     PortIndex index = 0;
     AdjacencyIndex adjacency = kNoAdjacency;  // as a bridge port; an underlay has none
     BridgeIndex bridge = kNoBridge;
+    bool polled = false;  // by workers
     bool link_up = false;
     uint16_t mtu = 0;  // as is mac, when the device was last looked at
     MacAddress mac{};
     Missing missing{};
+    HostNetwork host{};                    // of one with `addresses: host`, when it was last read
     std::vector<OffloadVerdict> verdicts;  // of its self-test; none: it can't be tested
 
     // What the device says it can, without what its test showed to be wrong; but where somebody has put a toggle
@@ -64,15 +67,15 @@ class Ports {
   };
 
   Ports(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, Underlay& underlay,
-        std::vector<std::unique_ptr<Worker>>& workers, rte_mempool* pool, PortOpener opener);
+        std::vector<std::unique_ptr<Worker>>& workers, rte_mempool* pool, uint64_t seed, PortOpener opener);
   ~Ports();
 
-  // An empty string, or why not. On failure nothing has changed. An interface that isn't there is none: its port joins
+  // Where one fails nothing has changed. An interface that isn't there is none: its port joins
   // when one of that name has come. Until start_is_over() the same goes for any device that can't be had now.
-  std::string add(const std::string& name, const config::Ethernet& settings);
-  std::string change(const std::string& name, const config::Ethernet& settings);  // in place
-  std::string reopen(const std::string& name,
-                     const config::Ethernet& settings);  // device closed and opened; keeps its adjacency
+  Error add(const std::string& name, const config::Ethernet& settings);
+  Error change(const std::string& name, const config::Ethernet& settings);  // in place
+  Error reopen(const std::string& name,
+               const config::Ethernet& settings);  // device closed and opened; keeps its adjacency
   // Its device is free for another port; reopen() opens one again.
   void close(const std::string& name);
   void remove(const std::string& name);
@@ -81,6 +84,9 @@ class Ports {
   void test(const std::string& name);
   // What the underlay accepts on a port has changed.
   void listen_anew(PortIndex index);
+  // From now on workers receive from devices that were opened since the last time: behind what makes bridge ports and
+  // underlays of them, so that no first frame is lost.
+  void commit();
   void start_is_over() { starting_ = false; }
   // From now on devices are tried in other processes first (control/port/device_trials.h).
   void try_devices_with(const std::string& program) { trials_ = std::make_unique<DeviceTrials>(program); }
@@ -95,10 +101,13 @@ class Ports {
     std::vector<PortIndex> gone;          // of both: closed
     std::vector<PortIndex> to_announce;   // underlays that are up now, and weren't with this MAC
     std::vector<std::pair<PortIndex, std::vector<IpPrefix>>> readdressed;  // underlays, and what they had before
+    std::vector<std::pair<PortIndex, HostNetwork>> host_networks;          // the same of what the host has
     bool none() const { return bridge_ports.empty() && underlays.empty(); }
   };
   // Looks at every device: at its link, MTU and MAC, and whether it is still there. What has gone is closed.
   Changes look();
+  // The host's addresses, routes or neighbors may be others at the next look.
+  void host_networks_changed() { host_networks_changed_ = true; }
   // Opens what is missing: an absent interface where `interfaces_changed` says that one may have come, others by and
   // by.
   Changes open_missing(bool interfaces_changed, Clock::time_point now);
@@ -127,7 +136,7 @@ class Ports {
   // It is being tried, or is from now on.
   bool awaits_trial(const Record& record);
   void tell(const Record& record, Changes& changes) const;
-  enum Line : LogLimit::Kind { kPresence, kLink, kMtu, kMac };
+  enum Line : LogLimit::Kind { kPresence, kLink, kMtu, kMac, kAddresses };
   // A line about an interface that may flap.
   void log(Line line, const Record& record, spdlog::level::level_enum level, const std::string& text) {
     lines_.state(level, line, record.index, [&] { return text; });
@@ -135,6 +144,8 @@ class Ports {
   void publish(Record& record, const Vlans& vlans);
   void publish_all();
   void publish_adjacency(const Record& record);
+  static void read_host_network(Record& record);
+  void follow_host_networks(Changes& changes);
   void set_underlay(const std::string& name, const Record& record);
   void close(Record& record);
   void test(Record& record);
@@ -148,9 +159,11 @@ class Ports {
   std::vector<std::unique_ptr<Worker>>& workers_;
   RxQueues rx_queues_;
   rte_mempool* pool_;
+  uint64_t seed_;  // of the binding tables
   PortOpener opener_;
   std::unique_ptr<DeviceTrials> trials_;  // null: none
   bool starting_ = true;
+  bool host_networks_changed_ = false;
   std::function<void(PortIndex)> before_closing_;
   std::map<std::string, Record> ports_;
   std::map<PortIndex, std::string> names_;

@@ -51,8 +51,21 @@ Ports::Changes Ports::look() {
   for (auto& [name, record] : ports_) {
     if (record.port != nullptr) look_at(name, record, changes);
   }
+  if (std::exchange(host_networks_changed_, false)) follow_host_networks(changes);
   if (!changes.underlays.empty()) publish_all();  // each accepts what is sent to any other's addresses
   return changes;
+}
+
+void Ports::follow_host_networks(Changes& changes) {
+  for (auto& [name, record] : ports_) {
+    HostNetwork before = record.host;
+    read_host_network(record);
+    if (record.host == before) continue;
+    log(kAddresses, record, Level::info, fmt::format("{}: the host has other addresses or routes there now", name));
+    set_underlay(name, record);
+    tell(record, changes);
+    changes.host_networks.emplace_back(record.index, std::move(before));
+  }
 }
 
 void Ports::look_at(const std::string& name, Record& record, Changes& changes) {
@@ -142,12 +155,14 @@ void Ports::open_again(const std::string& name, Record& record, Changes& changes
     return await(record, why);
   }
   log(kPresence, record, Level::info, name + ": back");
+  HostNetwork host_before = record.host;
   for (const Record* const opened : vlans_and(record, start(name, record))) {
     tell(*opened, changes);
     if (!opened->settings.is_underlay()) continue;
     changes.readdressed.emplace_back(opened->index, std::vector<IpPrefix>{});
     if (opened->link_up) changes.to_announce.push_back(opened->index);
   }
+  if (record.host != host_before) changes.host_networks.emplace_back(record.index, std::move(host_before));
 }
 
 }  // namespace causeway

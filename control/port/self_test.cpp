@@ -34,17 +34,28 @@ rte_mbuf* frame_of(const Bytes& bytes, rte_mempool* pool) {
   return frame;
 }
 
-// What the segment stage makes of a frame, for a port that can't do anything. Takes it.
-std::vector<Bytes> in_software(rte_mbuf* frame, rte_mempool* pool) {
-  std::vector<Bytes> frames;
+// What the segment stage makes of a frame, for a port that can do so much. Takes it. None: there were no buffers.
+std::vector<rte_mbuf*> segmented(rte_mbuf* frame, const TxCapabilities& caps, rte_mempool* pool) {
+  std::vector<rte_mbuf*> frames;
   if (frame == nullptr) return frames;
   Segmenter segmenter;
-  DropReason reason = segmenter.begin(frame, TxCapabilities{}, {pool, pool});
+  DropReason reason = segmenter.begin(frame, caps, {pool, pool});
   while (segmenter.pending()) {
     std::array<rte_mbuf*, size_t{2} * kProbeSegments> out;
     const uint16_t count = segmenter.next(out.data(), out.size(), reason);
-    for (uint16_t i = 0; i < count; ++i) frames.push_back(bytes_of(out[i]));
-    rte_pktmbuf_free_bulk(out.data(), count);
+    frames.insert(frames.end(), out.begin(), out.begin() + count);
+  }
+  if (reason == DropReason::none) return frames;
+  for (rte_mbuf* segment : frames) rte_pktmbuf_free(segment);
+  return {};
+}
+
+// The same for one that can't do anything.
+std::vector<Bytes> in_software(rte_mbuf* frame, rte_mempool* pool) {
+  std::vector<Bytes> frames;
+  for (rte_mbuf* segment : segmented(frame, TxCapabilities{}, pool)) {
+    frames.push_back(bytes_of(segment));
+    rte_pktmbuf_free(segment);
   }
   return frames;
 }
@@ -86,14 +97,18 @@ std::string difference(Bytes got, Bytes wanted, const Intent& intent, size_t num
   return "wrong byte " + std::to_string(at) + where;
 }
 
-// Empty: the port does with the probe what the segment stage does.
-std::string ask(Port& port, const OffloadProbe& probe, rte_mempool* pool) {
+// Empty: the port does with the probe what the segment stage does. `partly`: that leaves the port what it takes of it.
+std::string ask(Port& port, const OffloadProbe& probe, rte_mempool* pool,
+                const std::optional<TxCapabilities>& partly = std::nullopt) {
   const std::vector<Bytes> wanted = in_software(make_probe(probe, pool), pool);
   rte_mbuf* const frame = make_probe(probe, pool);
   if (frame == nullptr || wanted.empty()) return {};  // no buffers: nothing is known
   const Intent intent = intent_of(frame);
   std::vector<Port::Received> received;
-  if (!through_port(port, frame, received)) return {};
+  const std::vector<rte_mbuf*> sent = partly ? segmented(frame, *partly, pool) : std::vector<rte_mbuf*>{frame};
+  bool loops = !sent.empty();
+  for (rte_mbuf* part : sent) loops &= through_port(port, part, received);
+  if (!loops) return {};
   std::string wrong;
   if (received.size() != wanted.size()) {
     wrong = std::to_string(received.size()) + " frames instead of " + std::to_string(wanted.size());
@@ -131,6 +146,13 @@ void test_transmit(Port& port, Outer outer, rte_mempool* pool, std::vector<Offlo
     const std::string wrong = ask(port, {outer, asked.cut, false, 0}, pool);
     if (wrong.empty() && asked.cut != GsoType::none) good = asked.cut;
     verdicts.push_back({name_of(outer, asked.name), outer, asked.bits, false, false, wrong});
+  }
+  if (good && caps.has(outer, TxCapabilities::kKeepsOuterChecksum)) {
+    TxCapabilities without_sum = caps;
+    without_sum.can[static_cast<size_t>(outer)] &= static_cast<uint8_t>(~TxCapabilities::kOuterChecksum);
+    const std::string wrong = ask(port, {outer, *good, true, 0}, pool, without_sum);
+    verdicts.push_back(
+        {name_of(outer, "outer-checksum kept"), outer, TxCapabilities::kKeepsOuterChecksum, false, false, wrong});
   }
   if (!good || !caps.has(outer, TxCapabilities::kOuterChecksum)) return;
   const std::string wrong = ask(port, {outer, *good, true, 0}, pool);

@@ -32,7 +32,7 @@ class HeaderWriter {
 };
 
 // The ECN field is the inner frame's, whatever `tos` says (RFC 6040 section 4.1).
-uint8_t fixed_tos(const config::Tunnel& tunnel) { return tunnel.tos.value_or(0) & static_cast<uint8_t>(~kEcnMask); }
+uint8_t fixed_tos(const config::Tunnel& tunnel) { return tunnel.tos & static_cast<uint8_t>(~kEcnMask); }
 
 Ipv4Header ipv4_header(const config::Tunnel& tunnel, const IpAddress& remote, uint8_t protocol) {
   Ipv4Header ip{};

@@ -1,19 +1,12 @@
 #include "control/tunnel/tunnels.h"
 
 #include <algorithm>
-#include <bit>
+#include <tuple>
 
-#include "control/config/vlan_rules.h"
-#include "control/publish/mss_limit.h"
 #include "control/publish/outer_template.h"
-#include "dataplane/wire/ethernet.h"
+#include "control/tunnel/endpoint_adjacency.h"
 
 namespace causeway {
-namespace {
-
-constexpr uint32_t kFirstSlots = 1024;
-
-}  // namespace
 
 Tunnels::Tunnels(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, const Underlay& underlay,
                  Neighbors& neighbors, Memberships& memberships, size_t workers, uint64_t seed, Hooks hooks)
@@ -24,18 +17,13 @@ Tunnels::Tunnels(Tables& tables, Publisher& publisher, Adjacencies& adjacencies,
       neighbors_(neighbors),
       memberships_(memberships),
       workers_(workers),
-      seed_(seed),
-      table_(new TunnelTable(kFirstSlots, seed)),
+      keys_(tables, publisher, seed),
       hooks_(std::move(hooks)) {
-  tables_.tunnels.store(table_, std::memory_order_release);
-  publisher_.publish<UdpListeners>(tables_.udp_listeners, std::make_unique<UdpListeners>());
   publisher_.publish<GroupTunnels>(tables_.group_tunnels, std::make_unique<GroupTunnels>());
   publisher_.publish<KnownOptions>(tables_.known_options, std::make_unique<KnownOptions>());
 }
 
 Tunnels::~Tunnels() {
-  publisher_.publish<TunnelTable>(tables_.tunnels, nullptr);
-  publisher_.publish<UdpListeners>(tables_.udp_listeners, nullptr);
   publisher_.publish<GroupTunnels>(tables_.group_tunnels, nullptr);
   publisher_.publish<KnownOptions>(tables_.known_options, nullptr);
 }
@@ -68,29 +56,7 @@ std::vector<AdjacencyIndex> Tunnels::adjacencies(const std::string& name) const 
   return all;
 }
 
-TunnelKey Tunnels::key_of(const config::Tunnel& settings, const IpAddress& remote) {
-  TunnelKey key;
-  key.kind = settings.mode;
-  key.remote = remote;
-  key.local = settings.local;
-  key.id = settings.id.value_or(0);
-  key.udp_port = settings.port;
-  key.keyless = key.kind == TunnelType::gretap && !settings.id ? 1 : 0;
-  return key;
-}
-
-// What a receiver finds an endpoint by. Of a group that is: whoever sends to it, or to us, and is not known yet.
-std::vector<TunnelKey> Tunnels::keys_of(const config::Tunnel& settings, const IpAddress& remote) {
-  TunnelKey key = key_of(settings, remote.is_multicast() ? IpAddress{} : remote);
-  std::vector<TunnelKey> keys{key};
-  if (const auto group = settings.group()) {
-    key.local = *group;
-    keys.push_back(key);
-  }
-  return keys;
-}
-
-std::string Tunnels::add_endpoint(const std::string& name, Tunnel& tunnel, const IpAddress& remote) {
+Error Tunnels::add_endpoint(const std::string& name, Tunnel& tunnel, const IpAddress& remote) {
   const AdjacencyIndex index = adjacencies_.allocate({name, remote});
   if (index == kNoAdjacency) return "no more than " + std::to_string(kMaxAdjacencies - 1) + " ports and tunnel ends";
   tunnel_of_[index] = name;
@@ -100,13 +66,13 @@ std::string Tunnels::add_endpoint(const std::string& name, Tunnel& tunnel, const
   return {};
 }
 
-std::string Tunnels::add(const std::string& name, const config::Tunnel& settings) {
+Error Tunnels::add(const std::string& name, const config::Tunnel& settings) {
   Tunnel& tunnel = tunnels_[name];
-  tunnel.settings = settings;
-  listen(settings, +1);
+  tunnel.settings = located(settings);
+  tunnel.local_by_route = settings.local.is_unspecified();
+  keys_.listen(settings);
   for (const IpAddress& remote : settings.remotes) {
-    std::string error = add_endpoint(name, tunnel, remote);
-    if (!error.empty()) {
+    if (Error error = add_endpoint(name, tunnel, remote)) {
       remove(name);
       return error;
     }
@@ -115,18 +81,10 @@ std::string Tunnels::add(const std::string& name, const config::Tunnel& settings
   return {};
 }
 
-// What frames to `remote` carry, if that is another key than what frames from it do.
-std::optional<TunnelKey> Tunnels::other_key_sent(const config::Tunnel& settings, const IpAddress& remote) {
-  if (!settings.sent_id) return {};
-  TunnelKey key = key_of(settings, remote);
-  key.id = *settings.sent_id;
-  return key;
-}
-
 AdjacencyIndex Tunnels::sender_of(const TunnelKey& sent) const {
   const auto find = [&](const TunnelKey& key) {
-    if (const auto other = senders_.find(sent_key(key)); other != senders_.end()) return other->second;
-    const AdjacencyIndex found = table_->find(key);
+    if (const AdjacencyIndex other = keys_.sender_of_other(key); other != kNoAdjacency) return other;
+    const AdjacencyIndex found = keys_.receiver_of(key);
     const auto owner = tunnel_of_.find(found);
     return owner != tunnel_of_.end() && !tunnels_.at(owner->second).settings.sent_id ? found : kNoAdjacency;
   };
@@ -138,9 +96,7 @@ AdjacencyIndex Tunnels::sender_of(const TunnelKey& sent) const {
 void Tunnels::set_up(const Tunnel& tunnel, Endpoint& endpoint) {
   route(tunnel.settings, endpoint);
   publish(tunnel, endpoint);
-  for (const TunnelKey& key : keys_of(tunnel.settings, endpoint.remote)) insert_key(key, endpoint.adjacency);
-  if (const auto sent = other_key_sent(tunnel.settings, endpoint.remote))
-    senders_[sent_key(*sent)] = endpoint.adjacency;
+  keys_.add(tunnel.settings, endpoint.remote, endpoint.adjacency);
   if (endpoint.remote.is_multicast()) {
     groups_[endpoint.adjacency] = {tunnel.settings.allow_from, tunnel.settings.local};
     groups_changed_ = true;
@@ -155,28 +111,27 @@ void Tunnels::set_up(const Tunnel& tunnel, Endpoint& endpoint) {
 }
 
 // Nothing more is received for an endpoint.
-void Tunnels::erase_keys(const config::Tunnel& settings, const Endpoint& endpoint) {
-  for (const TunnelKey& key : keys_of(settings, endpoint.remote)) erase_key(key);
-  if (const auto sent = other_key_sent(settings, endpoint.remote)) senders_.erase(sent_key(*sent));
+void Tunnels::stop_receiving(const config::Tunnel& settings, const Endpoint& endpoint) {
+  keys_.remove(settings, endpoint.remote);
   if (groups_.erase(endpoint.adjacency) != 0) groups_changed_ = true;
   if (known_options_.erase(endpoint.adjacency) != 0) options_changed_ = true;
 }
 
 void Tunnels::release(const config::Tunnel& settings, Endpoint& endpoint) {
-  erase_keys(settings, endpoint);
+  stop_receiving(settings, endpoint);
   unroute(endpoint);
   tunnel_of_.erase(endpoint.adjacency);
   adjacencies_.release(endpoint.adjacency);
 }
 
-std::string Tunnels::change(const std::string& name, const config::Tunnel& settings) {
+Error Tunnels::change(const std::string& name, const config::Tunnel& settings) {
   Tunnel& tunnel = tunnels_.at(name);
   for (auto& [remote, vtep] : tunnel.vteps) release(tunnel.settings, vtep);
   tunnel.vteps.clear();
   // Let go of at the end, so that a next hop that stays is not forgotten and resolved anew.
   std::vector<NextHop> before;
   for (Endpoint& endpoint : tunnel.endpoints) {
-    erase_keys(tunnel.settings, endpoint);
+    stop_receiving(tunnel.settings, endpoint);
     if (!endpoint.remote.is_multicast()) {
       for (const NextHop& hop : endpoint.next_hops) {
         before.push_back(hop);
@@ -188,9 +143,10 @@ std::string Tunnels::change(const std::string& name, const config::Tunnel& setti
   const auto let_go = [&] {
     for (const NextHop& hop : before) neighbors_.unwatch(hop);
   };
-  listen(tunnel.settings, -1);
-  listen(settings, +1);
-  tunnel.settings = settings;
+  keys_.stop_listening(tunnel.settings);
+  keys_.listen(settings);
+  tunnel.settings = located(settings);
+  tunnel.local_by_route = settings.local.is_unspecified();
   while (tunnel.endpoints.size() > settings.remotes.size()) {
     tunnel_of_.erase(tunnel.endpoints.back().adjacency);
     adjacencies_.release(tunnel.endpoints.back().adjacency);
@@ -198,8 +154,7 @@ std::string Tunnels::change(const std::string& name, const config::Tunnel& setti
   }
   for (size_t i = 0; i < settings.remotes.size(); ++i) {
     if (i == tunnel.endpoints.size()) {
-      std::string error = add_endpoint(name, tunnel, settings.remotes[i]);
-      if (!error.empty()) {
+      if (Error error = add_endpoint(name, tunnel, settings.remotes[i])) {
         let_go();
         return error;
       }
@@ -217,7 +172,7 @@ void Tunnels::remove(const std::string& name) {
   Tunnel& tunnel = tunnels_.at(name);
   for (auto& [remote, vtep] : tunnel.vteps) release(tunnel.settings, vtep);
   for (Endpoint& endpoint : tunnel.endpoints) release(tunnel.settings, endpoint);
-  listen(tunnel.settings, -1);
+  keys_.stop_listening(tunnel.settings);
   tunnels_.erase(name);
 }
 
@@ -232,7 +187,28 @@ void Tunnels::set_bridge(const std::string& name, BridgeIndex bridge) {
   for (const auto& [remote, vtep] : tunnel.vteps) show(vtep);
 }
 
+config::Tunnel Tunnels::located(const config::Tunnel& settings) const {
+  config::Tunnel located = settings;
+  if (!settings.local.is_unspecified()) return located;
+  const IpAddress& remote = settings.remotes.front();
+  const IpAddress none = remote.is_v4() ? IpAddress::v4(0, 0, 0, 0) : IpAddress{};
+  located.local = underlay_.source_to(remote).value_or(none);
+  return located;
+}
+
+// The ends stay, and so do the MACs behind them.
+void Tunnels::relocate() {
+  for (auto& [name, tunnel] : tunnels_) {
+    if (!tunnel.local_by_route) continue;
+    config::Tunnel settings = tunnel.settings;
+    settings.local = IpAddress{};
+    if (located(settings).local == tunnel.settings.local) continue;
+    std::ignore = change(name, settings);  // it fails for want of room for more ends, which there aren't
+  }
+}
+
 std::vector<NextHop> Tunnels::routes_of(const config::Tunnel& settings, const IpAddress& remote) const {
+  if (settings.local.is_unspecified()) return {};
   return remote.is_multicast() ? underlay_.group_route(settings.link, settings.local, remote)
                                : underlay_.routes(settings.local, remote);
 }
@@ -290,34 +266,27 @@ Ways Tunnels::ways_of(const Endpoint& endpoint) const {
 }
 
 void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
-  auto adjacency = std::make_unique<Adjacency>();
-  adjacency->index = endpoint.adjacency;
-  adjacency->bridge = tunnel.bridge;
-  adjacency->isolated = tunnel.settings.isolated;
-  adjacency->vlan = rules_of(tunnel.settings.vlan);
-  adjacency->vlan_rules = tunnel.settings.vlan.mode != VlanMode::none;
-  adjacency->numbered = tunnel.settings.sequence;
-  if (adjacency->numbered) adjacency->sequence = endpoint.sequence;
-  adjacency->floods = {share_of(tunnel.settings.limits.flood_rate, workers_), tunnel.endpoints.front().adjacency};
-  adjacency->blocked = blocked(endpoint);
   const Ways ways = ways_of(endpoint);
-  const Ways::Way& first = ways.way.front();
-  adjacency->port = first.port;
-  build_outer(*adjacency, tunnel.settings, endpoint.remote, first.source, first.destination);
+  auto adjacency = endpoint_adjacency({.settings = tunnel.settings,
+                                       .remote = endpoint.remote,
+                                       .index = endpoint.adjacency,
+                                       .bridge = tunnel.bridge,
+                                       .limited_with = tunnel.endpoints.front().adjacency,
+                                       .blocked = blocked(endpoint),
+                                       .ways = ways,
+                                       .workers = workers_});
+  if (adjacency->numbered) adjacency->sequence = endpoint.sequence;
   uint16_t mtu = 0;
   if (ways.count != 0) mtu = path_mtu(tunnel.settings, endpoint.remote, *adjacency).value_or(UINT16_MAX);
   for (size_t i = 0; i < ways.count; ++i) mtu = std::min(mtu, underlay_.find(ways.way[i].port)->mtu);
-  if (ways.count > 1 && adjacency->blocked == DropReason::none) adjacency->ways = std::make_unique<const Ways>(ways);
-  constexpr int kEthernetBytes = sizeof(EthernetHeader);
-  const int room = mtu + kEthernetBytes - adjacency->outer_bytes;
-  adjacency->max_frame_bytes = static_cast<uint16_t>(std::max(room, 0));
-  adjacency->mss = mss_limit(tunnel.settings.mss_clamp, static_cast<uint32_t>(std::max(room - kEthernetBytes, 0)));
+  set_room(*adjacency, tunnel.settings.mss_clamp, mtu);
   const DropReason reason = adjacency->blocked;
   adjacencies_.publish(std::move(adjacency));
   hooks_.published(endpoint.adjacency, reason);
 }
 
 void Tunnels::reroute() {
+  relocate();
   for (auto& [name, tunnel] : tunnels_) {
     const auto reroute_one = [&, &tunnel = tunnel](Endpoint& endpoint) {
       if (routes_of(tunnel.settings, endpoint.remote) != endpoint.next_hops) {
@@ -393,7 +362,7 @@ void Tunnels::republish(const Path& path) {
 }
 
 void Tunnels::hold(const PuntedFrame& frame) {
-  const Endpoint* const endpoint = endpoint_of(frame.adjacency);
+  const Endpoint* const endpoint = endpoint_of(frame.to);
   if (endpoint != nullptr && !endpoint->next_hops.empty()) {
     neighbors_.hold(endpoint->next_hops.front(), frame);
   } else {
@@ -476,48 +445,6 @@ void Tunnels::publish_groups() {
   if (std::exchange(options_changed_, false)) {
     publisher_.publish<KnownOptions>(tables_.known_options, std::make_unique<KnownOptions>(known_options_));
   }
-}
-
-void Tunnels::insert_key(const TunnelKey& key, AdjacencyIndex adjacency) {
-  if ((used_ + 2) * 2 > table_->capacity()) {
-    auto next = std::make_unique<TunnelTable>(std::max(kFirstSlots, std::bit_ceil((keys_ + 2) * 4)), seed_);
-    for (uint32_t i = 0; i < table_->capacity(); ++i) {
-      const AdjacencyIndex used = table_->slot(i).adjacency.load(std::memory_order_relaxed);
-      if (used != kNoAdjacency && used != TunnelTable::kDeleted) next->insert(table_->slot(i).key, used);
-    }
-    used_ = keys_;
-    table_ = next.get();
-    publisher_.publish<TunnelTable>(tables_.tunnels, std::move(next));
-  }
-  table_->insert(key, adjacency);
-  ++used_;
-  ++keys_;
-  if (++ids_[{key.kind, key.keyless, key.udp_port, key.id}] == 1) {
-    table_->insert(key.any_remote(), adjacency);
-    ++used_;
-    ++keys_;
-  }
-}
-
-void Tunnels::erase_key(const TunnelKey& key) {
-  if (table_->erase(key)) --keys_;
-  tables_.changed();
-  const auto id = ids_.find({key.kind, key.keyless, key.udp_port, key.id});
-  if (id == ids_.end() || --id->second != 0) return;
-  ids_.erase(id);
-  if (table_->erase(key.any_remote())) --keys_;
-}
-
-void Tunnels::listen(const config::Tunnel& settings, int delta) {
-  if (!over_udp(settings.mode)) return;
-  const std::pair key{settings.port, settings.mode};
-  const unsigned before = listeners_[key];
-  listeners_[key] = before + static_cast<unsigned>(delta);
-  if (before != 0 && listeners_[key] != 0) return;
-  if (listeners_[key] == 0) listeners_.erase(key);
-  auto list = std::make_unique<UdpListeners>();
-  for (const auto& [listener, users] : listeners_) list->push_back({listener.first, listener.second});
-  publisher_.publish<UdpListeners>(tables_.udp_listeners, std::move(list));
 }
 
 }  // namespace causeway

@@ -10,16 +10,17 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "control/config/config.h"
 #include "control/publish/adjacencies.h"
 #include "control/publish/publisher.h"
+#include "control/tunnel/tunnel_keys.h"
 #include "control/underlay/memberships.h"
 #include "control/underlay/neighbors.h"
 #include "control/underlay/path_mtu.h"
 #include "control/underlay/underlay.h"
+#include "pmd/error.h"
 
 namespace causeway {
 
@@ -36,7 +37,8 @@ class Tunnels {
     uint16_t heard_s = 0;        // when that number last moved
   };
   struct Tunnel {
-    config::Tunnel settings;
+    config::Tunnel settings;  // `local` is in use: unspecified where there is no route now
+    bool local_by_route = false;
     std::vector<Endpoint> endpoints;  // one a remote
     BridgeIndex bridge = kNoBridge;
     std::map<IpAddress, Endpoint> vteps;  // learnt by a multicast tunnel
@@ -55,10 +57,9 @@ class Tunnels {
           Neighbors& neighbors, Memberships& memberships, size_t workers, uint64_t seed, Hooks hooks);
   ~Tunnels();
 
-  // An empty string, or why not.
-  std::string add(const std::string& name, const config::Tunnel& settings);
+  Error add(const std::string& name, const config::Tunnel& settings);
   // The first remotes keep their adjacencies, so that what names them stays right.
-  std::string change(const std::string& name, const config::Tunnel& settings);
+  Error change(const std::string& name, const config::Tunnel& settings);
   void remove(const std::string& name);
   void set_bridge(const std::string& name, BridgeIndex bridge);
 
@@ -66,12 +67,10 @@ class Tunnels {
   const std::map<std::string, Tunnel>& all() const { return tunnels_; }
   std::vector<AdjacencyIndex> adjacencies(const std::string& name) const;  // all it has
   std::vector<AdjacencyIndex> flooded(const std::string& name) const;      // where floods go
-  // What frames from `remote` carry.
-  static TunnelKey key_of(const config::Tunnel& settings, const IpAddress& remote);
   // What keeps frames from leaving through an endpoint; none: nothing.
   DropReason blocked(const Endpoint& endpoint) const;
 
-  // Addresses, routes or ports of the underlay changed: route everything again.
+  // Addresses, routes or ports of the underlay changed: route everything again, from other local addresses, too.
   void reroute();
   // A neighbor's MAC became known, changed or was lost: show_neighbors() tells the workers.
   void neighbor_changed(const NextHop& hop) { changed_hops_[hop] = 0; }
@@ -105,16 +104,14 @@ class Tunnels {
   void commit();
 
  private:
-  static std::vector<TunnelKey> keys_of(const config::Tunnel& settings, const IpAddress& remote);
-  static std::optional<TunnelKey> other_key_sent(const config::Tunnel& settings, const IpAddress& remote);
-  // What tells packets apart that are sent.
-  using SentKey = std::tuple<TunnelType, uint16_t, uint32_t, IpAddress, IpAddress>;
-  static SentKey sent_key(const TunnelKey& key) { return {key.kind, key.udp_port, key.id, key.local, key.remote}; }
+  // With a local address, if the underlay has one for it.
+  config::Tunnel located(const config::Tunnel& settings) const;
+  void relocate();
   std::vector<NextHop> routes_of(const config::Tunnel& settings, const IpAddress& remote) const;
   const Endpoint* endpoint_of(AdjacencyIndex index) const;
-  std::string add_endpoint(const std::string& name, Tunnel& tunnel, const IpAddress& remote);
+  Error add_endpoint(const std::string& name, Tunnel& tunnel, const IpAddress& remote);
   void set_up(const Tunnel& tunnel, Endpoint& endpoint);
-  void erase_keys(const config::Tunnel& settings, const Endpoint& endpoint);
+  void stop_receiving(const config::Tunnel& settings, const Endpoint& endpoint);
   void release(const config::Tunnel& settings, Endpoint& endpoint);
   void route(const config::Tunnel& settings, Endpoint& endpoint);
   void unroute(Endpoint& endpoint);
@@ -128,9 +125,6 @@ class Tunnels {
   void republish(const Path& path);
   void publish_groups();
   void set_full(const Tunnel& tunnel, bool full);
-  void insert_key(const TunnelKey& key, AdjacencyIndex adjacency);
-  void erase_key(const TunnelKey& key);
-  void listen(const config::Tunnel& settings, int delta);
 
   Tables& tables_;
   Publisher& publisher_;
@@ -139,20 +133,13 @@ class Tunnels {
   Neighbors& neighbors_;
   Memberships& memberships_;
   size_t workers_;
-  uint64_t seed_;
-  TunnelTable* table_;  // the published one
-  uint32_t used_ = 0;   // slots of it that are not empty
-  uint32_t keys_ = 0;   // of these, alive
+  TunnelKeys keys_;
   std::map<std::string, Tunnel> tunnels_;
   std::map<AdjacencyIndex, std::string> tunnel_of_;
   std::map<NextHop, std::set<AdjacencyIndex>> users_;
   std::map<NextHop, AdjacencyIndex> changed_hops_;  // with the user to be published next
   PathMtus path_mtus_;
   Hooks hooks_;
-  std::map<SentKey, AdjacencyIndex> senders_;  // of tunnels that send another key than they receive
-  // Kind, keyless, UDP port, VNI -> endpoints.
-  std::map<std::tuple<TunnelType, uint8_t, uint16_t, uint32_t>, unsigned> ids_;
-  std::map<std::pair<uint16_t, TunnelType>, unsigned> listeners_;
   GroupTunnels groups_;
   bool groups_changed_ = false;
   KnownOptions known_options_;

@@ -14,7 +14,7 @@ void HeldFrames::add(const NextHop& hop, bool has_answered, const PuntedFrame& f
   const auto full = queues_.find(hop);
   if (full != queues_.end() && full->second.frames.size() == kEach) drop_first(full, DropReason::neighbor_unresolved);
   while (buffers_ + buffers > most_buffers_) {
-    const Oldest& oldest = strangers_.empty() ? known_ : strangers_;
+    const Oldest& oldest = unanswered_.empty() ? answered_ : unanswered_;
     drop_first(queues_.find(oldest.begin()->second), DropReason::held_limit);
   }
   const auto [item, is_new] = queues_.try_emplace(hop);
@@ -61,7 +61,7 @@ void HeldFrames::forget(const NextHop& hop, AdjacencyIndex adjacency) {
   if (queue == queues_.end()) return;
   const bool has_answered = queue->second.has_answered;
   for (const PuntedFrame& frame : take(hop)) {
-    if (adjacency == kNoAdjacency || frame.adjacency == adjacency) {
+    if (adjacency == kNoAdjacency || frame.to == adjacency) {
       drop_(frame, DropReason::neighbor_unresolved);
     } else {
       add(hop, has_answered, frame);

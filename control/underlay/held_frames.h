@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "control/underlay/underlay.h"
-#include "dataplane/context.h"
+#include "dataplane/exchange.h"
 
 namespace causeway {
 
@@ -49,7 +49,7 @@ class HeldFrames {
   using Queues = std::map<NextHop, Queue>;
   using Oldest = std::set<std::pair<uint64_t, NextHop>>;  // the first frame of each queue
 
-  Oldest& oldest_of(const Queue& queue) { return queue.has_answered ? known_ : strangers_; }
+  Oldest& oldest_of(const Queue& queue) { return queue.has_answered ? answered_ : unanswered_; }
   void drop_first(Queues::iterator queue, DropReason reason);
   void erase(Queues::iterator queue);
 
@@ -58,8 +58,8 @@ class HeldFrames {
   size_t buffers_ = 0;
   uint64_t last_number_ = 0;
   Queues queues_;
-  Oldest strangers_;
-  Oldest known_;
+  Oldest unanswered_;  // of hops that never answered
+  Oldest answered_;
 };
 
 }  // namespace causeway

@@ -60,7 +60,8 @@ bool reply_v6(rte_mbuf* frame) {
 bool make_echo_reply(rte_mbuf* frame, const MacAddress& own_mac) {
   auto* ethernet = writable_header_at<EthernetHeader>(frame, 0);
   if (ethernet == nullptr || ethernet->destination != own_mac) return false;
-  const bool done = ethernet->ethertype.get() == kEtherTypeIpv6 ? reply_v6(frame) : reply_v4(frame);
+  const uint16_t type = ethernet->ethertype.get();
+  const bool done = type == kEtherTypeIpv6 ? reply_v6(frame) : type == kEtherTypeIpv4 && reply_v4(frame);
   if (done) ethernet->destination = std::exchange(ethernet->source, own_mac);
   return done;
 }

@@ -31,7 +31,8 @@ Memberships::Clock::duration Memberships::random_delay(Clock::duration longest) 
 void Memberships::join(PortIndex port, const IpAddress& group) {
   Group& own = groups_[{port, group}];
   if (++own.users != 1) return;
-  own = {1, kRobustness, Clock::now(), {}};
+  own = {1, underlay_.is_host(port) ? 0 : kRobustness, Clock::now(), {}};
+  if (underlay_.is_host(port)) hooks_.join_as_host(port, group);
   underlay_.join(port, group);
   hooks_.changed(port);
 }
@@ -39,7 +40,8 @@ void Memberships::join(PortIndex port, const IpAddress& group) {
 void Memberships::leave(PortIndex port, const IpAddress& group) {
   const auto found = groups_.find({port, group});
   if (found == groups_.end() || --found->second.users != 0) return;
-  found->second = {0, kRobustness, Clock::now(), {}};
+  found->second = {0, underlay_.is_host(port) ? 0 : kRobustness, Clock::now(), {}};
+  if (underlay_.is_host(port)) hooks_.leave_as_host(port, group);
   underlay_.leave(port, group);
   hooks_.changed(port);
 }
@@ -51,7 +53,7 @@ void Memberships::remove_port(PortIndex port) {
 
 void Memberships::leave_all() {
   const auto now = Clock::now();
-  for (auto& [key, group] : groups_) group = {0, 1, now, {}};
+  for (auto& [key, group] : groups_) group = {0, underlay_.is_host(key.first) ? 0U : 1U, now, {}};
   tick(now);
 }
 
@@ -62,6 +64,7 @@ bool Memberships::receive(PortIndex port, const rte_mbuf* frame) {
   Querier& querier = queriers_[{port, query->ipv6}];
   querier.address = query->querier;
   if (query->old) querier.old_until = now + kOlderQuerierPresent;
+  if (underlay_.is_host(port)) return true;
   // One report answers for all groups, if the querier knows such reports.
   const auto together = now + random_delay(query->max_response);
   for (auto& [key, group] : groups_) {

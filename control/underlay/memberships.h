@@ -36,6 +36,9 @@ class Memberships {
     std::function<rte_mbuf*()> make_frame;
     std::function<void(PortIndex, rte_mbuf*)> send;
     std::function<void(PortIndex)> changed;  // what the port listens to
+    // On an underlay of the host's the kernel is the member, and speaks for both of us.
+    std::function<void(PortIndex, const IpAddress& group)> join_as_host;
+    std::function<void(PortIndex, const IpAddress& group)> leave_as_host;
   };
 
   Memberships(Underlay& underlay, Hooks hooks);

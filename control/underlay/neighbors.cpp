@@ -114,7 +114,7 @@ void Neighbors::hold(const NextHop& hop, const PuntedFrame& frame) {
   if (found == neighbors_.end()) return refuse(frame);
   Neighbor& neighbor = found->second;
   if (neighbor.state == State::failed) {
-    // Who is wanted is asked again soon; a stranger when its time has come, and only if somebody still sends to it.
+    // A wanted neighbor is asked again soon; others when their time has come, and only if somebody still sends to them.
     if (neighbor.wanted) neighbor.next_probe = std::min(neighbor.next_probe, neighbor.last_probe + kRetryFailed);
     if (!neighbor.wanted && Clock::now() >= neighbor.next_probe) probe(hop, neighbor);
     return refuse(frame);
@@ -226,7 +226,7 @@ void Neighbors::receive_arp(PortIndex port, rte_mbuf* frame) {
   const IpAddress target = arp->target_address();
   const MacAddress sender_mac = arp->sender_mac;
   const bool request = arp->operation.get() == kArpRequest;
-  const bool for_us = underlay_.owns(port, target);
+  const bool for_us = underlay_.answers_for(port, target);
 
   // RFC 826: merge into what is known already; nothing new is made of what others say.
   const auto found = neighbors_.find(NextHop{port, sender});
@@ -288,6 +288,7 @@ bool Neighbors::solicited(PortIndex port, const NeighborMessage& message) {
       !(found->second.usable() && found->second.mac == *message.link_address)) {
     doubt(found->first, found->second, *message.link_address);
   }
+  if (underlay_.is_host(port)) return false;  // which answers
   std::optional<Host> asker;
   if (!message.source.is_unspecified()) {
     asker = Host{message.link_address.value_or(message.frame_source), message.source};
@@ -323,6 +324,7 @@ bool Neighbors::doubt(const NextHop& hop, Neighbor& neighbor, const MacAddress& 
 }
 
 void Neighbors::announce(PortIndex port) {
+  if (underlay_.is_host(port)) return;
   constexpr unsigned kTimes = 3;  // MAX_NEIGHBOR_ADVERTISEMENT; ANNOUNCE_NUM is 2
   announcements_[port] = {kTimes, Clock::now()};
 }

@@ -1,6 +1,6 @@
 // Neighbors of the underlay: next hops resolved by ARP (RFC 826) or neighbor discovery (RFC 4861), kept fresh, and
-// never learnt from tunnelled data. Answers both for our own addresses. Frames for a next hop under resolution wait
-// here (control/underlay/held_frames.h).
+// never learnt from tunnelled data. Answers both for our own addresses; for those of the host's (`addresses: host`) the
+// host does. Frames for a next hop under resolution wait here (control/underlay/held_frames.h).
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,8 @@
 #include "control/underlay/held_frames.h"
 #include "control/underlay/neighbor_discovery.h"
 #include "control/underlay/underlay.h"
-#include "dataplane/context.h"
+#include "dataplane/exchange.h"
+#include "dataplane/flow/tables.h"
 
 namespace causeway {
 

@@ -19,29 +19,53 @@ bool Underlay::owns(PortIndex port, const IpAddress& address) const {
   return p != nullptr && std::ranges::any_of(p->addresses, [&](const IpPrefix& own) { return own.address == address; });
 }
 
-std::vector<NextHop> Underlay::routes(const IpAddress& local, const IpAddress& remote) const {
+bool Underlay::is_host(PortIndex port) const {
+  const Port* const p = find(port);
+  return p != nullptr && p->host;
+}
+
+std::vector<Underlay::Way> Underlay::ways(const IpAddress& remote) const {
   using Rank = std::pair<int, uint32_t>;  // less is better
   Rank best{INT_MAX, 0};
-  std::vector<NextHop> hops;
-  const auto consider = [&](PortIndex port, const IpPrefix& prefix, const IpAddress& next, uint32_t metric) {
+  std::vector<Way> ways;
+  const auto consider = [&](const IpPrefix& prefix, uint32_t metric, const Way& way) {
     const Rank rank{-prefix.length, metric};
     if (!prefix.contains(remote) || rank > best) return;
-    if (rank < best) hops.clear();
+    if (rank < best) ways.clear();
     best = rank;
-    hops.push_back({port, next});
+    ways.push_back(way);
   };
   for (const auto& [index, port] : ports_) {
     if (!port.link_up) continue;
-    for (const IpPrefix& own : port.addresses) consider(index, own, remote, 0);
-    for (const config::Route& route : port.routes) consider(index, route.to, route.via, route.metric);
+    for (const HostRoute& route : port.host_routes) {
+      const IpAddress& next = route.via.is_unspecified() ? remote : route.via;
+      consider(route.to, route.metric, {{index, next}, route.source});
+    }
+    if (port.host) continue;
+    for (const IpPrefix& own : port.addresses) consider(own, 0, {{index, remote}, {}});
+    for (const config::Route& route : port.routes) consider(route.to, route.metric, {{index, route.via}, {}});
   }
+  std::ranges::sort(ways);
+  return ways;
+}
+
+std::vector<NextHop> Underlay::routes(const IpAddress& local, const IpAddress& remote) const {
+  std::vector<NextHop> hops;
+  for (const Way& way : ways(remote)) hops.push_back(way.hop);
   const auto is_locals = [&](const NextHop& hop) {
     return is_link_local(remote) ? owns(hop.port, local) : is_in_network_of(hop.port, local);
   };
   if (std::ranges::any_of(hops, is_locals)) std::erase_if(hops, std::not_fn(is_locals));
-  std::ranges::sort(hops);
   hops.erase(std::unique(hops.begin(), hops.end()), hops.end());
   return hops;
+}
+
+std::optional<IpAddress> Underlay::source_to(const IpAddress& remote) const {
+  for (const Way& way : ways(remote)) {
+    const auto source = way.source.is_unspecified() ? source_for(way.hop.port, way.hop.address) : way.source;
+    if (source && source->is_v4() == remote.is_v4()) return source;
+  }
+  return std::nullopt;
 }
 
 bool Underlay::is_in_network_of(PortIndex port, const IpAddress& local) const {

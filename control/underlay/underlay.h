@@ -9,6 +9,7 @@
 
 #include "control/config/config.h"
 #include "dataplane/flow/adjacency.h"
+#include "pmd/host_network.h"
 
 namespace causeway {
 
@@ -27,6 +28,10 @@ class Underlay {
     std::vector<IpPrefix> addresses;
     std::vector<config::Route> routes;
     bool link_up = true;
+    // The host's, which answers for its addresses itself. Its routes are in place of `routes` and of the addresses'
+    // networks, which the kernel has routes to.
+    bool host = false;
+    std::vector<HostRoute> host_routes;
   };
 
   void set(PortIndex index, Port port) { ports_[index] = std::move(port); }
@@ -43,10 +48,15 @@ class Underlay {
   // link-local remote is on the link of `local`.
   // Empty: no route. In a fixed order.
   std::vector<NextHop> routes(const IpAddress& local, const IpAddress& remote) const;
+  // What packets to `remote` are sent from, if nobody says otherwise; null: no route.
+  std::optional<IpAddress> source_to(const IpAddress& remote) const;
   // The port that packets to a group leave by: `link`, or the one that holds `local` if `link` is empty. One, or none.
   std::vector<NextHop> group_route(const std::string& link, const IpAddress& local, const IpAddress& group) const;
 
   bool owns(PortIndex port, const IpAddress& address) const;
+  bool is_host(PortIndex port) const;
+  // The same, where it is ours to answer for the address.
+  bool answers_for(PortIndex port, const IpAddress& address) const { return owns(port, address) && !is_host(port); }
   // What packets may be addressed to that come in by `accepting`: any underlay's addresses, of link-local ones and
   // groups the port's own.
   std::vector<IpAddress> accepted(PortIndex accepting) const;
@@ -55,6 +65,13 @@ class Underlay {
   std::optional<IpAddress> source_for(PortIndex port, const IpAddress& peer) const;
 
  private:
+  struct Way {
+    NextHop hop;
+    IpAddress source;  // unspecified: whichever the port has for the hop
+    auto operator<=>(const Way&) const = default;
+  };
+  // By the best routes there are, in order.
+  std::vector<Way> ways(const IpAddress& remote) const;
   // `local` is the port's, and the port has neighbors in its network.
   bool is_in_network_of(PortIndex port, const IpAddress& local) const;
 

@@ -1,31 +1,74 @@
-#include "control/view/control_view.h"
-
+// `show control`: how long the control thread was busy at a stretch, what became of changes, and who has the buffers.
 #include <rte_mempool.h>
 
+#include <chrono>
+
 #include "control/process/log.h"
+#include "control/view/tables.h"
 
 namespace causeway {
 namespace {
+
+using nlohmann::json;
+using enum ColumnKind;
 
 double ms(std::chrono::nanoseconds time) {
   return static_cast<double>(std::chrono::duration_cast<std::chrono::microseconds>(time).count()) / 1000;
 }
 
+// There is one control thread: one record.
+RecordStream<Running> control_views(const Running& running) {
+  return [running](const auto& add) {
+    add(running);
+    return false;
+  };
+}
+
+// What is shown is that one row, not a list of it.
+json only_row(const Running&, json rows) { return rows.at(0); }
+
+constexpr Column<Running> kColumns[] = {
+    {{"applies.done", "APPLIES DONE", counter, "changes", "How many files were applied."},
+     [](const Running& view) -> json { return view.changes.applies.done; }},
+    {{"applies.refused", "APPLIES REFUSED", counter, "changes",
+      "How many files were not applied: all stayed as it was."},
+     [](const Running& view) -> json { return view.changes.applies.refused; }},
+    {{"buffers.all", "BUFFERS ALL", gauge, "buffers", "How many buffers there are for frames."},
+     [](const Running& view) -> json { return view.gateway.pool()->size; }},
+    {{"buffers.held_for_neighbors", "BUFFERS HELD FOR NEIGHBORS", gauge, "buffers",
+      "Buffers of frames that wait for a neighbor's MAC."},
+     [](const Running& view) -> json { return view.gateway.neighbors().held().buffers(); }},
+    {{"buffers.held_most", "BUFFERS HELD MOST", gauge, "buffers", "How many buffers may be held like that."},
+     [](const Running& view) -> json { return view.gateway.neighbors().held().most_buffers(); }},
+    {{"buffers.used", "BUFFERS USED", gauge, "buffers", "Buffers in use, by whomever."},
+     [](const Running& view) -> json { return rte_mempool_in_use_count(view.gateway.pool()); }},
+    {{"busy_ms", "BUSY MS", counter, "milliseconds", "How long the control thread was busy in all."},
+     [](const Running& view) -> json { return ms(view.slices.all); }},
+    {{"longest_slice_ms", "LONGEST SLICE MS", gauge, "milliseconds",
+      "The longest time that it was busy with one thing."},
+     [](const Running& view) -> json { return ms(view.slices.longest); }},
+    {{"longest_slice_of_minute_ms", "LONGEST SLICE OF MINUTE MS", gauge, "milliseconds",
+      "The longest time that it was busy with one thing, in the last minute."},
+     [](const Running& view) -> json { return ms(view.slices.longest_of_minute); }},
+    {{"lost_log_lines", "LOST LOG LINES", counter, "lines", "Lines of the log that nobody took in time."},
+     [](const Running&) -> json { return lost_log_lines(); }},
+    {{"neighbors", "NEIGHBORS", gauge, "neighbors", "How many neighbors it keeps."},
+     [](const Running& view) -> json { return view.gateway.neighbors().all().size(); }},
+    {{"reloads.done", "RELOADS DONE", counter, "changes", "How often its own file was read anew."},
+     [](const Running& view) -> json { return view.changes.reloads.done; }},
+    {{"reloads.refused", "RELOADS REFUSED", counter, "changes",
+      "How often its own file wasn't good, or couldn't be applied."},
+     [](const Running& view) -> json { return view.changes.reloads.refused; }},
+    {{"slices", "SLICES", counter, "slices", "How many things it was busy with."},
+     [](const Running& view) -> json { return view.slices.count; }},
+};
+
 }  // namespace
 
-nlohmann::json show_control(const EventLoop::Slices& slices, const Gateway& gateway) {
-  const HeldFrames& held = gateway.neighbors().held();
-  return {{"longest_slice_ms", ms(slices.longest)},
-          {"longest_slice_of_minute_ms", ms(slices.longest_of_minute)},
-          {"busy_ms", ms(slices.all)},
-          {"slices", slices.count},
-          {"lost_log_lines", lost_log_lines()},
-          {"neighbors", gateway.neighbors().all().size()},
-          {"buffers",
-           {{"all", gateway.pool()->size},
-            {"used", rte_mempool_in_use_count(gateway.pool())},
-            {"held_for_neighbors", held.buffers()},
-            {"held_most", held.most_buffers()}}}};
+Table control_table() {
+  Table table = table_of(kColumns, control_views);
+  table.result = only_row;
+  return table;
 }
 
 }  // namespace causeway

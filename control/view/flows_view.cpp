@@ -1,60 +1,95 @@
-#include "control/view/flows_view.h"
-
+// `show flows`: what the workers' flow caches hold.
 #include <algorithm>
-#include <string>
+#include <optional>
 
 #include "control/config/address_text.h"
+#include "control/view/tables.h"
+#include "control/view/values.h"
 
 namespace causeway {
 namespace {
 
 using nlohmann::json;
+using enum ColumnKind;
 
-json remote_json(const Adjacencies::Owner& owner) { return owner.remote ? json(to_string(*owner.remote)) : json(); }
+constexpr size_t kMostFlows = 1000;  // of all workers together
 
-// Null: an entry that the worker wouldn't use any more, as its source or its destination has moved or gone.
-json flow_json(const Gateway& gateway, const FlowKey& key) {
+struct FlowView {
+  unsigned worker;
+  const std::string& bridge;
+  FlowKey key;
+  const Adjacencies::Owner& from;
+  const Adjacencies::Owner& to;
+};
+
+// Nullopt: an entry that the worker wouldn't use any more, as its source or its destination has moved or gone.
+std::optional<FlowView> view_of(const Gateway& gateway, unsigned worker, const FlowKey& key) {
   const Adjacency* const in = gateway.adjacencies().get(key.ingress());
   if (in == nullptr || in->bridge == kNoBridge) return {};
   const auto source = gateway.fdb().find(in->bridge, key.source());
   const auto destination = gateway.fdb().find(in->bridge, key.destination());
   if (!source || source->exit != in->index || !destination) return {};
-  const Adjacencies::Owner& from = gateway.adjacencies().owner(in->index);
-  const Adjacencies::Owner& to = gateway.adjacencies().owner(destination->exit);
-  return {{"bridge", gateway.bridges().name_of(in->bridge)},
-          {"vlan", vlan_of(key.destination())},
-          {"from", from.interface},
-          {"from_remote", remote_json(from)},
-          {"source", to_string(mac_of(key.source()))},
-          {"destination", to_string(mac_of(key.destination()))},
-          {"to", to.interface},
-          {"to_remote", remote_json(to)}};
+  return FlowView{worker, gateway.bridges().name_of(in->bridge), key, gateway.adjacencies().owner(in->index),
+                  gateway.adjacencies().owner(destination->exit)};
 }
+
+// Those whose ends are still where they were: as many of each worker, all at a call, as of any other.
+RecordStream<FlowView> flow_views(const Running& running) {
+  const Gateway& gateway = running.gateway;
+  return [&gateway, next = size_t{0}](const auto& add) mutable {
+    if (next >= gateway.workers().size()) return false;
+    const size_t most = std::max<size_t>(kMostFlows / gateway.workers().size(), 1);
+    const Worker& worker = *gateway.workers()[next++];
+    const uint64_t in_use = worker.counters().cache_entries.get();
+    uint64_t seen = 0;
+    size_t shown = 0;
+    for (uint32_t place = 0; place < worker.flow_cache().capacity() && seen < in_use && shown < most; ++place) {
+      const auto key = worker.flow_cache().key_at(place);
+      if (!key) continue;
+      ++seen;
+      const auto view = view_of(gateway, worker.id(), *key);
+      if (!view) continue;
+      ++shown;
+      add(*view);
+    }
+    return true;
+  };
+}
+
+// {cached: places in use in all caches, flows: the rows}.
+json with_cached(const Running& running, json rows) {
+  uint64_t cached = 0;
+  for (const auto& worker : running.gateway.workers()) cached += worker->counters().cache_entries.get();
+  return {{"cached", cached}, {"flows", std::move(rows)}};
+}
+
+constexpr Column<FlowView> kColumns[] = {
+    {{"worker", "WORKER", text, "", "The worker whose cache it is in."},
+     [](const FlowView& view) -> json { return view.worker; }},
+    {{"bridge", "BRIDGE", text, "", "The bridge that it goes through."},
+     [](const FlowView& view) -> json { return view.bridge; }},
+    {{"vlan", "VLAN", text, "", "The VLAN of its frames; 0: untagged."},
+     [](const FlowView& view) -> json { return vlan_of(view.key.destination()); }},
+    {{"from", "FROM", text, "", "The port or tunnel that it comes from."},
+     [](const FlowView& view) -> json { return view.from.interface; }},
+    {{"from_remote", "FROM REMOTE", text, "", "The remote of the tunnel that it comes from."},
+     [](const FlowView& view) { return remote_json(view.from); }},
+    {{"source", "SOURCE", text, "", "The MAC address that its frames are from."},
+     [](const FlowView& view) -> json { return to_string(mac_of(view.key.source())); }},
+    {{"destination", "DESTINATION", text, "", "The MAC address that its frames are to."},
+     [](const FlowView& view) -> json { return to_string(mac_of(view.key.destination())); }},
+    {{"to", "TO", text, "", "The port or tunnel that it goes to."},
+     [](const FlowView& view) -> json { return view.to.interface; }},
+    {{"to_remote", "TO REMOTE", text, "", "The remote of the tunnel that it goes to."},
+     [](const FlowView& view) { return remote_json(view.to); }},
+};
 
 }  // namespace
 
-json show_flows(const Gateway& gateway) {
-  const size_t most = std::max<size_t>(kMostFlows / gateway.workers().size(), 1);
-  uint64_t cached = 0;
-  json flows = json::array();
-  for (const auto& worker : gateway.workers()) {
-    const WorkerContext& context = worker->context();
-    const uint64_t in_use = context.counters.cache_entries.get();
-    cached += in_use;
-    uint64_t seen = 0;
-    size_t shown = 0;
-    for (uint32_t place = 0; place < context.cache.capacity() && seen < in_use && shown < most; ++place) {
-      const auto key = context.cache.key_at(place);
-      if (!key) continue;
-      ++seen;
-      json flow = flow_json(gateway, *key);
-      if (flow.is_null()) continue;
-      ++shown;
-      flow["worker"] = context.id;
-      flows.push_back(std::move(flow));
-    }
-  }
-  return {{"cached", cached}, {"flows", flows}};
+Table flows_table() {
+  Table table = table_of(kColumns, flow_views);
+  table.result = with_cached;
+  return table;
 }
 
 }  // namespace causeway

@@ -1,22 +1,27 @@
-// The running state as JSON: what `causewayctl show` and `stats` print.
+// `show`: finds a subject's table, and answers with its rows as JSON.
 #pragma once
 
 #include <nlohmann/json.hpp>
-#include <string>
+#include <optional>
+#include <string_view>
 
 #include "control/api/reply.h"
-#include "control/gateway/gateway.h"
+#include "control/view/rows.h"
 
 namespace causeway {
 
-// `what`: ports, bridges, tunnels, fdb, neighbors, flows, workers or offloads; null for anything else.
-nlohmann::json show(const Gateway& gateway, const std::string& what);
+// The table of one of kShowSubjects (control/api/subjects.h); nullopt: there is none of this name.
+std::optional<Table> find_table(std::string_view what);
 
-// The same for the control socket. Tables that may be long come in rows: each is of the moment it is made at, and
-// what is there from the first to the last is among them once.
-ApiReply show_reply(const Gateway& gateway, const std::string& what);
+// The columns as the socket carries them: [{name, title, kind, unit}], without what is empty. Those with a title are
+// what the terminal shows.
+nlohmann::json columns_json(const Table& table);
 
-// {"drops": {reason: count}}, every reason; with `per_worker` also {"workers": [{"id", "drops"}]}.
-nlohmann::json stats(const Gateway& gateway, bool per_worker);
+// The whole result at once; null: there is no such table.
+nlohmann::json show(const Running& running, std::string_view what);
+
+// The same for the control socket, with the columns beside the result. Tables that are lists come in rows: each is of
+// the moment it is made at, and what is there from the first to the last is among them once.
+ApiReply show_reply(const Running& running, std::string_view what);
 
 }  // namespace causeway

@@ -4,7 +4,9 @@
 #include <set>
 
 #include "control/config/address_text.h"
-#include "control/yaml/sections.h"
+#include "control/config/keys.h"
+#include "control/yaml/read_keys.h"
+#include "control/yaml/section_readers.h"
 
 namespace causeway::config {
 namespace {
@@ -24,18 +26,17 @@ std::optional<IpPrefix> read_bound_address(const Value& item) {
 
 }  // namespace
 
-void Sections::read_bindings(const Fields& fields, Ethernet& ethernet) {
+void read_bindings(const Fields& fields, Ethernet& ethernet) {
   const auto list = fields.find("bindings");
   if (!list) return;
   if (ethernet.is_underlay()) return list->key_error("an underlay is no bridge port");
-  static constexpr std::string_view kKeys[] = {"mac", "addresses"};
   std::set<MacAddress> seen;
   const size_t errors = list->error_count();
   list->for_each_item([&](const Value& item) {
-    const Fields binding_fields(item, kKeys);
+    const Fields binding_fields(item, kKeyNames<kBindingKeys>);
     binding_fields.require({"mac"});
     Binding binding;
-    binding_fields.mac("mac", binding.mac);
+    read_keys(binding_fields, kBindingKeys, binding);
     if (!binding.mac.is_zero() && !seen.insert(binding.mac).second) {
       binding_fields.find("mac")->error("this MAC is bound already: give it all its addresses in one place");
     }

@@ -4,14 +4,14 @@
 
 #include <algorithm>
 
+#include "control/config/keys.h"
+#include "control/yaml/read_keys.h"
 #include "dataplane/wire/geneve.h"
 #include "dataplane/wire/vxlan.h"
 
 namespace causeway::config {
 namespace {
 
-constexpr uint64_t kMostRate = 1'000'000'000;
-constexpr unsigned kMaxQueues = 64;
 constexpr size_t kMostSizes = 64;
 constexpr uint64_t kLargestMac = 0xffff'ffff'ffff;
 
@@ -50,8 +50,7 @@ void read_range(const Fields& fields, std::string_view key, ReadOne read_one, ui
     if (const auto number = read_one(*value)) range = {*number, 1};
     return;
   }
-  static constexpr std::string_view kKeys[] = {"first", "count"};
-  const Fields range_fields(*value, kKeys);
+  const Fields range_fields(*value, kKeyNames<kRangeKeys>);
   range_fields.require({"first"});
   const auto first = range_fields.find("first");
   const auto number = first ? read_one(*first) : std::nullopt;
@@ -85,26 +84,28 @@ void read_sizes(const Value& value, std::vector<uint16_t>& sizes) {
 }
 
 void read_tunnel(const Value& value, uint32_t flows, GeneratorTunnel& tunnel) {
-  static constexpr std::string_view kKeys[] = {"mode", "id", "source-mac", "source-address", "destination-address",
-                                               "port"};
-  const Fields fields(value, kKeys);
+  const Fields fields(value, kKeyNames<kGeneratorTunnelKeys>);
   fields.require({"mode", "id", "source-address", "destination-address"});
   const auto mode = fields.find("mode");
-  static constexpr std::array kTypes{TunnelType::geneve, TunnelType::vxlan, TunnelType::gretap};
-  const auto type = mode ? mode->tunnel_type(kTypes) : std::nullopt;
+  const auto type = mode ? mode->tunnel_type(std::get<0>(kGeneratorTunnelKeys).form.types) : std::nullopt;
   if (!type) return;
   tunnel.mode = *type;
   const bool gre = over_gre(*type);
   read_range(fields, "id", gre ? read_gre_key : read_vni, row_of(*type).highest_id, flows, tunnel.id);
-  fields.mac("source-mac", tunnel.source_mac);
+  read_keys(fields, kGeneratorTunnelKeys, tunnel);
   read_range(fields, "source-address", read_v4, UINT32_MAX, flows, tunnel.source_address);
   if (const auto destination = fields.find("destination-address")) {
     tunnel.destination_address = static_cast<uint32_t>(read_v4(*destination).value_or(0));
   }
   if (const auto port = fields.find("port"); port && gre) return port->key_error("gretap has no port");
+  if (const auto checksum = fields.find("checksum"); checksum && gre) {
+    return checksum->key_error("a generator's gretap has no checksum");
+  }
   tunnel.port = row_of(*type).udp_port;
   fields.number("port", tunnel.port, 1, 65535);
 }
+
+}  // namespace
 
 // One flow's number, MACs, addresses and ports tell it apart: by default each flow has all of its own, as far as
 // these go. Addresses from 198.18.0.0/15, the network for benchmarks (RFC 2544).
@@ -117,31 +118,16 @@ void default_ranges(GeneratorSettings& settings) {
   settings.destination_port = of_flows(1024, 65535, settings.flows);
 }
 
-}  // namespace
-
 GeneratorSettings read_generator(const Value& value) {
-  static constexpr std::string_view kKeys[] = {"frame-bytes",    "rate",
-                                               "limit",          "flows",
-                                               "distribution",   "rx-queues",
-                                               "source-mac",     "destination-mac",
-                                               "source-address", "destination-address",
-                                               "source-port",    "destination-port",
-                                               "tunnel"};
   using Distribution = GeneratorSettings::Distribution;
   GeneratorSettings settings;
-  const Fields fields(value, kKeys);
+  const Fields fields(value, kKeyNames<kGeneratorKeys>);
+  read_keys(fields, kGeneratorKeys, settings);
   if (const auto sizes = fields.find("frame-bytes")) read_sizes(*sizes, settings.frame_bytes);
-  fields.number("rate", settings.rate, 0, kMostRate);
-  fields.number("limit", settings.limit, 0, UINT64_MAX);
-  fields.number("flows", settings.flows, 0, UINT32_MAX);
-  if (const auto distribution = fields.find("distribution")) {
-    const auto word = distribution->word({"sequential", "uniform", "zipf"});
-    settings.distribution = static_cast<Distribution>(word.value_or(0));
-    if (settings.distribution == Distribution::zipf && settings.flows > GeneratorSettings::kMostZipfFlows) {
-      distribution->error(fmt::format("zipf is for up to {} flows", GeneratorSettings::kMostZipfFlows));
-    }
+  const auto distribution = fields.find("distribution");
+  if (settings.distribution == Distribution::zipf && settings.flows > GeneratorSettings::kMostZipfFlows) {
+    distribution->error(fmt::format("zipf is for up to {} flows", GeneratorSettings::kMostZipfFlows));
   }
-  fields.number("rx-queues", settings.rx_queues, 1, kMaxQueues);
   if (settings.flows != 0 && settings.rx_queues > settings.flows) {
     fields.find("rx-queues")->error(fmt::format("{} queues, but {} flows", settings.rx_queues, settings.flows));
   }

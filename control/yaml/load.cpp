@@ -60,7 +60,7 @@ std::optional<Config> load(const std::string& file_label, std::string_view text,
   }
   Config config;
   config.system.name = name_of_file(file_label);
-  Sections(config, diagnostics).read(Value(diagnostics, *tree->root(), Path{}));
+  read_sections(Value(diagnostics, *tree->root(), Path{}), config, diagnostics);
   if (diagnostics.count() > 0) return std::nullopt;
   return config;
 }

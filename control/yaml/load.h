@@ -37,6 +37,8 @@ std::optional<Config> load_config(const std::string& file_label, std::string_vie
                                   std::vector<ConfigError>& errors);
 // An error about a key of a good file that showed only in use ("ethernets.veth9": no such interface).
 ConfigError error_at(const std::string& file_label, std::string_view text, const std::string& key, std::string what);
+// What a gateway without a file has.
+inline constexpr std::string_view kNoFile = "version: 1\n";
 // The file's bytes, one more than kMaxConfigBytes of a larger one; on failure `what` says why not. A pipe is read to
 // its end, but nobody waits for what comes later than `patience`.
 std::string read_whole_file(const std::string& path, std::string& what, std::chrono::milliseconds patience);

@@ -4,13 +4,12 @@
 
 #include <algorithm>
 
+#include "control/config/keys.h"
+#include "control/yaml/read_keys.h"
 #include "pmd/ethdev/devargs.h"
 
 namespace causeway::config {
 namespace {
-
-constexpr uint64_t kMaxQueues = 64;
-constexpr uint64_t kMostRules = 1U << 20;
 
 void read_features(const Value& list, NicFeatures& features) {
   list.for_each_item([&](const Value& item) {
@@ -28,10 +27,11 @@ void read_features(const Value& list, NicFeatures& features) {
 
 }  // namespace
 
-NicModelSettings read_nic_model(const Value& value, uint16_t& rx_queues) {
-  static constexpr std::string_view kKeys[] = {"over", "rx-queues", "switch", "flow-rules", "without", "misreport"};
+NicModelSettings read_nic_model(const Value& value, Ethernet& ethernet) {
   NicModelSettings settings;
-  const Fields fields(value, kKeys);
+  const Fields fields(value, kKeyNames<kNicModelKeys>);
+  read_keys(fields, kQueueKeys, ethernet);
+  read_keys(fields, kNicModelKeys, settings);
   if (const auto over = fields.find("over")) {
     const auto text = over->text("interface, tap or a vdev").value_or("interface");
     if (text.empty()) over->error("expected interface, tap or a vdev");
@@ -45,12 +45,10 @@ NicModelSettings read_nic_model(const Value& value, uint16_t& rx_queues) {
       }
     }
   }
-  fields.number("rx-queues", rx_queues, 1, kMaxQueues);
   if (const auto name = fields.find("switch")) {
     settings.switch_name = name->text("a name").value_or("");
     if (settings.switch_name.empty()) name->error("expected a name");
   }
-  fields.number("flow-rules", settings.flow_rules, 0, kMostRules);
   if (const auto without = fields.find("without")) read_features(*without, settings.without);
   if (const auto misreport = fields.find("misreport")) {
     read_features(*misreport, settings.misreport);

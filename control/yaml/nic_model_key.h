@@ -1,4 +1,4 @@
-// The modelled NIC of an `ethernets` entry. For yaml/sections.
+// The modelled NIC of an `ethernets` entry. For yaml/ethernets_section.
 #pragma once
 
 #include "control/yaml/value.h"
@@ -6,6 +6,7 @@
 
 namespace causeway::config {
 
-NicModelSettings read_nic_model(const Value& value, uint16_t& rx_queues);
+// Its receive queues are the ethernet's.
+NicModelSettings read_nic_model(const Value& value, Ethernet& ethernet);
 
 }  // namespace causeway::config

@@ -164,7 +164,7 @@ class Fields {
   }
   void boolean(std::string_view key, auto& out) const { read(key, out, &Value::boolean); }
   void toggle(std::string_view key, Toggle& out) const { read(key, out, &Value::toggle); }
-  void mss_clamp(MssClamp& out) const { read("mss-clamp", out, &Value::mss_clamp); }
+  void mss_clamp(std::string_view key, MssClamp& out) const { read(key, out, &Value::mss_clamp); }
   void mac(std::string_view key, auto& out) const { read(key, out, &Value::unicast_mac); }
   void address(std::string_view key, IpAddress& out) const { read(key, out, &Value::address); }
 

@@ -1,4 +1,4 @@
-// Applies the verdicts: checks the way out, encapsulates, hands to tx; floods and replicates.
+// Applies the verdicts: what goes the same way in a row leaves by bridging/output at once, or floods.
 #pragma once
 
 #include "dataplane/batch.h"
@@ -7,8 +7,5 @@
 namespace causeway {
 
 void forward(WorkerContext& w, Batch& batch) noexcept;
-
-// One frame out of one adjacency: MTU, neighbor, encap, tx. Takes it over.
-void output(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept;
 
 }  // namespace causeway

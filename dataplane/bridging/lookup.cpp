@@ -7,7 +7,7 @@ using Buckets = std::array<FlowBucket*, kBatch>;
 using Entries = std::array<FlowEntry*, kBatch>;
 
 // Each pass is a function of its own: together they'd need more registers than there are.
-[[gnu::noinline]] void find_buckets(const FlowCache& cache, const Batch& batch, Buckets& bucket) noexcept {
+[[gnu::noinline]] void find_buckets(FlowCache& cache, const Batch& batch, Buckets& bucket) noexcept {
   const FlowCache::View view = cache.view();
   const uint16_t count = batch.count;
   for (uint16_t i = 0; i < count; ++i) {
@@ -56,7 +56,7 @@ using Entries = std::array<FlowEntry*, kBatch>;
     ++unresolved;
     if (stale[i] == nullptr) continue;
     FlowEntry& entry = *stale[i];
-    FdbSlot& from = fdb.slot(entry.source_slot);
+    const FdbSlot& from = fdb.slot(entry.source_slot);
     const FdbSlot& to = fdb.slot(entry.destination_slot);
     const Adjacency& in = *batch.in[i];
     const bool valid = from.key.load(std::memory_order_acquire) == batch.key[i].source() &&

@@ -9,12 +9,12 @@ bool is_link_local(const FlowKey& key) noexcept {
   return (key.lo & 0x0000'00ff'ffff'ffffULL) == kPrefix && (key.lo >> 40 & 0xf0) == 0;
 }
 
-// Slot of the source MAC if it lives where the frame came from. Otherwise the control thread is told,
-// unless the MAC is a static entry somewhere else: those don't move.
+// Slot of the source MAC if it lives where the frame came from. Otherwise the worker reports the MAC
+// to the control thread, unless it is a static entry somewhere else: those don't move.
 uint32_t source_slot(WorkerContext& w, const FlowKey& key, const Adjacency& in) noexcept {
   const uint32_t slot = w.fdb->find(in.bridge, key.source());
   if (slot != kNoSlot) {
-    FdbSlot& from = w.fdb->slot(slot);
+    const FdbSlot& from = w.fdb->slot(slot);
     const AdjacencyIndex exit = from.exit.load(std::memory_order_relaxed);
     if ((exit & ~kFdbStatic) == in.index) {
       // Once a second and not more often: other workers read this line.
@@ -26,12 +26,13 @@ uint32_t source_slot(WorkerContext& w, const FlowKey& key, const Adjacency& in) 
     if ((exit & kFdbStatic) != 0) return kNoSlot;
   }
   // A full ring loses nothing but time: the next frame from this MAC tries again.
-  const LearnMessage news{key.source(), in.index, in.bridge};
-  if (w.told.first(news, w.tick, w.changes)) w.learned.push(news);
+  const LearnMessage message{key.source(), in.index, in.bridge};
+  if (w.reported.first(message, w.tick, w.changes)) w.mailbox.learn(message);
   return kNoSlot;
 }
 
 AdjacencyIndex resolve_one(WorkerContext& w, rte_mbuf* frame, const FlowKey& key, const Adjacency& in) noexcept {
+  w.from = in.index;
   if (key.from_group()) {
     drop(w, frame, DropReason::source_multicast);
     return kGone;
@@ -51,8 +52,8 @@ AdjacencyIndex resolve_one(WorkerContext& w, rte_mbuf* frame, const FlowKey& key
   if (key.source() == key.destination()) return in.index;
   const uint32_t to = w.fdb->find(in.bridge, key.destination());
   if (to == kNoSlot) {
-    const AdjacencyIndex told = w.told.find(in.bridge, key.destination(), w.tick, w.changes);
-    return told != kNoAdjacency ? told : kFlood;
+    const AdjacencyIndex reported = w.reported.find(in.bridge, key.destination(), w.tick, w.changes);
+    return reported != kNoAdjacency ? reported : kFlood;
   }
   const AdjacencyIndex exit = w.fdb->slot(to).exit.load(std::memory_order_relaxed) & ~kFdbStatic;
   if (from != kNoSlot) w.cache.insert(key, from, to, exit);

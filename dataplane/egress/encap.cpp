@@ -83,13 +83,8 @@ void finish_outer(rte_mbuf* m, const Adjacency& to) noexcept {
 
 namespace {
 
-struct Flows {
-  std::array<uint32_t, kBatch> entropy;
-  std::array<uint8_t, kBatch> tos;
-};
-
 // A pass of its own, as everything here that would otherwise fight for registers.
-[[gnu::noinline]] void read_flows(rte_mbuf* const* frames, uint16_t count, Flows& flows) noexcept {
+[[gnu::noinline]] void read_flows(rte_mbuf* const* frames, uint16_t count, InnerFlows& flows) noexcept {
   for (uint16_t i = 0; i < count; ++i) {
     const InnerFlow flow = inner_flow(frames[i]);
     flows.entropy[i] = flow.entropy;
@@ -98,7 +93,7 @@ struct Flows {
 }
 
 [[gnu::always_inline]] inline void write_headers(rte_mbuf* const* frames, uint16_t count, const EncapPlan& plan,
-                                                 const Flows& flows) noexcept {
+                                                 const InnerFlows& flows) noexcept {
   for (uint16_t i = 0; i < count; ++i) {
     rte_mbuf* const m = frames[i];
     move_start(m, -int64_t{plan.outer_bytes});
@@ -106,19 +101,20 @@ struct Flows {
   }
 }
 
-[[gnu::noinline]] void write_any(rte_mbuf* const* frames, uint16_t count, EncapPlan plan, const Flows& flows) noexcept {
+[[gnu::noinline]] void write_any(rte_mbuf* const* frames, uint16_t count, EncapPlan plan,
+                                 const InnerFlows& flows) noexcept {
   write_headers(frames, count, plan, flows);
 }
 
 // The usual tunnels: what is known of them is no question any more in the loop.
 [[gnu::noinline]] void write_usual(rte_mbuf* const* frames, uint16_t count, EncapPlan plan,
-                                   const Flows& flows) noexcept {
+                                   const InnerFlows& flows) noexcept {
   plan.be_usual();
   write_headers(frames, count, plan, flows);
 }
 
 [[gnu::noinline]] void write_udp_ipv4(rte_mbuf* const* frames, uint16_t count, EncapPlan plan,
-                                      const Flows& flows) noexcept {
+                                      const InnerFlows& flows) noexcept {
   if (plan.outer_bytes <= kUsualOuterBytes || plan.outer_bytes > 64) __builtin_unreachable();
   plan.ipv6 = false;
   plan.udp = true;
@@ -126,7 +122,7 @@ struct Flows {
 }
 
 [[gnu::noinline]] void write_udp_ipv6(rte_mbuf* const* frames, uint16_t count, EncapPlan plan,
-                                      const Flows& flows) noexcept {
+                                      const InnerFlows& flows) noexcept {
   if (plan.outer_bytes <= 64 || plan.outer_bytes > kTemplateRoom) __builtin_unreachable();
   plan.ipv6 = true;
   plan.udp = true;
@@ -149,11 +145,28 @@ struct Flows {
   }
 }
 
+// RFC 2890 section 2.2: numbers in a row, taken at once; then the checksum over all behind the IP header, if there is
+// to be one (RFC 2784 section 2.5).
+[[gnu::noinline]] void finish_gre(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) noexcept {
+  const auto* const gre = rte_pktmbuf_mtod_offset(frames[0], const GreHeader*, to.udp_offset);
+  if (to.numbered) {
+    const uint32_t at = uint32_t{to.udp_offset} + gre->sequence_offset();
+    uint32_t number = to.sequence->fetch_add(count, std::memory_order_relaxed);
+    for (uint16_t i = 0; i < count; ++i) *rte_pktmbuf_mtod_offset(frames[i], be32*, at) = be32(number++);
+  }
+  if (!gre->has_checksum()) return;
+  const uint32_t gre_offset = to.udp_offset;
+  for (uint16_t i = 0; i < count; ++i) {
+    auto* const outer = rte_pktmbuf_mtod(frames[i], uint8_t*);
+    auto* const field = reinterpret_cast<be16*>(outer + gre_offset + GreHeader::checksum_offset());
+    *field = checksum_of(sum_frame(outer + gre_offset, frames[i]->data_len - gre_offset, 0));
+  }
+}
+
 }  // namespace
 
-void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) noexcept {
+void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to, InnerFlows& flows) noexcept {
   const EncapPlan plan(to);
-  Flows flows;
   read_flows(frames, count, flows);
   if (!plan.ipv6 && plan.udp && plan.outer_bytes == kUsualOuterBytes) [[likely]] {
     write_usual(frames, count, plan, flows);
@@ -165,7 +178,7 @@ void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) n
     write_any(frames, count, plan, flows);
   }
   if (!plan.udp) {
-    for (uint16_t i = 0; i < count; ++i) finish_outer(frames[i], to);
+    finish_gre(frames, count, to);
   } else if (to.udp_checksum) {
     fill_udp_checksums(frames, count, to);
   }

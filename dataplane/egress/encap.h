@@ -4,9 +4,11 @@
 
 #include <rte_mbuf.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 
+#include "dataplane/batch.h"
 #include "dataplane/context.h"
 #include "dataplane/flow/inner_flow.h"
 #include "dataplane/frame/chain.h"
@@ -155,7 +157,14 @@ inline rte_mbuf* encap(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) n
   return m;
 }
 
-// Frames that are plain (PlainRun in forward.cpp), up to kBatch of them; each stays the mbuf it is.
-void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) noexcept;
+// The flows of frames in a row, as columns.
+struct InnerFlows {
+  std::array<uint32_t, kBatch> entropy;
+  std::array<uint8_t, kBatch> tos;
+};
+
+// Frames that are plain (PlainRun in output.cpp), up to kBatch of them; each stays the mbuf it is. `flows` is what
+// they are seen to be.
+void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to, InnerFlows& flows) noexcept;
 
 }  // namespace causeway

@@ -6,6 +6,7 @@ namespace causeway {
 namespace {
 
 void drop_unsent(WorkerContext& w, PortIndex port, rte_mbuf** frames, uint16_t count, DropReason reason) noexcept {
+  show(w, {frames, count}, {.port = port, .outgoing = true, .reason = reason});
   w.counters.drops[static_cast<size_t>(reason)].add(count);
   w.counters.ports[port].tx_drops.add(count);
   rte_pktmbuf_free_bulk(frames, count);
@@ -32,6 +33,7 @@ void flush(WorkerContext& w, PortIndex index) noexcept {
     drop_unsent(w, index, buffer.frame.data(), count, DropReason::port_down);
     return;
   }
+  show(w, {buffer.frame.data(), count}, {.port = index, .outgoing = true});
   uint16_t sent = 0;
   uint16_t refused = 0;
   // A device that takes some of them may take more after it.

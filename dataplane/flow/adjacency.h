@@ -9,12 +9,13 @@
 #include <memory>
 
 #include "dataplane/drop_reason.h"
-#include "dataplane/flow/bindings.h"
 #include "dataplane/flow/key.h"
 #include "dataplane/flow/vlan_rules.h"
 #include "dataplane/wire/tunnel_type.h"
 
 namespace causeway {
+
+class BindingTable;
 
 using PortIndex = uint16_t;
 using BridgeIndex = uint16_t;
@@ -86,7 +87,7 @@ struct alignas(64) Adjacency {
   uint16_t max_frame_bytes = 0;  // largest frame (Ethernet header included, before encap) that fits the MTU
   uint16_t ip_sum = 0;           // IPv4: folded sum of the template's header, not inverted
   uint16_t udp_sum = 0;   // the same of the pseudo-header, UDP and tunnel header, without lengths and source port
-  bool bound = false;     // `bindings` has some
+  bool bound = false;     // there are `bindings`
   bool numbered = false;  // GRE with sequence numbers, from `sequence`
   bool usual = false;     // is_usual(), asked once
   AdjacencyIndex index = kNoAdjacency;  // its own
@@ -96,7 +97,7 @@ struct alignas(64) Adjacency {
   VlanRules vlan;
   // In a cache line of their own what only some ask for:
   FloodLimit floods;                                // a tunnel's
-  Bindings bindings;                                // a bridge port's
+  std::shared_ptr<const BindingTable> bindings;     // a bridge port's; null: anybody may speak
   std::shared_ptr<std::atomic<uint32_t>> sequence;  // the next number to this remote, whichever worker sends it
 };
 static_assert(sizeof(Adjacency) == 256);

@@ -43,11 +43,9 @@ class FlowCache {
     uint64_t seed;
     uint32_t mask;
 
-    FlowBucket* bucket(const FlowKey& key) const noexcept {
-      return &buckets[static_cast<uint32_t>(hash_words(key.lo, key.hi, seed)) & mask];
-    }
+    FlowBucket* bucket(const FlowKey& key) const noexcept { return &buckets[bucket_of(key, seed) & mask]; }
   };
-  View view() const noexcept { return {buckets_.data(), seed_, mask_}; }
+  View view() noexcept { return {buckets_.data(), seed_, mask_}; }
 
   static FlowEntry* find(FlowBucket* bucket, const FlowKey& key) noexcept {
     if (bucket->way[0].key == key) return &bucket->way[0];
@@ -55,16 +53,18 @@ class FlowCache {
     return nullptr;
   }
   // The other one of a pair; buckets are aligned to it.
-  static FlowBucket* beside(FlowBucket* bucket) noexcept {
+  template <class Bucket>
+  static Bucket* beside(Bucket* bucket) noexcept {
     return (reinterpret_cast<uintptr_t>(bucket) & sizeof(FlowBucket)) != 0 ? bucket - 1 : bucket + 1;
   }
 
   uint32_t epoch() const noexcept { return epoch_; }
-  void begin_epoch() noexcept {
-    if (++epoch_ != 0) return;
-    // Once in weeks: what is left of the same number must not count.
+  // False once in weeks, when the numbers begin anew: what is left of the same number must not count, elsewhere either.
+  bool begin_epoch() noexcept {
+    if (++epoch_ != 0) return true;
     for (uint32_t i = 0; i <= mask_; ++i) buckets_[i].way[0].epoch = buckets_[i].way[1].epoch = 0;
     epoch_ = 1;
+    return false;
   }
 
   void insert(const FlowKey& key, uint32_t source_slot, uint32_t destination_slot, AdjacencyIndex exit) noexcept {
@@ -91,13 +91,18 @@ class FlowCache {
   // Any thread, while the worker writes: the key in one of capacity() places, if there is one. Two halves of two keys
   // are none: they would have to belong here. What the key's ends are the FDB says.
   std::optional<FlowKey> key_at(uint32_t place) const noexcept {
-    FlowBucket* const bucket = &view().buckets[place / 2];
-    FlowKey& there = bucket->way[place % 2].key;
+    const FlowBucket* const bucket = &buckets_[place / 2];
+    auto& there = const_cast<FlowKey&>(bucket->way[place % 2].key);  // NOLINT: atomic_ref takes no const in C++20
     const FlowKey key{std::atomic_ref(there.lo).load(std::memory_order_relaxed),
                       std::atomic_ref(there.hi).load(std::memory_order_relaxed)};
-    FlowBucket* const own = view().bucket(key);
+    const FlowBucket* const own = &buckets_[bucket_of(key, seed_) & mask_];
     if (key == FlowKey{0, 0} || (own != bucket && beside(own) != bucket)) return std::nullopt;
     return key;
+  }
+
+  // The number of the first bucket that a key may be in, but for the mask.
+  static uint32_t bucket_of(const FlowKey& key, uint64_t seed) noexcept {
+    return static_cast<uint32_t>(hash_words(key.lo, key.hi, seed));
   }
 
   uint32_t entries() const noexcept { return entries_; }

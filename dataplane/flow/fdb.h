@@ -20,7 +20,8 @@ struct FdbSlot {
   std::atomic<MacVlan> key;          // kFdbEmpty, kFdbFreed, kFdbDeleted, or a MAC and VLAN
   std::atomic<AdjacencyIndex> exit;  // where the MAC lives; kFdbStatic set on static entries
   std::atomic<BridgeIndex> bridge;
-  std::atomic<uint16_t> seen_s;  // last frame from it, seconds modulo 65536; workers write it once a second
+  // Last frame from it, seconds modulo 65536. Workers write it once a second, though the table is const to them.
+  mutable std::atomic<uint16_t> seen_s;
 };
 static_assert(sizeof(FdbSlot) == 16);
 
@@ -38,12 +39,13 @@ class FdbTable {
   uint32_t capacity() const noexcept { return mask_ + 1; }
   // Slots by index, any index; valid as long as the table.
   struct View {
-    FdbSlot* slots;
+    const FdbSlot* slots;
     uint32_t mask;
-    FdbSlot& slot(uint32_t index) const noexcept { return slots[index & mask]; }
+    const FdbSlot& slot(uint32_t index) const noexcept { return slots[index & mask]; }
   };
   View view() const noexcept { return {slots_.data(), mask_}; }
-  FdbSlot& slot(uint32_t index) const noexcept { return slots_[index & mask_]; }
+  const FdbSlot& slot(uint32_t index) const noexcept { return slots_[index & mask_]; }
+  FdbSlot& slot(uint32_t index) noexcept { return slots_[index & mask_]; }  // writer only
 
   // Slot index of the entry, or kNoSlot. Any thread.
   uint32_t find(BridgeIndex bridge, MacVlan key) const noexcept {

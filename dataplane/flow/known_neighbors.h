@@ -1,5 +1,5 @@
 // The hosts of the underlay that the control thread has to do with: workers tell by it what a neighbor says from what
-// strangers do. Written by the control thread, read by any.
+// others do. Written by the control thread, read by any.
 #pragma once
 
 #include <atomic>
@@ -14,8 +14,8 @@
 
 namespace causeway {
 
-// Counted by hash, and so without a grace period: a stranger may pass for a neighbor by chance, a neighbor never for a
-// stranger.
+// Counted by hash, and so without a grace period: another host may pass for a neighbor by chance, but never a neighbor
+// for another host.
 class KnownNeighbors {
  public:
   KnownNeighbors() {

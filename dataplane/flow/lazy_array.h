@@ -19,8 +19,10 @@ class LazyArray {
   explicit LazyArray(size_t count) : items_(map(count * sizeof(T)), Unmap{count * sizeof(T)}), count_(count) {
     static_assert(std::is_trivially_destructible_v<T>);
   }
-  T& operator[](size_t i) const noexcept { return items_.get()[i]; }
-  T* data() const noexcept { return items_.get(); }
+  T& operator[](size_t i) noexcept { return items_.get()[i]; }
+  const T& operator[](size_t i) const noexcept { return items_.get()[i]; }
+  T* data() noexcept { return items_.get(); }
+  const T* data() const noexcept { return items_.get(); }
   size_t size() const noexcept { return count_; }
 
  private:

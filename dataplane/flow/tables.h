@@ -21,12 +21,15 @@
 
 namespace causeway {
 
+class Captures;
+
 // One port as the workers see it.
 struct PortEntry {
   PortIo* io = nullptr;
   PortIndex index = 0;
   bool coalesce = false;                    // segments of a TCP flow leave as one frame (dataplane/egress/coalesce.h)
   bool underlay = false;                    // IP frames to our addresses are ours; nothing is bridged
+  bool host = false;                        // the host has the same frames, and answers what is for its addresses
   AdjacencyIndex adjacency = kNoAdjacency;  // as a bridge port
   TxCapabilities capabilities{};
   MacAddress mac{};
@@ -89,7 +92,8 @@ struct Tables {
   // exit, a tunnel key went, anything published was replaced (control/publish/publisher.h). Not for new FDB
   // entries.
   std::atomic<uint64_t> changes{0};
-  std::atomic<bool> sampling{false};  // whether large flows are looked for (dataplane/inspect/sample.h)
+  std::atomic<bool> sampling{false};               // whether large flows are looked for (dataplane/inspect/sample.h)
+  std::atomic<const Captures*> captures{nullptr};  // null: nobody looks at frames (dataplane/inspect/capture.h)
   // Control thread, behind the stores that made the change. The workers hear of it by announce_changes(): before any
   // grace period begins, so that nothing they hold is freed, and once for many changes, since each costs them a second
   // look at every flow.

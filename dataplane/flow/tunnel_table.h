@@ -1,7 +1,7 @@
 // (tunnel type, VNI, outer source, outer destination, UDP port) -> ingress adjacency, read by every
 // worker, written by the control thread alone. A record with zero addresses stands for "this VNI is
-// known here", which tells an unknown VNI from a known one that came from a stranger. One with no outer
-// source says that strangers are welcome: a multicast tunnel learns its remotes.
+// known here", which tells an unknown VNI from a known one that came from an unknown VTEP. One with no outer
+// source says that unknown VTEPs are welcome: a multicast tunnel learns its remotes.
 #pragma once
 
 #include <array>

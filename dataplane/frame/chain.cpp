@@ -7,6 +7,14 @@
 #include "dataplane/frame/intent.h"
 
 namespace causeway {
+namespace {
+
+// Frames up to this size are copied whole when flooded: cheaper than a header segment and a reference.
+constexpr uint32_t kCopyBytes = 512;
+// Of larger ones this much is copied, so that every copy has its own headers to write.
+constexpr uint16_t kCopiedHeaderBytes = 256;
+
+}  // namespace
 
 rte_mbuf* prepend_segment(rte_mempool* pool, rte_mbuf* frame, uint16_t bytes) noexcept {
   rte_mbuf* const head = rte_pktmbuf_alloc(pool);
@@ -32,6 +40,31 @@ rte_mbuf* prepend_segment(rte_mempool* pool, rte_mbuf* frame, uint16_t bytes) no
   head->next = frame;
   head->nb_segs = static_cast<uint16_t>(frame->nb_segs + 1);
   return head;
+}
+
+rte_mbuf* replicate(rte_mempool* pool, rte_mbuf* frame) noexcept {
+  rte_mbuf* const copy = rte_pktmbuf_alloc(pool);
+  if (copy == nullptr) return nullptr;
+  const bool whole = frame->nb_segs == 1 && frame->pkt_len <= kCopyBytes;
+  const auto bytes = whole ? frame->data_len : std::min(frame->data_len, kCopiedHeaderBytes);
+  std::memcpy(rte_pktmbuf_mtod(copy, void*), rte_pktmbuf_mtod(frame, const void*), bytes);
+  copy->data_len = bytes;
+  copy->pkt_len = frame->pkt_len;
+  copy->ol_flags = frame->ol_flags & kIntentFlags;
+  copy->tx_offload = frame->tx_offload;
+  if (bytes == frame->pkt_len) return copy;
+  // No empty segment: there are devices that hang on one.
+  const uint16_t skip = bytes == frame->data_len ? uint16_t{0} : bytes;
+  rte_mbuf* const rest = rte_pktmbuf_clone(skip != 0 ? frame : frame->next, pool);
+  if (rest == nullptr) {
+    rte_pktmbuf_free(copy);
+    return nullptr;
+  }
+  rest->data_off = static_cast<uint16_t>(rest->data_off + skip);
+  rest->data_len = static_cast<uint16_t>(rest->data_len - skip);
+  copy->next = rest;
+  copy->nb_segs = static_cast<uint16_t>(rest->nb_segs + 1);
+  return copy;
 }
 
 }  // namespace causeway

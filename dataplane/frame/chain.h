@@ -11,4 +11,8 @@ namespace causeway {
 // frame in it: the stages behind want the inner headers there too. Null when no buffer was left.
 rte_mbuf* prepend_segment(rte_mempool* pool, rte_mbuf* frame, uint16_t bytes) noexcept;
 
+// A frame of its own with the same bytes and the same intent, whose headers may be written; the rest of a large one is
+// shared. Null when no buffer is left.
+rte_mbuf* replicate(rte_mempool* pool, rte_mbuf* frame) noexcept;
+
 }  // namespace causeway

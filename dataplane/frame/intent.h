@@ -42,9 +42,12 @@ inline constexpr std::array<OuterRow, 8> kOuterRows{{{Outer::geneve4, TunnelType
                                                      {Outer::gre6, TunnelType::gretap, true},
                                                      {Outer::gre4, TunnelType::nvgre, false},
                                                      {Outer::gre6, TunnelType::nvgre, true}}};
-// By type and IP version, since the packet path asks.
+// By type and IP version, since the packet path asks. A type without a row is one that no device cuts.
 inline constexpr auto kOuterOf = [] {
   std::array<std::array<Outer, 2>, kTunnelTypes.size()> table{};
+  for (const TunnelTypeRow& row : kTunnelTypes) {
+    table[static_cast<size_t>(row.type)].fill(row.type == TunnelType::none ? Outer::none : Outer::other);
+  }
   for (const OuterRow& row : kOuterRows) table[static_cast<size_t>(row.type)][row.ipv6 ? 1 : 0] = row.outer;
   return table;
 }();

@@ -8,9 +8,11 @@
 #include <cstring>
 
 #include "dataplane/frame/intent.h"
+#include "dataplane/frame/move_start.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/header_at.h"
 #include "dataplane/wire/vlan.h"
+#include "dataplane/wire/word_at.h"
 
 namespace causeway {
 
@@ -25,6 +27,24 @@ inline uint16_t outer_vlan(const rte_mbuf* m, uint32_t ethernet_offset) noexcept
   }
   const auto* tag = header_at<VlanHeader>(m, ethernet_offset + kEthernetBytes);
   return tag != nullptr ? tag->id() : 0;
+}
+
+// Whether all frames have the outermost tag of the first one, or none of them one: EtherType and VLAN ID are the same.
+// False says nothing. `longest`: of them, in bytes.
+inline bool have_one_tag(rte_mbuf* const* frames, uint16_t count, uint32_t& longest) noexcept {
+  const auto type_and_id = [&](uint16_t i) {
+    return word_at<uint32_t>(rte_pktmbuf_mtod_offset(frames[i], const void*, 2 * sizeof(MacAddress)));
+  };
+  if (frames[0]->data_len < kEthernetBytes + kVlanTagBytes) return false;
+  const uint32_t first = type_and_id(0);
+  uint32_t different = 0;
+  longest = 0;
+  for (uint16_t i = 0; i < count; ++i) {
+    if (frames[i]->data_len < kEthernetBytes + kVlanTagBytes) return false;
+    different |= type_and_id(i) ^ first;
+    longest = frames[i]->pkt_len > longest ? frames[i]->pkt_len : longest;
+  }
+  return (different & be32(0xffff'0fff).raw()) == 0;
 }
 
 // What stands behind the Ethernet header and up to two VLAN tags (IEEE 802.1ad); the same terms.
@@ -63,9 +83,7 @@ inline bool push_tag(rte_mbuf* m, uint16_t control) noexcept {
   if (rte_pktmbuf_headroom(m) < kVlanTagBytes) [[unlikely]] {
     return false;
   }
-  m->data_off = static_cast<uint16_t>(m->data_off - kVlanTagBytes);
-  m->data_len = static_cast<uint16_t>(m->data_len + kVlanTagBytes);
-  m->pkt_len += kVlanTagBytes;
+  move_start(m, -int64_t{kVlanTagBytes});
   auto* const bytes = rte_pktmbuf_mtod(m, uint8_t*);
   std::memmove(bytes, bytes + kVlanTagBytes, 2 * sizeof(MacAddress));
   auto* const header = reinterpret_cast<TaggedEthernet*>(bytes);
@@ -79,9 +97,7 @@ inline bool push_tag(rte_mbuf* m, uint16_t control) noexcept {
 inline void pop_tag(rte_mbuf* m) noexcept {
   auto* const bytes = rte_pktmbuf_mtod(m, uint8_t*);
   std::memmove(bytes + kVlanTagBytes, bytes, 2 * sizeof(MacAddress));
-  m->data_off = static_cast<uint16_t>(m->data_off + kVlanTagBytes);
-  m->data_len = static_cast<uint16_t>(m->data_len - kVlanTagBytes);
-  m->pkt_len -= kVlanTagBytes;
+  move_start(m, kVlanTagBytes);
   shift_intent(m, -kVlanTagBytes);
 }
 

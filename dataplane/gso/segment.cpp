@@ -101,6 +101,14 @@ uint32_t OuterPatch::write(uint8_t* headers, uint32_t frame_bytes, uint32_t inde
   return written + checksum.raw();
 }
 
+void OuterPatch::write_whole(uint8_t* headers, uint32_t frame_bytes, uint32_t segment_bytes, uint32_t index,
+                             uint32_t segment_rest) const noexcept {
+  write(headers, segment_bytes, index, segment_rest);
+  const be16 checksum = *reinterpret_cast<const be16*>(headers + checksum_at);
+  write(headers, frame_bytes, index, 0);
+  *reinterpret_cast<be16*>(headers + checksum_at) = checksum;
+}
+
 DropReason Segmenter::begin(rte_mbuf* frame, const TxCapabilities& caps, const SegmentBuffers& buffers) noexcept {
   frame_ = frame;
   buffers_ = buffers;
@@ -111,7 +119,7 @@ DropReason Segmenter::begin(rte_mbuf* frame, const TxCapabilities& caps, const S
     reason = linear_ ? make_linear(buffers.headers) : DropReason::none;
   } else {
     intent_ = intent_of(frame);
-    reason = (frame->ol_flags & kNeedsSegment) != 0 ? begin_cut(buffers) : make_whole(buffers);
+    reason = (frame->ol_flags & kNeedsSegment) != 0 ? begin_cut(caps, buffers) : make_whole(buffers);
   }
   if (reason != DropReason::none) drop();
   return reason;
@@ -124,8 +132,7 @@ uint16_t Segmenter::next(rte_mbuf** out, uint16_t room, DropReason& reason) noex
     frame_ = nullptr;
     return 1;
   }
-  // A super-packet without payload still is one segment.
-  const uint32_t segments = std::max(1U, (payload_left_ + intent_.gso_size - 1) / intent_.gso_size);
+  const uint32_t segments = frames_left();
   const auto count = static_cast<uint16_t>(std::min<uint32_t>(room, segments));
   DropReason failed = DropReason::none;
   if (rte_pktmbuf_alloc_bulk(buffers_.headers, out, count) != 0) {
@@ -139,7 +146,14 @@ uint16_t Segmenter::next(rte_mbuf** out, uint16_t room, DropReason& reason) noex
   return failed == DropReason::none ? count : 0;
 }
 
-DropReason Segmenter::begin_cut(const SegmentBuffers& buffers) noexcept {
+// A super-packet without payload still is one segment.
+uint32_t Segmenter::frames_left() const noexcept {
+  const uint32_t cut_here = payload_left_ - whole_bytes_;
+  const uint32_t segments = (cut_here + intent_.gso_size - 1) / intent_.gso_size;
+  return whole_bytes_ != 0 ? segments + 1 : std::max(1U, segments);
+}
+
+DropReason Segmenter::begin_cut(const TxCapabilities& caps, const SegmentBuffers& buffers) noexcept {
   const uint32_t frame_bytes = rte_pktmbuf_pkt_len(frame_);
   const uint32_t copied = std::min<uint32_t>(frame_bytes, kMaxHeaderBytes);
   // Headers may be spread over the chain: encap chains its own in front of a frame that it shares.
@@ -160,6 +174,12 @@ DropReason Segmenter::begin_cut(const SegmentBuffers& buffers) noexcept {
   payload_left_ = frame_bytes - layout_.header_bytes;
   payload_done_ = 0;
   index_ = 0;
+  const auto cuts = static_cast<uint8_t>(1U << (static_cast<unsigned>(intent_.gso_type) & 7));
+  const bool device_cuts = !linear_ && caps.has(intent_.outer(), cuts | TxCapabilities::kKeepsOuterChecksum) &&
+                           intent_.outer_checksum != 0 && layout_.first_is_encaps && layout_.tunnel_count == 1 &&
+                           tunnels_[0].checksum_at != 0;
+  const uint32_t whole = payload_left_ / intent_.gso_size * intent_.gso_size;
+  whole_bytes_ = device_cuts && whole > intent_.gso_size ? whole : 0;
   cutting_ = true;
   return DropReason::none;
 }
@@ -191,24 +211,34 @@ void Segmenter::take_headers(uint32_t frame_bytes) noexcept {
 }
 
 DropReason Segmenter::build(rte_mbuf* segment) noexcept {
-  const uint32_t bytes = std::min<uint32_t>(payload_left_, intent_.gso_size);
+  const bool whole = whole_bytes_ != 0;
+  const uint32_t bytes = whole ? whole_bytes_ : std::min<uint32_t>(payload_left_, intent_.gso_size);
   auto* headers = rte_pktmbuf_mtod(segment, uint8_t*);
   std::memcpy(headers, headers_.data(), layout_.header_bytes);
   segment->data_len = layout_.header_bytes;
   segment->pkt_len = layout_.header_bytes + bytes;
   uint32_t payload_sum = 0;
-  const DropReason reason = append_payload(segment, bytes, payload_sum);
+  const DropReason reason = append_payload(segment, bytes, whole ? nullptr : &payload_sum);
   if (reason != DropReason::none) return reason;
   payload_left_ -= bytes;
-  patch(headers, bytes, payload_sum);
+  if (whole) {
+    patch_whole(headers, bytes);
+    Intent intent = intent_;
+    intent.outer_checksum = 0;
+    set_intent(segment, intent, kNeedsChecksum | kNeedsSegment);
+    index_ += bytes / intent_.gso_size;
+    whole_bytes_ = 0;
+  } else {
+    patch(headers, bytes, payload_sum);
+    ++index_;
+  }
   payload_done_ += bytes;
-  ++index_;
   return DropReason::none;
 }
 
 // The next `bytes` of payload go behind the segment's headers: copied where the port takes no chains,
-// else as mbufs that point into the super-packet.
-DropReason Segmenter::append_payload(rte_mbuf* segment, uint32_t bytes, uint32_t& sum) noexcept {
+// else as mbufs that point into the super-packet. `sum`: of these bytes; null: nobody wants it.
+DropReason Segmenter::append_payload(rte_mbuf* segment, uint32_t bytes, uint32_t* sum) noexcept {
   rte_mbuf* tail = segment;
   bool odd = false;
   while (bytes != 0) {
@@ -232,9 +262,11 @@ DropReason Segmenter::append_payload(rte_mbuf* segment, uint32_t bytes, uint32_t
       tail = piece;
       ++segment->nb_segs;
     }
-    const uint32_t part_sum = sum_bytes(from, part);
-    sum += odd ? odd_sum(part_sum) : part_sum;
-    odd ^= (part & 1) != 0;
+    if (sum != nullptr) {
+      const uint32_t part_sum = sum_bytes(from, part);
+      *sum += odd ? odd_sum(part_sum) : part_sum;
+      odd ^= (part & 1) != 0;
+    }
     at_offset_ += part;
     bytes -= part;
   }
@@ -288,26 +320,52 @@ void Segmenter::patch(uint8_t* headers, uint32_t payload_bytes, uint32_t payload
 
   const uint64_t sum = uint64_t{l4_sum_} + l4_bytes.raw() + payload_sum;
   if (layout_.is_tcp) {
+    patch_tcp(headers);
     auto* tcp = reinterpret_cast<TcpHeader*>(headers + layout_.l4);
-    uint8_t flags = tcp_flags_;
-    if (payload_left_ != 0) flags &= static_cast<uint8_t>(~(kTcpFin | kTcpPsh));
-    if (index_ != 0) flags &= static_cast<uint8_t>(~kTcpCwr);  // RFC 3168 section 6.1.2: once
-    const be32 sequence(sequence_ + payload_done_);
-    tcp->sequence = sequence;
-    tcp->flags = flags;
-    tcp->checksum = checksum_of(fold(sum + sequence.raw() + be16(flags).raw()));
+    tcp->checksum = checksum_of(fold(sum + tcp->sequence.raw() + be16(tcp->flags).raw()));
   } else {
     auto* udp = reinterpret_cast<UdpHeader*>(headers + layout_.l4);
     udp->length_bytes = l4_bytes;
     udp->checksum = udp_checksum_of(fold(sum + l4_bytes.raw()));
   }
   if (layout_.tunnel_count == 0) return;
-  // From the L4 header to the end everything, its checksum included, sums to the complement of its pseudo-header's.
-  uint32_t rest = negated(pseudo_sum_ + l4_bytes.raw());
-  if (!layout_.inner_is_v4) {
-    rest += be16(static_cast<uint16_t>(frame_bytes - layout_.inner_l3 - sizeof(Ipv6Header))).raw();
-  }
+  uint32_t rest = sum_from_inner(frame_bytes);
   for (size_t i = layout_.tunnel_count; i-- > 0;) rest += tunnels_[i].write(headers, frame_bytes, index_, rest);
+}
+
+void Segmenter::patch_tcp(uint8_t* headers) const noexcept {
+  auto* tcp = reinterpret_cast<TcpHeader*>(headers + layout_.l4);
+  uint8_t flags = tcp_flags_;
+  if (payload_left_ != 0) flags &= static_cast<uint8_t>(~(kTcpFin | kTcpPsh));
+  if (index_ != 0) flags &= static_cast<uint8_t>(~kTcpCwr);  // RFC 3168 section 6.1.2: once
+  tcp->sequence = be32(sequence_ + payload_done_);
+  tcp->flags = flags;
+}
+
+// Of a frame from its innermost IP header on, but for what take() has summed. From the L4 header to the end everything,
+// its checksum included, sums to the complement of its pseudo-header's.
+uint32_t Segmenter::sum_from_inner(uint32_t frame_bytes) const noexcept {
+  const uint32_t rest = negated(pseudo_sum_ + be16(static_cast<uint16_t>(frame_bytes - layout_.l4)).raw());
+  if (layout_.inner_is_v4) return rest;
+  return rest + be16(static_cast<uint16_t>(frame_bytes - layout_.inner_l3 - sizeof(Ipv6Header))).raw();
+}
+
+// Of what the device cuts: an Intent's checksum field holds the pseudo-header's sum (dataplane/frame/intent.h).
+void Segmenter::patch_whole(uint8_t* headers, uint32_t payload_bytes) const noexcept {
+  const uint32_t frame_bytes = layout_.header_bytes + payload_bytes;
+  const be16 l4_bytes(static_cast<uint16_t>(frame_bytes - layout_.l4));
+  inner_ip_.write(headers, frame_bytes, index_);
+  const be16 partial = be16::from_raw(fold(pseudo_sum_ + l4_bytes.raw()));
+  if (layout_.is_tcp) {
+    patch_tcp(headers);
+    reinterpret_cast<TcpHeader*>(headers + layout_.l4)->checksum = partial;
+  } else {
+    auto* udp = reinterpret_cast<UdpHeader*>(headers + layout_.l4);
+    udp->length_bytes = l4_bytes;
+    udp->checksum = partial;
+  }
+  const uint32_t segment_bytes = layout_.header_bytes + uint32_t{intent_.gso_size};
+  tunnels_[0].write_whole(headers, frame_bytes, segment_bytes, index_, sum_from_inner(segment_bytes));
 }
 
 // Completes the checksum of a frame that needs no cutting.

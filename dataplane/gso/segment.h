@@ -1,6 +1,10 @@
 // The last stage before a port that can't do what a frame's Intent asks: completes the checksum, cuts the
 // super-packet into segments, or puts a chain of mbufs into one. Checksums leave here complete.
 //
+// A device that cuts inside of a tunnel but can't fill the outer UDP checksum (TxCapabilities::kKeepsOuterChecksum)
+// gets all segments but a shorter last one as one frame, still to be cut: it is the same in all of them, since from the
+// inner IP header on each sums to what the headers say (RFC 1071; Linux calls it GSO_PARTIAL).
+//
 // The outer UDP checksum of a tunnelled super-packet is wanted if its field is not zero: encap
 // writes kOuterChecksumWanted there, and here it becomes the real one, per segment. Zero stays zero.
 // A GRE checksum is filled where the C flag stands. The same holds for tunnels of the sender's own (segment_layout.h),
@@ -77,6 +81,9 @@ struct OuterPatch {
   void take(uint8_t* headers, const TunnelLayout& tunnel, bool is_encaps, uint32_t end) noexcept;
   // `rest`: the sum of the frame from `end` on, and of what has changed in front of it.
   uint32_t write(uint8_t* headers, uint32_t frame_bytes, uint32_t index, uint32_t rest) const noexcept;
+  // Of a frame that will be cut into some of `segment_bytes`: its own lengths, their checksum.
+  void write_whole(uint8_t* headers, uint32_t frame_bytes, uint32_t segment_bytes, uint32_t index,
+                   uint32_t segment_rest) const noexcept;
 };
 
 // One worker's. No allocation but from the mempools.
@@ -101,7 +108,7 @@ class Segmenter {
   uint16_t next(rte_mbuf** out, uint16_t room, DropReason& reason) noexcept;
 
  private:
-  DropReason begin_cut(const SegmentBuffers& buffers) noexcept;
+  DropReason begin_cut(const TxCapabilities& caps, const SegmentBuffers& buffers) noexcept;
   DropReason make_whole(const SegmentBuffers& buffers) noexcept;
   DropReason make_linear(rte_mempool* pool) noexcept;
   DropReason own_headers(uint32_t header_bytes, const SegmentBuffers& buffers) noexcept;
@@ -109,8 +116,12 @@ class Segmenter {
   rte_mbuf* next_piece(uint32_t part, uint32_t segment_left, uint32_t mbuf_left) noexcept;
   void give_back_references() noexcept;
   DropReason build(rte_mbuf* segment) noexcept;
-  DropReason append_payload(rte_mbuf* segment, uint32_t bytes, uint32_t& sum) noexcept;
+  DropReason append_payload(rte_mbuf* segment, uint32_t bytes, uint32_t* sum) noexcept;
+  uint32_t frames_left() const noexcept;
   void patch(uint8_t* headers, uint32_t payload_bytes, uint32_t payload_sum) const noexcept;
+  void patch_whole(uint8_t* headers, uint32_t payload_bytes) const noexcept;
+  void patch_tcp(uint8_t* headers) const noexcept;
+  uint32_t sum_from_inner(uint32_t frame_bytes) const noexcept;
   void drop() noexcept;
 
   rte_mbuf* frame_ = nullptr;
@@ -124,9 +135,10 @@ class Segmenter {
   uint32_t references_ = 0;       // to that mbuf, counted for pieces that are still to come
   uint32_t payload_left_ = 0;
   uint32_t payload_done_ = 0;
-  uint32_t index_ = 0;       // of the next segment
-  uint32_t pseudo_sum_ = 0;  // of the L4 pseudo-header, its length taken out
-  uint32_t l4_sum_ = 0;      // that, and what is the same in every segment's L4 header
+  uint32_t whole_bytes_ = 0;  // of payload, in front, that the device cuts; 0: none
+  uint32_t index_ = 0;        // of the next segment
+  uint32_t pseudo_sum_ = 0;   // of the L4 pseudo-header, its length taken out
+  uint32_t l4_sum_ = 0;       // that, and what is the same in every segment's L4 header
   uint32_t sequence_ = 0;
   uint8_t tcp_flags_ = 0;
   uint16_t pieces_left_ = 0;  // of pieces_

@@ -4,9 +4,10 @@
 
 #include "dataplane/batch.h"
 #include "dataplane/context.h"
+#include "dataplane/flow/binding_table.h"
 
 namespace causeway {
 
-void check_bindings(WorkerContext& w, const Bindings& bindings, Batch& batch) noexcept;
+void check_bindings(WorkerContext& w, const BindingTable& bindings, Batch& batch) noexcept;
 
 }  // namespace causeway

@@ -1,6 +1,8 @@
 #include "dataplane/ingress/decap.h"
 
 #include <algorithm>
+#include <bit>
+#include <optional>
 
 #include "dataplane/frame/intent.h"
 #include "dataplane/frame/move_start.h"
@@ -107,8 +109,9 @@ class TunnelFinder {
     reason = last_reason_;
     return last_;
   }
-  // The multicast tunnel that has just found a new VTEP, whom only the control thread can learn; none: no such thing.
-  AdjacencyIndex stranger_of() const noexcept { return stranger_of_; }
+  // After find() gave null: the multicast tunnel that doesn't know the frame's VTEP, which only the control thread can
+  // learn. None: the frame is to die.
+  AdjacencyIndex learns_vtep() const noexcept { return learns_vtep_; }
 
  private:
   void look_up(const rte_mbuf* m, const TunnelKey& key) noexcept {
@@ -126,7 +129,7 @@ class TunnelFinder {
 
   void look_up(const TunnelKey& key, AdjacencyIndex index) noexcept {
     last_ = nullptr;
-    stranger_of_ = kNoAdjacency;
+    learns_vtep_ = kNoAdjacency;
     // A record without a source is no VTEP's.
     if (index == kNoAdjacency || key.remote == IpAddress{}) return look_for_group(key);
     const Adjacency* const found = w_.tables.adjacency(index);
@@ -154,7 +157,7 @@ class TunnelFinder {
       const bool offered =
           !w_.again && (!tunnel.full || w_.offered_vteps.take(group, kOfferedVtepsPerSecond, w_.now_s));
       if (offered) {
-        stranger_of_ = group;
+        learns_vtep_ = group;
       } else {
         last_ = adjacency;
       }
@@ -163,7 +166,7 @@ class TunnelFinder {
 
   WorkerContext& w_;
   bool any_ = false;
-  AdjacencyIndex stranger_of_ = kNoAdjacency;
+  AdjacencyIndex learns_vtep_ = kNoAdjacency;
   TunnelKey last_key_;
   const Adjacency* last_ = nullptr;
   DropReason last_reason_ = DropReason::none;
@@ -181,18 +184,26 @@ DropReason refused_by(WorkerContext& w, const rte_mbuf* m, const OuterFrame& out
   return DropReason::none;
 }
 
+// Where the host has the same frames, what isn't a tunnel's is its own business.
+DropReason reason_for(const PortEntry& port, DropReason reason) noexcept {
+  const bool no_tunnel = reason == DropReason::not_for_us || reason == DropReason::unknown_ethertype ||
+                         reason == DropReason::unknown_protocol;
+  return port.host && no_tunnel ? DropReason::host_traffic : reason;
+}
+
 // Null when the frame has left: dropped, or with the control thread.
 [[gnu::noinline]] const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m,
                                              TunnelFinder& tunnels) noexcept {
+  w.from = kNoAdjacency;
   OuterFrame outer;
   switch (parse_outer(w, port, m, outer)) {
     case OuterFrame::Verdict::tunnel:
       break;
     case OuterFrame::Verdict::control:
-      punt_own(w, port, m);
+      punt_to_us(w, port, m);
       return nullptr;
     case OuterFrame::Verdict::dead:
-      drop(w, m, outer.reason);
+      drop(w, m, reason_for(port, outer.reason));
       return nullptr;
   }
   if (!port.allow_from.empty() && !any_contains(port.allow_from, outer.key.remote)) {
@@ -202,13 +213,14 @@ DropReason refused_by(WorkerContext& w, const rte_mbuf* m, const OuterFrame& out
   DropReason reason = DropReason::none;
   const Adjacency* const in = tunnels.find(m, outer.key, reason);
   if (in == nullptr) {
-    if (tunnels.stranger_of() != kNoAdjacency) {
-      punt(w, {.frame = m, .adjacency = tunnels.stranger_of(), .port = w.ingress, .worker = w.id, .stranger = true});
+    if (tunnels.learns_vtep() != kNoAdjacency) {
+      punt_unknown_vtep(w, m, tunnels.learns_vtep(), outer.key.remote);
     } else {
       drop(w, m, reason);
     }
     return nullptr;
   }
+  w.from = in->index;
   reason = refused_by(w, m, outer, *in);
   if (reason != DropReason::none) {
     drop(w, m, reason);
@@ -224,6 +236,7 @@ DropReason refused_by(WorkerContext& w, const rte_mbuf* m, const OuterFrame& out
     drop(w, m, DropReason::segment_failed);
     return nullptr;
   }
+  show(w, {&m, 1}, {.port = port.index, .headers = TunnelHeaders::outer, .tunnel = in->index});
   strip(m, outer);
   if ((outer.ecn & kEcnCapable1) != 0) [[unlikely]] {
     reason = combine_ecn(m, outer.ecn);
@@ -232,8 +245,12 @@ DropReason refused_by(WorkerContext& w, const rte_mbuf* m, const OuterFrame& out
       return nullptr;
     }
   }
-  w.outer_cache.remember(rte_pktmbuf_mtod(m, const uint8_t*) - outer.inner_offset, outer.inner_offset, port.index,
-                         mac_vlan(port.mac, 0), w.cache.epoch(), *in);
+  if (outer.inner_offset <= OuterCache::kMostBytes) {
+    const auto* headers = rte_pktmbuf_mtod(m, const uint8_t*) - outer.inner_offset;
+    const bool options = outer.options_offset != 0;
+    w.outer_cache.remember(headers, outer.inner_offset, port.index, mac_vlan(port.mac, 0), w.cache.epoch(), *in,
+                           options ? known_options(w.tables, in->index) : std::span<const KnownOption>());
+  }
   return in;
 }
 
@@ -266,28 +283,137 @@ class TunnelCount {
   uint64_t bytes_ = 0;
 };
 
-// What the outer cache knows of a burst: where each frame came from, null for those that it knows nothing of. The
-// index is not read from the adjacency, whose cache line nobody needs yet. A pass of its own, for its registers; all is
-// copied, because who isn't known may take a known one's place. True: some tunnel has VLAN rules.
-[[gnu::noinline]] bool find_known(const WorkerContext& w, const PortEntry& port, Batch& batch,
-                                  std::array<AdjacencyIndex, kBatch>& index) noexcept {
-  const OuterCache::View cache = w.outer_cache.view(port.index, mac_vlan(port.mac, 0), w.cache.epoch());
+// Frames in a row with the same options that nobody knows are counted once.
+class OptionCount {
+ public:
+  explicit OptionCount(UnknownOptions& counted) noexcept : counted_(counted) {}
+  ~OptionCount() { flush(); }
+  void add(const OuterCache::More& frame) noexcept {
+    if (&frame != last_) {
+      flush();
+      last_ = &frame;
+      frames_ = 0;
+    }
+    ++frames_;
+  }
+
+ private:
+  void flush() noexcept {
+    if (last_ == nullptr) return;
+    for (uint8_t i = 0; i < last_->unknowns; ++i) counted_.add(last_->unknown[i], frames_);
+  }
+
+  UnknownOptions& counted_;
+  const OuterCache::More* last_ = nullptr;
+  uint64_t frames_ = 0;
+};
+
+// What the outer cache knows of a burst's frames, beside where they came from. The index is not read from the
+// adjacency, whose cache line nobody needs yet; all is copied, because who isn't known may take a known one's place.
+struct Known {
+  std::array<uint32_t, kBatch> place;  // OuterCache::place_of; 0: unknown
+  bool vlan_rules = false;             // some tunnel has some
+};
+
+// RFC 768, RFC 8200 section 8.1; RFC 2784 section 2.5. Of a complete frame in one segment whose lengths are right.
+template <OuterFamily kFamily>
+bool sums_up(const rte_mbuf* m) noexcept {
+  const auto* outer = rte_pktmbuf_mtod(m, const uint8_t*);
+  const uint32_t l4_bytes = m->data_len - kFamily.l4();
+  if constexpr (!kFamily.udp) return fold(sum_frame(outer + kFamily.l4(), l4_bytes, 0)) == 0xffff;
+  // The addresses of the pseudo-header stand in front.
+  const auto rest = uint32_t{be16(kIpProtocolUdp).raw()} + be16(static_cast<uint16_t>(l4_bytes)).raw();
+  return fold(sum_frame(outer + kFamily.addresses(), m->data_len - kFamily.addresses(), rest)) == 0xffff;
+}
+
+// Whose checksum is wrong isn't known any more: the whole way says of what it dies.
+template <OuterFamily kFamily>
+[[gnu::noinline]] void verify(Batch& batch, Known& known, uint64_t unverified) noexcept {
+  for (; unverified != 0; unverified &= unverified - 1) {
+    const auto i = static_cast<uint16_t>(std::countr_zero(unverified));
+    if (known.place[i] == 0 || sums_up<kFamily>(batch.frame[i])) continue;
+    batch.in[i] = nullptr;
+    known.place[i] = 0;
+  }
+}
+
+// The first frame that may be merged datagrams: decap stops in front of it, and what is behind is looked at once more.
+uint16_t first_merged(const Batch& batch) noexcept {
+  uint16_t i = 0;
+  while (i < batch.count && !has_intent(batch.frame[i])) ++i;
+  return i;
+}
+
+// A pass of its own, for its registers. `kAll`: the first over this burst. True: all are known now.
+template <OuterFamily kFamily, bool kAll>
+[[gnu::noinline]] bool look(WorkerContext& w, const OuterCache::View cache, Batch& batch, Known& known) noexcept {
+  static_assert(kBatch <= 64);
+  OptionCount options(w.counters.unknown_options);
   const uint16_t count = batch.count;
+  constexpr uint16_t kUnknown = UINT16_MAX;
+  uint16_t merged = kUnknown;  // first_merged()
+  uint64_t unverified = 0;
+  uint16_t found = 0;
   bool vlan_rules = false;
   for (uint16_t i = 0; i < count; ++i) {
-    const OuterCache::Entry* const known = cache.find(batch.frame[i]);
-    batch.in[i] = known != nullptr ? known->in : nullptr;
-    index[i] = known != nullptr ? known->index : kNoAdjacency;
-    vlan_rules |= known != nullptr && known->vlan_rules;
+    const bool before = !kAll && batch.in[i] != nullptr;
+    found += before ? 1 : 0;
+    if (before) continue;
+    bool sum = false;
+    const OuterCache::Entry* entry = cache.find<kFamily>(batch.frame[i], sum);
+    if (kFamily.udp && entry != nullptr && entry->option_bytes != 0) [[unlikely]] {
+      if (merged == kUnknown) merged = first_merged(batch);
+      if (i > merged) entry = nullptr;
+      if (entry != nullptr && sum && !sums_up<kFamily>(batch.frame[i])) entry = nullptr;
+      if (entry != nullptr) options.add(cache.more_of(entry));
+      sum = false;
+    }
+    batch.in[i] = entry != nullptr ? entry->in : nullptr;
+    known.place[i] = entry != nullptr ? entry->place : 0;
+    vlan_rules |= entry != nullptr && entry->vlan_rules;
+    found += entry != nullptr ? 1 : 0;
+    unverified |= uint64_t{sum} << i;
   }
-  return vlan_rules;
+  known.vlan_rules |= vlan_rules;
+  if (unverified != 0) verify<kFamily>(batch, known, unverified);
+  return found == count;
+}
+
+template <bool kAll>
+bool look(WorkerContext& w, OuterFamily family, const OuterCache::View& cache, Batch& batch, Known& known) noexcept {
+  if (family.ipv6) {
+    return family.udp ? look<OuterFamily{true, true}, kAll>(w, cache, batch, known)
+                      : look<OuterFamily{true, false}, kAll>(w, cache, batch, known);
+  }
+  return family.udp ? look<OuterFamily{false, true}, kAll>(w, cache, batch, known)
+                    : look<OuterFamily{false, false}, kAll>(w, cache, batch, known);
+}
+
+// A burst mostly is of one family; each that occurs is looked for once.
+void find_known(WorkerContext& w, const PortEntry& port, Batch& batch, Known& known) noexcept {
+  const OuterCache::View cache = w.outer_cache.view(port.index, mac_vlan(port.mac, 0), w.cache.epoch());
+  uint32_t seen = 0;
+  for (uint16_t i = 0; i < batch.count; ++i) {
+    if (seen != 0 && batch.in[i] != nullptr) continue;
+    const rte_mbuf* const m = batch.frame[i];
+    if (m->data_len < OuterCache::kLeastBytes) continue;
+    const std::optional<OuterFamily> family = OuterFamily::of(rte_pktmbuf_mtod(m, const uint8_t*));
+    if (!family || (seen >> family->number() & 1) != 0) continue;
+    const bool all =
+        seen == 0 ? look<true>(w, *family, cache, batch, known) : look<false>(w, *family, cache, batch, known);
+    if (all) return;
+    seen |= 1U << family->number();
+  }
+  if (seen != 0) return;
+  std::fill_n(batch.in.begin(), batch.count, nullptr);
 }
 
 }  // namespace
 
 uint16_t decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
-  std::array<AdjacencyIndex, kBatch> known;
-  bool vlan_rules = find_known(w, port, batch, known);
+  Known known;
+  find_known(w, port, batch, known);
+  const bool shown = w.captures != nullptr;
   TunnelFinder tunnels(w);
   TunnelCount counted(w);
   uint16_t kept = 0;
@@ -295,9 +421,13 @@ uint16_t decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
   for (uint16_t i = 0; i < count; ++i) {
     rte_mbuf* const m = batch.frame[i];
     const Adjacency* in = batch.in[i];
-    AdjacencyIndex index = known[i];
+    AdjacencyIndex index = kNoAdjacency;
     if (in != nullptr) [[likely]] {
-      move_start(m, OuterCache::kOuterBytes);
+      index = OuterCache::index_of(known.place[i]);
+      if (shown) [[unlikely]] {
+        show(w, {&batch.frame[i], 1}, {.port = port.index, .headers = TunnelHeaders::outer, .tunnel = index});
+      }
+      move_start(m, OuterCache::inner_offset_of(known.place[i]));
     } else {
       take_priority_tags(m);
       if (has_intent(m) && holds_datagrams(w, port, m)) [[unlikely]] {
@@ -307,7 +437,7 @@ uint16_t decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
       in = decap_one(w, port, m, tunnels);
       if (in == nullptr) continue;
       index = in->index;
-      vlan_rules |= in->vlan_rules;
+      known.vlan_rules |= in->vlan_rules;
     }
     counted.add(index, m->pkt_len);
     batch.frame[kept] = m;
@@ -316,7 +446,7 @@ uint16_t decap(WorkerContext& w, const PortEntry& port, Batch& batch) noexcept {
     ++kept;
   }
   batch.count = kept;
-  if (vlan_rules) [[unlikely]] {
+  if (known.vlan_rules) [[unlikely]] {
     enter_vlans(w, batch);
   }
   return count;

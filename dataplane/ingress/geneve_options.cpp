@@ -1,19 +1,21 @@
 #include "dataplane/ingress/geneve_options.h"
 
 #include <algorithm>
-#include <span>
 
 #include "dataplane/wire/geneve.h"
 #include "dataplane/wire/header_at.h"
 
 namespace causeway {
 
+std::span<const KnownOption> known_options(const Tables& tables, AdjacencyIndex tunnel) noexcept {
+  const KnownOptions& all = *tables.known_options.load(std::memory_order_acquire);
+  const auto found = all.find(tunnel);
+  return found != all.end() ? std::span<const KnownOption>(found->second) : std::span<const KnownOption>();
+}
+
 DropReason check_geneve_options(WorkerContext& w, const rte_mbuf* m, const OuterFrame& outer,
                                 const Adjacency& in) noexcept {
-  static const std::vector<KnownOption> kNone;
-  const KnownOptions& all = *w.tables.known_options.load(std::memory_order_acquire);
-  const auto found = all.find(in.index);
-  const std::vector<KnownOption>& known = found != all.end() ? found->second : kNone;
+  const std::span<const KnownOption> known = known_options(w.tables, in.index);
   uint64_t matched = 0;
   for (uint32_t offset = outer.options_offset; offset != 0 && offset < outer.inner_offset;) {
     const auto* option = header_at<GeneveOption>(m, offset);

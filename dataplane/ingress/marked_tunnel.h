@@ -17,9 +17,7 @@ namespace causeway {
 
 // Whether frames that this adjacency sends and those of `key` are the two directions of one tunnel.
 inline bool is_tunnel_of(const Adjacency& adjacency, const TunnelKey& key) noexcept {
-  if (adjacency.kind != key.kind || adjacency.kind == TunnelType::none || adjacency.kind == TunnelType::nvgre) {
-    return false;
-  }
+  if (adjacency.kind != key.kind || !row_of(adjacency.kind).nic_rules) return false;
   if (adjacency.ipv6 != key.remote.is_v6()) return false;
   const uint8_t* const outer = adjacency.outer.data.data() + OuterTemplate::kCapacity - adjacency.outer_bytes;
   const uint8_t* const l4 = outer + adjacency.udp_offset;

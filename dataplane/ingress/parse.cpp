@@ -274,7 +274,7 @@ void parse_bridge_port(WorkerContext& w, const Adjacency& in, Batch& batch) noex
   }
   batch.count = kept;
   if (in.bound) [[unlikely]] {
-    check_bindings(w, in.bindings, batch);
+    check_bindings(w, *in.bindings, batch);
   }
   if (in.vlan_rules) [[unlikely]] {
     enter_vlans(w, batch);

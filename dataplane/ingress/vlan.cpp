@@ -7,20 +7,12 @@
 namespace causeway {
 namespace {
 
-// The frame with a tag in front; null, and the frame freed, where no buffer was left.
-rte_mbuf* push(WorkerContext& w, rte_mbuf* m, uint16_t vlan) noexcept {
-  if (push_tag(m, vlan)) [[likely]] {
-    return m;
-  }
-  rte_mbuf* const head = prepend_segment(w.pool, m, 0);
-  if (head == nullptr || !push_tag(head, vlan)) {
-    drop(w, head != nullptr ? head : m, DropReason::mbuf_alloc);
-    return nullptr;
-  }
-  return head;
+bool is_tagged(const rte_mbuf* m) noexcept {
+  return is_vlan_ethertype(rte_pktmbuf_mtod(m, const EthernetHeader*)->ethertype.get());
 }
 
-// The frame as it goes on in the bridge; null when it has died.
+// A frame with a tag, or without one from an end that has no VLAN for it, as it goes on in the bridge; null when it has
+// died.
 rte_mbuf* enter(WorkerContext& w, rte_mbuf* m, const VlanRules& rules) noexcept {
   const uint16_t vlan = outer_vlan(m, 0);
   if (vlan != 0 ? rules.admits_tagged(vlan) : rules.tag == 0 && rules.carries(0)) return m;
@@ -28,7 +20,6 @@ rte_mbuf* enter(WorkerContext& w, rte_mbuf* m, const VlanRules& rules) noexcept 
     drop(w, m, DropReason::vlan_not_member);
     return nullptr;
   }
-  if (!is_vlan_ethertype(rte_pktmbuf_mtod(m, const EthernetHeader*)->ethertype.get())) return push(w, m, rules.tag);
   // A tag with a priority and VLAN ID 0 stands for none (IEEE 802.1Q 6.9.1): it gets the ID.
   auto* const header = writable_header_at<TaggedEthernet>(m, 0);
   if (header == nullptr) {
@@ -47,13 +38,32 @@ rte_mbuf* enter(WorkerContext& w, rte_mbuf* m, const VlanRules& rules) noexcept 
 
 }  // namespace
 
+rte_mbuf* push_vlan(WorkerContext& w, rte_mbuf* m, uint16_t vlan) noexcept {
+  if (push_tag(m, vlan)) [[likely]] {
+    return m;
+  }
+  rte_mbuf* const head = prepend_segment(w.pool, m, 0);
+  if (head == nullptr || !push_tag(head, vlan)) {
+    drop(w, head != nullptr ? head : m, DropReason::mbuf_alloc);
+    return nullptr;
+  }
+  return head;
+}
+
 void enter_vlans(WorkerContext& w, Batch& batch) noexcept {
+  static_assert(kBatch <= 64);
+  uint64_t implied = 0;
   uint16_t kept = 0;
   for (uint16_t i = 0; i < batch.count; ++i) {
     const Adjacency& in = *batch.in[i];
     FlowKey key = batch.key[i];
     rte_mbuf* m = batch.frame[i];
-    if (in.vlan_rules) {
+    const uint16_t vlan = vlan_of(key.lo);
+    if (in.vlan_rules && vlan == 0 && in.vlan.tag != 0 && !is_tagged(m)) {
+      key.lo |= uint64_t{in.vlan.tag} << 48;
+      implied |= uint64_t{1} << kept;
+    } else if (in.vlan_rules && (vlan == 0 || !in.vlan.admits_tagged(vlan))) {
+      w.from = in.index;
       m = enter(w, m, in.vlan);
       if (m == nullptr) continue;
       key = FlowKey::read(rte_pktmbuf_mtod(m, const void*), outer_vlan(m, 0), in.index);
@@ -64,6 +74,19 @@ void enter_vlans(WorkerContext& w, Batch& batch) noexcept {
     ++kept;
   }
   batch.count = kept;
+  batch.implied_tags = implied;
+}
+
+PortIndex take_one_interface(const PortEntry& device, Batch& burst) noexcept {
+  uint32_t longest = 0;
+  if (!have_one_tag(burst.frame.data(), burst.count, longest)) return kNoPort;
+  const auto* header = rte_pktmbuf_mtod(burst.frame[0], const TaggedEthernet*);
+  // VLAN ID 0 is a priority's.
+  if (header->ethernet.ethertype.get() != kEtherTypeVlan || header->tag.id() == 0) return kNoPort;
+  const PortIndex port = device.port_of_vlan[header->tag.id()];
+  if (port == kNoPort) return kNoPort;
+  for (uint16_t i = 0; i < burst.count; ++i) pop_tag(burst.frame[i]);
+  return port;
 }
 
 PortIndex interface_of(const PortEntry& device, rte_mbuf* m) noexcept {

@@ -1,6 +1,7 @@
 // VLANs at the edges of a bridge. Inside of it a frame of VLAN v has v in its outermost tag, so that everything in
-// between knows it from there; ports and tunnels with VLAN rules give tags to frames that come in without one, and take
-// them off on the way out (forward.cpp). Frames of ports without rules never pass here.
+// between knows it from there, or has that tag implied (Batch::implied_tags): ports and tunnels with VLAN rules imply
+// one for frames that come in without, forward.cpp puts it on where it is wanted, and output.cpp takes tags off on the
+// way out. Frames of ports without rules never pass here.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -12,8 +13,15 @@
 
 namespace causeway {
 
-// Behind parse and decap, for batches with frames from ports or tunnels with rules.
+// Behind parse and decap, for batches with frames from ports or tunnels with rules. Fills Batch::implied_tags.
 void enter_vlans(WorkerContext& w, Batch& batch) noexcept;
+
+// The frame with the tag of a VLAN in front; null, and the frame freed, where no buffer was left.
+rte_mbuf* push_vlan(WorkerContext& w, rte_mbuf* m, uint16_t vlan) noexcept;
+
+// The VLAN interface that all frames of a burst are for, whose tags are off then; kNoPort: not that simple, and nothing
+// was done.
+PortIndex take_one_interface(const PortEntry& device, Batch& burst) noexcept;
 
 // Which interface of a device with VLAN interfaces a frame is for: a VLAN's, and then its tag is taken off, or the
 // device's own.

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "dataplane/batch.h"
-#include "dataplane/spsc_ring.h"
+#include "dataplane/exchange.h"
 
 namespace causeway {
 
@@ -13,15 +13,13 @@ inline constexpr uint32_t kSampledOneOf = 256;
 class Sampler {
  public:
   // The keys are made; what becomes of the frames doesn't matter.
-  void look_at(const Batch& batch) noexcept {
+  void look_at(const Batch& batch, Mailbox& mailbox) noexcept {
     while (wait_ < batch.count) {
-      keys_.push(batch.key[wait_]);  // a full ring loses a sample
+      mailbox.sample(batch.key[wait_]);  // a full ring loses a sample
       wait_ += 1 + random() % (2 * kSampledOneOf - 1);
     }
     wait_ -= batch.count;
   }
-  // Control thread.
-  bool pop(FlowKey& key) noexcept { return keys_.pop(key); }
 
  private:
   // xorshift32 (Marsaglia, 2003).
@@ -34,7 +32,6 @@ class Sampler {
 
   uint32_t wait_ = 0;
   uint32_t state_ = 2463534242;
-  SpscRing<FlowKey> keys_{4096};
 };
 
 }  // namespace causeway

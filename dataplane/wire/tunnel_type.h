@@ -30,6 +30,8 @@ struct TunnelTypeRow {
   bool id_optional;
   bool checksum_optional;  // `checksum` may ask for one; UDP's and GRE's are optional, NVGRE has none
   TunnelEntropy entropy;
+  // rte_flow can match it, the whole key included. Not NVGRE: a part of its key, FlowID, differs from flow to flow.
+  bool nic_rules;
   // UDP: of the 8 bytes behind the UDP header, the bits that say what the frame is. In network order.
   uint64_t header_mask;
 };
@@ -37,18 +39,18 @@ struct TunnelTypeRow {
 inline constexpr uint32_t kHighestVni = 0xff'ffff;
 
 inline constexpr std::array<TunnelTypeRow, 5> kTunnelTypes{{
-    {TunnelType::none, "none", 0, 0, 0, 0, true, false, TunnelEntropy::none, 0},
+    {TunnelType::none, "none", 0, 0, 0, 0, true, false, TunnelEntropy::none, false, 0},
     // RFC 8926 sections 3.3 and 3.4.
     {TunnelType::geneve, "geneve", kIpProtocolUdp, kGenevePort, 0, kHighestVni, false, true,
-     TunnelEntropy::udp_source_port, be64(0xff80'ffff'ffff'ff00).raw()},
+     TunnelEntropy::udp_source_port, true, be64(0xff80'ffff'ffff'ff00).raw()},
     // RFC 7348 section 5.
     {TunnelType::vxlan, "vxlan", kIpProtocolUdp, kVxlanPort, 0, kHighestVni, false, true,
-     TunnelEntropy::udp_source_port, be64(0x0800'0000'ffff'ff00).raw()},
+     TunnelEntropy::udp_source_port, true, be64(0x0800'0000'ffff'ff00).raw()},
     // RFC 2784, RFC 2890.
-    {TunnelType::gretap, "gretap", kIpProtocolGre, 0, 0, UINT32_MAX, true, true, TunnelEntropy::none, 0},
+    {TunnelType::gretap, "gretap", kIpProtocolGre, 0, 0, UINT32_MAX, true, true, TunnelEntropy::none, true, 0},
     // RFC 7637 section 3.2: VSIDs below 0x1000 and the last one are reserved.
     {TunnelType::nvgre, "nvgre", kIpProtocolGre, 0, 0x1000, kHighestVni - 1, false, false, TunnelEntropy::nvgre_flow_id,
-     0},
+     false, 0},
 }};
 
 constexpr const TunnelTypeRow& row_of(TunnelType type) noexcept { return kTunnelTypes[static_cast<size_t>(type)]; }

@@ -79,7 +79,7 @@ void detach_ethdev(uint16_t port) {
   if (device != nullptr) rte_dev_remove(device);
 }
 
-std::string try_ethdev(const std::string& devargs) {
+Error try_ethdev(const std::string& devargs) {
   std::string error;
   const uint16_t port = attach_ethdev(devargs, error);
   if (error.empty()) detach_ethdev(port);

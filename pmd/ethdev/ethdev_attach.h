@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "pmd/error.h"
+
 namespace causeway {
 
 // "what: why", by DPDK's name for the error.
@@ -18,6 +20,6 @@ uint16_t attach_ethdev(const std::string& devargs, std::string& error);
 void detach_ethdev(uint16_t port);
 
 // Both in a row, for the process that tries a device (control/port/device_trials.h): `error` of the first.
-std::string try_ethdev(const std::string& devargs);
+Error try_ethdev(const std::string& devargs);
 
 }  // namespace causeway

@@ -182,8 +182,15 @@ bool describe_outer(rte_mbuf* frame, const Intent& intent, const TxHeaders& inne
   return true;
 }
 
+// Whether what the device cuts keeps the outer UDP checksum that it isn't asked to fill. hns3 makes it 0.
+bool keeps_outer_checksum(const rte_eth_dev_info& info) {
+  const std::string_view driver = driver_of(info);
+  return driver.starts_with("mlx5") || driver.starts_with("net_i40e") || driver == "nic-model";
+}
+
 // `cuts`: kTcp, with kUdp where the device segments that.
-void allow_tunnels(uint64_t offered, uint8_t cuts, EthdevOffloads& result) {
+void allow_tunnels(const rte_eth_dev_info& info, uint8_t cuts, EthdevOffloads& result) {
+  const uint64_t offered = info.tx_offload_capa;
   for (const TunnelTso& tunnel : kTunnelTso) {
     const bool own = (offered & tunnel.own) != 0;
     if (!own && (offered & tunnel.generic) == 0) continue;
@@ -196,6 +203,7 @@ void allow_tunnels(uint64_t offered, uint8_t cuts, EthdevOffloads& result) {
       // Each segment's outer IPv4 header has a checksum of its own.
       if (outer == tunnel.outer4 && (offered & RTE_ETH_TX_OFFLOAD_OUTER_IPV4_CKSUM) == 0) continue;
       result.capabilities.add(outer, cuts);
+      if (udp && keeps_outer_checksum(info)) result.capabilities.add(outer, TxCapabilities::kKeepsOuterChecksum);
       if (outer_sum) result.capabilities.add(outer, TxCapabilities::kOuterChecksum);
     }
   }
@@ -258,7 +266,7 @@ EthdevOffloads choose_offloads(const rte_eth_dev_info& info, const OffloadSettin
   if (udp) result.tx |= RTE_ETH_TX_OFFLOAD_UDP_TSO;
   if (tso && udp) caps.add(Outer::none, TxCapabilities::kUdp);
   if (sums_segments && settings.tunnel_tso != Toggle::off) {
-    allow_tunnels(offered, udp ? TxCapabilities::kTcp | TxCapabilities::kUdp : TxCapabilities::kTcp, result);
+    allow_tunnels(info, udp ? TxCapabilities::kTcp | TxCapabilities::kUdp : TxCapabilities::kTcp, result);
   }
 
   // virtio would hand over frames with unfinished checksums that only L4_CKSUM_NONE tells of; without the

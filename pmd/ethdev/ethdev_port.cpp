@@ -73,8 +73,8 @@ class EthdevPort final : public Port {
       : name_(options.name), port_(port), pool_(options.pool), interface_(std::move(interface)) {}
   ~EthdevPort() override;
 
-  std::string configure(const PortOptions& options);
-  std::string start(const PortOptions& options);
+  Error configure(const PortOptions& options);
+  Error start(const PortOptions& options);
 
   // Pulled out; or the Linux interface under it (AF_XDP's, say) is no more, which drivers don't notice.
   void look() override { gone_ = rte_eth_dev_is_removed(port_) == 1 || (interface_ && !interface_->look()); }
@@ -120,15 +120,15 @@ class EthdevPort final : public Port {
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
   std::string lacks(Outer outer, uint8_t bits) const override { return lacking_flags(offered_, outer, bits); }
   PortDeviceStats device_stats() const noexcept override;
-  std::string set_mtu(uint16_t mtu) override;
-  std::string set_mac(const MacAddress& mac) override;
+  Error set_mtu(uint16_t mtu) override;
+  Error set_mac(const MacAddress& mac) override;
   FlowRules* flow_rules() noexcept override { return flows_ ? &*flows_ : nullptr; }
   bool lro() const noexcept override { return lro_; }
   SwitchRules* switch_rules() noexcept override { return switch_ ? &*switch_ : nullptr; }
   SwitchPort switch_port() const override { return {switch_domain_, port_}; }
 
  private:
-  std::string set_up_queues(const rte_eth_dev_info& info);
+  Error set_up_queues(const rte_eth_dev_info& info);
   rte_eth_conf device_conf(const rte_eth_dev_info& info, uint32_t mtu) const;
   void receive_what_is_meant_for_us(bool underlay);
   uint16_t tx_burst_with_intents(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept;
@@ -191,7 +191,7 @@ rte_eth_conf EthdevPort::device_conf(const rte_eth_dev_info& info, uint32_t mtu)
   return conf;
 }
 
-std::string EthdevPort::configure(const PortOptions& options) {
+Error EthdevPort::configure(const PortOptions& options) {
   rte_eth_dev_info info{};
   int result = rte_eth_dev_info_get(port_, &info);
   if (result != 0) return dpdk_error("device information", result);
@@ -243,14 +243,14 @@ std::string EthdevPort::configure(const PortOptions& options) {
   const rte_eth_conf conf = device_conf(info, mtu);
   result = rte_eth_dev_configure(port_, rx_queues_, device_tx_queues_, &conf);
   if (result != 0) return dpdk_error("rte_eth_dev_configure", result);
-  if (std::string error = set_up_queues(info); !error.empty()) return error;
+  if (Error error = set_up_queues(info)) return error;
 
-  if (std::string error = set_mtu(mtu); !error.empty()) return error;
+  if (Error error = set_mtu(mtu)) return error;
   rte_ether_addr address{};
   rte_eth_macaddr_get(port_, &address);
   std::memcpy(mac_.bytes.data(), address.addr_bytes, mac_.bytes.size());
   if (!options.mac.is_zero()) {
-    if (std::string error = set_mac(options.mac); !error.empty()) return error;
+    if (Error error = set_mac(options.mac)) return error;
   }
   if (info.switch_info.domain_id != RTE_ETH_DEV_SWITCH_DOMAIN_ID_INVALID) {
     switch_domain_ = std::to_string(info.switch_info.domain_id);
@@ -258,7 +258,7 @@ std::string EthdevPort::configure(const PortOptions& options) {
   return {};
 }
 
-std::string EthdevPort::start(const PortOptions& options) {
+Error EthdevPort::start(const PortOptions& options) {
   const int result = rte_eth_dev_start(port_);
   if (result != 0) return dpdk_error("rte_eth_dev_start", result);
   started_ = true;
@@ -269,7 +269,7 @@ std::string EthdevPort::start(const PortOptions& options) {
   return {};
 }
 
-std::string EthdevPort::set_up_queues(const rte_eth_dev_info& info) {
+Error EthdevPort::set_up_queues(const rte_eth_dev_info& info) {
   uint16_t rx_descriptors = kRxDescriptors;
   uint16_t tx_descriptors = kTxDescriptors;
   int result = rte_eth_dev_adjust_nb_rx_tx_desc(port_, &rx_descriptors, &tx_descriptors);
@@ -319,7 +319,7 @@ PortDeviceStats EthdevPort::device_stats() const noexcept {
   return stats;
 }
 
-std::string EthdevPort::set_mtu(uint16_t mtu) {
+Error EthdevPort::set_mtu(uint16_t mtu) {
   const int result = rte_eth_dev_set_mtu(port_, mtu);
   // A device without the call has no limit of its own below max_mtu.
   if (result != 0 && result != -ENOTSUP) return dpdk_error("mtu " + std::to_string(mtu), result);
@@ -327,7 +327,7 @@ std::string EthdevPort::set_mtu(uint16_t mtu) {
   return {};
 }
 
-std::string EthdevPort::set_mac(const MacAddress& mac) {
+Error EthdevPort::set_mac(const MacAddress& mac) {
   rte_ether_addr address{};
   std::memcpy(address.addr_bytes, mac.bytes.data(), mac.bytes.size());
   const int result = rte_eth_dev_default_mac_addr_set(port_, &address);
@@ -418,7 +418,7 @@ std::unique_ptr<Port> open_ethdev_port(const PortOptions& options, const std::st
   auto port = std::make_unique<EthdevPort>(options, port_id, interface_under(devargs));
   DriverWords words;
   error = port->configure(options);
-  if (error.empty()) error = OpenError{port->start(options), OpenError::Kind::failed};
+  if (error.empty()) error = OpenError{port->start(options).text(), OpenError::Kind::failed};
   if (error.empty()) return port;
   if (const std::string said = words.take(); !said.empty()) error.text += ": " + said;
   return nullptr;

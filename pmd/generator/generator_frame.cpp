@@ -37,7 +37,7 @@ uint32_t put_ip(uint8_t* at, uint16_t total_bytes, uint8_t protocol, uint32_t de
   return sum_header(ip);
 }
 
-// Without a checksum, as RFC 768 allows over IPv4.
+// Without a checksum.
 void put_udp(uint8_t* at, uint16_t destination_port, uint16_t length_bytes) {
   UdpHeader udp{};
   udp.destination_port.set(destination_port);
@@ -56,6 +56,10 @@ GeneratorFrames::GeneratorFrames(const GeneratorSettings& settings, const MacAdd
       destination_port_(settings.destination_port, settings.flows),
       outer_source_(settings.tunnel.source_address, settings.flows),
       id_(settings.tunnel.id, settings.flows),
+      rx_flags_(settings.tunnel.checksum == GeneratorTunnel::Checksum::verified
+                    ? RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD
+                    : 0),
+      udp_checksum_mask_(settings.tunnel.checksum == GeneratorTunnel::Checksum::none ? 0 : 0xffff),
       udp_tunnel_(over_udp(settings.tunnel.mode)),
       id_shift_(udp_tunnel_ ? 8 : 0),
       id_offset_(static_cast<uint8_t>(tunnel_header_offset(settings.tunnel.mode) + 4)),
@@ -103,6 +107,20 @@ void GeneratorFrames::put_outer_headers(const GeneratorSettings& settings, const
     const GreHeader gre{be16(kGreFlagKey), be16(kEtherTypeTransparentEthernet)};
     std::memcpy(header, &gre, sizeof(gre));
   }
+  if (udp_tunnel_) made.outer_udp_sum = outer_udp_sum(made, tunnel.destination_address);
+}
+
+uint32_t GeneratorFrames::outer_udp_sum(const Template& made, uint32_t destination) const {
+  const uint8_t* const udp = made.bytes.data() + kOuterL3;
+  const uint8_t* const inner = made.bytes.data() + outer_bytes_;
+  const uint8_t* const behind_ip = inner + sizeof(EthernetHeader) + sizeof(Ipv4Header);
+  const uint8_t* const end = made.bytes.data() + made.frame_bytes;
+  const be32 wire(destination);
+  const be32 source;
+  const auto udp_bytes = static_cast<uint32_t>(end - udp);
+  const uint32_t pseudo_header = pseudo_header_sum_v4(&source, &wire, kIpProtocolUdp, udp_bytes);
+  const uint32_t headers = sum_bytes(udp, static_cast<size_t>(inner - udp), pseudo_header);
+  return sum_bytes(behind_ip, static_cast<size_t>(end - behind_ip), headers);
 }
 
 }  // namespace causeway

@@ -12,6 +12,7 @@
 #include "dataplane/wire/big_endian.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ethernet.h"
+#include "dataplane/wire/udp.h"
 #include "pmd/generator_settings.h"
 
 namespace causeway {
@@ -33,8 +34,9 @@ class GeneratorFrames {
   struct Template {
     std::vector<uint8_t> bytes;  // whole blocks
     uint16_t frame_bytes = 0;
-    uint32_t ip_sum = 0;        // of the IPv4 header, but for what write() puts in
-    uint32_t outer_ip_sum = 0;  // the same of the outer one
+    uint32_t ip_sum = 0;         // of the IPv4 header, but for what write() puts in
+    uint32_t outer_ip_sum = 0;   // the same of the outer one
+    uint32_t outer_udp_sum = 0;  // of all that the outer UDP checksum is of, without what write() puts in
   };
   // A range with a modulo only where it is needed.
   struct Field {
@@ -48,7 +50,10 @@ class GeneratorFrames {
 
   Template make_template(const GeneratorSettings& settings, const MacAddress& own_mac, uint16_t frame_bytes) const;
   void put_outer_headers(const GeneratorSettings& settings, const MacAddress& own_mac, Template& made) const;
-  void write_outer(uint8_t* outer, uint32_t flow, const Template& from) const noexcept;
+  uint32_t outer_udp_sum(const Template& made, uint32_t destination) const;
+  // `inner_sum`: of what write() puts into the inner frame, without the IP header, which adds nothing: its checksum is
+  // right.
+  void write_outer(uint8_t* outer, uint32_t flow, const Template& from, uint64_t inner_sum) const noexcept;
 
   template <class T>
   static void put(uint8_t* at, T value) noexcept {
@@ -63,6 +68,8 @@ class GeneratorFrames {
   Field destination_port_;
   Field outer_source_;
   Field id_;
+  uint64_t rx_flags_;           // RTE_MBUF_F_RX_*, of tunnelled frames
+  uint16_t udp_checksum_mask_;  // 0: none
   bool udp_tunnel_;
   uint8_t id_shift_;     // a VNI is the upper 24 bits of its word
   uint8_t id_offset_;    // of that word
@@ -70,14 +77,24 @@ class GeneratorFrames {
   std::vector<Template> templates_;
 };
 
-inline void GeneratorFrames::write_outer(uint8_t* outer, uint32_t flow, const Template& from) const noexcept {
+inline void GeneratorFrames::write_outer(uint8_t* outer, uint32_t flow, const Template& from,
+                                         uint64_t inner_sum) const noexcept {
   static constexpr size_t kIp = sizeof(EthernetHeader);
+  static constexpr size_t kUdp = kIp + sizeof(Ipv4Header);
   const be32 source(static_cast<uint32_t>(outer_source_.at(flow)));
   put(outer + kIp + offsetof(Ipv4Header, source), source);
   put(outer + kIp + offsetof(Ipv4Header, checksum), checksum_of(fold(uint64_t{from.outer_ip_sum} + source.raw())));
-  put(outer + id_offset_, be32(static_cast<uint32_t>(id_.at(flow) << id_shift_)));
+  const be32 id(static_cast<uint32_t>(id_.at(flow) << id_shift_));
+  put(outer + id_offset_, id);
+  if (!udp_tunnel_) return;
   // The source port tells inner flows apart, from the dynamic range (RFC 7348 section 5).
-  if (udp_tunnel_) put(outer + kIp + sizeof(Ipv4Header), be16(static_cast<uint16_t>(0xc000 | (flow * 40503 & 0x3fff))));
+  const be16 port(static_cast<uint16_t>(0xc000 | (flow * 40503 & 0x3fff)));
+  put(outer + kUdp, port);
+  // Summed even if not wanted: then frames with and without cost the generator the same, and a difference is the
+  // gateway's.
+  const uint64_t sum = inner_sum + from.outer_udp_sum + source.raw() + id.raw() + port.raw();
+  const auto checksum = static_cast<uint16_t>(udp_checksum_of(sum).raw() & udp_checksum_mask_);
+  put(outer + kUdp + offsetof(UdpHeader, checksum), be16::from_raw(checksum));
 }
 
 inline void GeneratorFrames::write(rte_mbuf* m, uint32_t flow, size_t size) const noexcept {
@@ -90,19 +107,25 @@ inline void GeneratorFrames::write(rte_mbuf* m, uint32_t flow, size_t size) cons
   }
   m->data_len = from.frame_bytes;
   m->pkt_len = from.frame_bytes;
-  if (outer_bytes_ != 0) write_outer(outer, flow, from);
 
   uint8_t* const frame = outer + outer_bytes_;
   // The second word overwrites the end of the first and ends in the ethertype.
-  put(frame, BigEndian<uint64_t>(destination_mac_.at(flow) << 16));
-  put(frame + sizeof(MacAddress), BigEndian<uint64_t>(source_mac_.at(flow) << 16 | kEtherTypeIpv4));
+  const be64 destination_mac(destination_mac_.at(flow) << 16);
+  const be64 source_mac(source_mac_.at(flow) << 16 | kEtherTypeIpv4);
+  put(frame, destination_mac);
+  put(frame + sizeof(MacAddress), source_mac);
   const be32 source(static_cast<uint32_t>(source_address_.at(flow)));
   const be32 destination(static_cast<uint32_t>(destination_address_.at(flow)));
   put(frame + kIp + offsetof(Ipv4Header, source), source);
   put(frame + kIp + offsetof(Ipv4Header, destination), destination);
   put(frame + kIp + offsetof(Ipv4Header, checksum),
       checksum_of(fold(uint64_t{from.ip_sum} + source.raw() + destination.raw())));
-  put(frame + kPorts, be32(static_cast<uint32_t>(source_port_.at(flow) << 16 | destination_port_.at(flow))));
+  const be32 ports(static_cast<uint32_t>(source_port_.at(flow) << 16 | destination_port_.at(flow)));
+  put(frame + kPorts, ports);
+  if (outer_bytes_ != 0) {
+    write_outer(outer, flow, from, uint64_t{fold(destination_mac.raw())} + fold(source_mac.raw()) + ports.raw());
+    m->ol_flags |= rx_flags_;
+  }
 }
 
 }  // namespace causeway

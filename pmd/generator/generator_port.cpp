@@ -115,12 +115,12 @@ class GeneratorPort final : public Port {
     for (const GeneratorQueue& queue : queues_) stats.rx_missed += queue.missed.get();
     return stats;
   }
-  std::string set_mtu(uint16_t mtu) override {
+  Error set_mtu(uint16_t mtu) override {
     mtu_ = mtu;
     return {};
   }
   // Its frames are addressed to it: config/plan has the port opened anew.
-  std::string set_mac(const MacAddress&) override { return "a generator's MAC address is set when it is opened"; }
+  Error set_mac(const MacAddress&) override { return "a generator's MAC address is set when it is opened"; }
 
   const GeneratorFrames& frames() const noexcept { return frames_; }
 

@@ -95,29 +95,29 @@ uint64_t LinuxInterface::tx_dropped() const noexcept {
 
 // By the socket of the interface's namespace: where that isn't ours, one that lasts for this call.
 template <typename Change>
-std::string LinuxInterface::change(int tap_fd, Change&& change) {
+Error LinuxInterface::change(int tap_fd, Change&& change) {
   if (nsid_ == Rtnetlink::kHere) {
-    std::string error = change(rtnetlink_);
+    Error error = change(rtnetlink_);
     look();
     return error;
   }
   const FileDescriptor there = namespace_of(tap_fd);
   const auto rtnetlink = there.valid() ? rtnetlink_in(there.get()) : std::nullopt;
   if (!rtnetlink) return system_error("the TAP's network namespace");
-  std::string error = change(*rtnetlink);
+  Error error = change(*rtnetlink);
   look_for_tap(tap_fd);
   return error;
 }
 
-std::string LinuxInterface::set_up(int tap_fd) {
+Error LinuxInterface::set_up(int tap_fd) {
   return change(tap_fd, [this](const Rtnetlink& rtnetlink) { return rtnetlink.set_up(index()); });
 }
 
-std::string LinuxInterface::set_mtu(uint16_t mtu, int tap_fd) {
+Error LinuxInterface::set_mtu(uint16_t mtu, int tap_fd) {
   return change(tap_fd, [&](const Rtnetlink& rtnetlink) { return rtnetlink.set_mtu(index(), mtu); });
 }
 
-std::string LinuxInterface::set_mac(const MacAddress& mac, int tap_fd) {
+Error LinuxInterface::set_mac(const MacAddress& mac, int tap_fd) {
   return change(tap_fd, [&](const Rtnetlink& rtnetlink) { return rtnetlink.set_mac(index(), mac); });
 }
 

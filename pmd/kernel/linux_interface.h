@@ -5,6 +5,7 @@
 #include <string>
 
 #include "dataplane/wire/address.h"
+#include "pmd/error.h"
 #include "pmd/kernel/rtnetlink.h"
 #include "pmd/open_error.h"
 
@@ -30,14 +31,14 @@ class LinuxInterface {
   bool has_address() const noexcept;     // of the host's own, link-local ones aside; in the calling thread's namespace
   uint64_t tx_dropped() const noexcept;  // now
 
-  // An empty string means done, anything else says why not. Those of a TAP that moved are tried where it is.
-  std::string set_up(int tap_fd = -1);
-  std::string set_mtu(uint16_t mtu, int tap_fd = -1);
-  std::string set_mac(const MacAddress& mac, int tap_fd = -1);
+  // Those of a TAP that moved are tried where it is.
+  Error set_up(int tap_fd = -1);
+  Error set_mtu(uint16_t mtu, int tap_fd = -1);
+  Error set_mac(const MacAddress& mac, int tap_fd = -1);
 
  private:
   template <typename Change>
-  std::string change(int tap_fd, Change&& change);
+  Error change(int tap_fd, Change&& change);
 
   Rtnetlink rtnetlink_;
   int nsid_ = Rtnetlink::kHere;

@@ -1,19 +1,21 @@
 // An existing Linux interface (veth, physical NIC) through AF_PACKET sockets with virtio-net headers:
 // the kernel's super-packets come and go whole.
 #include <arpa/inet.h>
-#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <sys/socket.h>
 
 #include <cstring>
 #include <deque>
+#include <tuple>
 
 #include "pmd/kernel/interface_lock.h"
 #include "pmd/kernel/kernel_queue.h"
 #include "pmd/kernel/linux_interface.h"
+#include "pmd/kernel/read_host_network.h"
 #include "pmd/kernel/tunnel_tap.h"
 #include "pmd/port.h"
+#include "pmd/socket_options.h"
 #include "pmd/system_error.h"
 
 namespace causeway {
@@ -25,11 +27,6 @@ constexpr int kSocketTxBytes = 4 << 20;
 // PACKET_IGNORE_OUTGOING.
 constexpr int kFanoutIgnoreOutgoing = 0x4000;
 constexpr const char* kNeedsTap = "packet sockets take no tunnels; offloads.tunnel-tso: on puts a TAP in front";
-
-template <typename Value>
-bool set_option(int fd, int level, int option, const Value& value) noexcept {
-  return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
-}
 
 std::string bind_to(int fd, int interface, uint16_t protocol) {
   sockaddr_ll address{};
@@ -61,13 +58,6 @@ FileDescriptor open_tx_socket(int interface, std::string& error) {
   return fd;
 }
 
-// A filter of the socket's own (packet(7)), which takes no frame. Until a socket is in its group it would get a copy of
-// every frame, and it can't join before it is bound.
-bool take_nothing(int fd) noexcept {
-  sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
-  const sock_fprog program{1, &nothing};
-  return set_option(fd, SOL_SOCKET, SO_ATTACH_FILTER, program);
-}
 bool take_all(int fd) noexcept { return set_option(fd, SOL_SOCKET, SO_DETACH_FILTER, 0); }
 
 FileDescriptor open_rx_socket(int interface, bool promiscuous, bool one_of_several, std::string& error) {
@@ -79,6 +69,7 @@ FileDescriptor open_rx_socket(int interface, bool promiscuous, bool one_of_sever
   if (!set_option(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, kSocketRxBytes)) {
     set_option(fd.get(), SOL_SOCKET, SO_RCVBUF, kSocketRxBytes);
   }
+  // Until a socket is in its group it would get a copy of every frame, and it can't join before it is bound.
   if (one_of_several && !take_nothing(fd.get())) {
     error = system_error("SO_ATTACH_FILTER");
   } else if (!set_option(fd.get(), SOL_PACKET, PACKET_AUXDATA, 1)) {
@@ -154,7 +145,7 @@ class PacketPort final : public Port {
         tunnel_tap_(std::move(tunnel_tap)),
         capabilities_(capabilities) {}
 
-  std::string open_queues(const PortOptions& options) {
+  Error open_queues(const PortOptions& options) {
     std::string error;
     int group = -1;
     const uint16_t queues = options.wanted_rx_queues();
@@ -195,7 +186,8 @@ class PacketPort final : public Port {
   void look() override {
     const uint16_t before = mtu();
     gone_ = !interface_.look();
-    if (tunnel_tap_ && mtu() != before) tunnel_tap_->set_mtu(mtu());
+    // Where that fails the interface is about to go, which the next look says.
+    if (tunnel_tap_ && mtu() != before) std::ignore = tunnel_tap_->set_mtu(mtu());
   }
   // A socket of an interface that has been removed, or was in another namespace for a while, hears nothing any more.
   bool gone() const noexcept override { return gone_; }
@@ -210,11 +202,13 @@ class PacketPort final : public Port {
   bool link_up() const noexcept override { return interface_.state().up; }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
   std::string lacks(Outer outer, uint8_t) const override { return kernel_lacks(outer, kNeedsTap); }
-  std::string set_mtu(uint16_t mtu) override {
-    std::string error = interface_.set_mtu(mtu);
-    return error.empty() && tunnel_tap_ ? tunnel_tap_->set_mtu(mtu) : error;
+  Error set_mtu(uint16_t mtu) override {
+    Error error = interface_.set_mtu(mtu);
+    return !error && tunnel_tap_ ? tunnel_tap_->set_mtu(mtu) : error;
   }
-  std::string set_mac(const MacAddress& mac) override { return interface_.set_mac(mac); }
+  Error set_mac(const MacAddress& mac) override { return interface_.set_mac(mac); }
+
+  std::optional<HostNetwork> host_network() const override { return read_host_network(interface_.index()); }
 
   PortDeviceStats device_stats() const noexcept override {
     PortDeviceStats stats;
@@ -268,7 +262,7 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, OpenError& er
   if (!error.empty()) return nullptr;
   auto port = std::make_unique<PacketPort>(options, std::move(*interface), std::move(*lock), std::move(tap),
                                            offloads.capabilities);
-  error = OpenError{port->open_queues(options), OpenError::Kind::failed};
+  error = OpenError{port->open_queues(options).text(), OpenError::Kind::failed};
   if (!error.empty()) return nullptr;
   return port;
 }

@@ -1,13 +1,10 @@
 #include "pmd/kernel/rtnetlink.h"
 
-#include <libmnl/libmnl.h>
-#include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/net_namespace.h>
-#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -16,6 +13,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "pmd/kernel/netlink.h"
 #include "pmd/system_error.h"
 
 namespace causeway {
@@ -23,25 +21,16 @@ namespace {
 
 constexpr int kEventBytes = 1 << 20;  // a thousand interfaces may come at once
 
-// An interface with many queues, VFs and statistics says more than MNL_SOCKET_BUFFER_SIZE.
-constexpr size_t kAnswerBytes = 32768;
-
-using Request = std::array<char, 512>;
-
-FileDescriptor open_socket(int flags, unsigned groups) {
-  FileDescriptor fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE));
-  sockaddr_nl address{};
-  address.nl_family = AF_NETLINK;
-  address.nl_groups = groups;
-  if (!fd.valid() || bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) return {};
-  return fd;
-}
-
-nlmsghdr* put_header(Request& room, uint16_t type, uint16_t flags) {
-  nlmsghdr* const message = mnl_nlmsg_put_header(room.data());
-  message->nlmsg_type = type;
-  message->nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags);
-  return message;
+unsigned groups_of(RtnetlinkEvents::Of of) {
+  switch (of) {
+    case RtnetlinkEvents::Of::links:
+      return RTMGRP_LINK;
+    case RtnetlinkEvents::Of::networks:
+      return RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+    case RtnetlinkEvents::Of::neighbors:
+      return RTMGRP_NEIGH;
+  }
+  return 0;
 }
 
 ifinfomsg* put_link(nlmsghdr* message, int index) {
@@ -49,14 +38,6 @@ ifinfomsg* put_link(nlmsghdr* message, int index) {
   body->ifi_family = AF_UNSPEC;
   body->ifi_index = index;
   return body;
-}
-
-// libmnl's own loop is for C only.
-template <typename Visit>
-void for_each_attribute(const nlmsghdr* message, size_t body_bytes, Visit&& visit) {
-  const auto* const end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(message));
-  const auto* at = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(message, body_bytes));
-  for (; mnl_attr_ok(at, static_cast<int>(end - reinterpret_cast<const char*>(at))); at = mnl_attr_next(at)) visit(at);
 }
 
 LinkState read_link(const nlmsghdr* message) {
@@ -94,6 +75,20 @@ LinkState read_link(const nlmsghdr* message) {
   return link;
 }
 
+nlmsghdr* put_route(NetlinkRequest& room, const IpAddress& to, unsigned flags) {
+  nlmsghdr* const message = put_header(room, RTM_GETROUTE, 0);
+  auto* const body = static_cast<rtmsg*>(mnl_nlmsg_put_extra_header(message, sizeof(rtmsg)));
+  body->rtm_family = to.is_v4() ? AF_INET : AF_INET6;
+  body->rtm_dst_len = to.is_v4() ? 32 : 128;
+  body->rtm_flags = flags;
+  if (to.is_v4()) {
+    mnl_attr_put(message, RTA_DST, sizeof(in_addr), to.v4_wire());
+  } else {
+    mnl_attr_put(message, RTA_DST, to.bytes.size(), to.bytes.data());
+  }
+  return message;
+}
+
 ino_t inode_of(int fd) {
   struct stat status {};
   return fstat(fd, &status) == 0 ? status.st_ino : 0;
@@ -101,10 +96,10 @@ ino_t inode_of(int fd) {
 
 }  // namespace
 
-Rtnetlink::Rtnetlink() : socket_(open_socket(0, 0)) {}
+Rtnetlink::Rtnetlink() : socket_(open_netlink(0, 0)) {}
 
 bool Rtnetlink::ask(nlmsghdr* request, const std::function<void(const nlmsghdr*)>& read) const {
-  alignas(nlmsghdr) std::array<char, kAnswerBytes> answer;
+  alignas(nlmsghdr) std::array<char, kNetlinkAnswerBytes> answer;
   const auto* const message = reinterpret_cast<const nlmsghdr*>(answer.data());
   request->nlmsg_seq = ++sequence_;
   if (send(socket_.get(), request, request->nlmsg_len, 0) < 0) return false;
@@ -128,14 +123,14 @@ bool Rtnetlink::ask(nlmsghdr* request, const std::function<void(const nlmsghdr*)
 std::optional<int> Rtnetlink::namespace_id(int namespace_fd) const {
   const FileDescriptor here(ioctl(socket_.get(), SIOCGSKNS));
   if (here.valid() && inode_of(here.get()) == inode_of(namespace_fd)) return kHere;
-  const auto put = [&](Request& room, uint16_t type, uint16_t flags) {
+  const auto put = [&](NetlinkRequest& room, uint16_t type, uint16_t flags) {
     nlmsghdr* const message = put_header(room, type, flags);
     static_cast<rtgenmsg*>(mnl_nlmsg_put_extra_header(message, sizeof(rtgenmsg)))->rtgen_family = AF_UNSPEC;
     mnl_attr_put_u32(message, NETNSA_FD, static_cast<uint32_t>(namespace_fd));
     return message;
   };
   const auto known = [&] {
-    Request room{};
+    NetlinkRequest room{};
     int id = NETNSA_NSID_NOT_ASSIGNED;
     ask(put(room, RTM_GETNSID, 0), [&](const nlmsghdr* message) {
       for_each_attribute(message, sizeof(rtgenmsg), [&](const nlattr* attribute) {
@@ -146,7 +141,7 @@ std::optional<int> Rtnetlink::namespace_id(int namespace_fd) const {
   };
   int id = known();
   if (id < 0) {
-    Request room{};
+    NetlinkRequest room{};
     nlmsghdr* const message = put(room, RTM_NEWNSID, NLM_F_ACK);
     mnl_attr_put_u32(message, NETNSA_NSID, static_cast<uint32_t>(NETNSA_NSID_NOT_ASSIGNED));  // whichever is free
     ask(message, [](const nlmsghdr*) {});
@@ -156,7 +151,7 @@ std::optional<int> Rtnetlink::namespace_id(int namespace_fd) const {
 }
 
 std::optional<LinkState> Rtnetlink::link(int index, const std::string& name, int nsid) const {
-  Request room{};
+  NetlinkRequest room{};
   nlmsghdr* const message = put_header(room, RTM_GETLINK, 0);
   put_link(message, index);
   if (index == 0) mnl_attr_put_strz(message, IFLA_IFNAME, name.c_str());
@@ -168,42 +163,75 @@ std::optional<LinkState> Rtnetlink::link(int index, const std::string& name, int
   return link;
 }
 
-std::string Rtnetlink::set_up(int index) const {
-  Request room{};
+// Asked plainly, the kernel tells what a packet would get; with RTM_F_FIB_MATCH, which route that is of.
+std::optional<KernelRoute> Rtnetlink::route_to(const IpAddress& to) const {
+  NetlinkRequest room{};
+  std::optional<KernelRoute> route;
+  int interface = 0;
+  ask(put_route(room, to, 0), [&](const nlmsghdr* answer) {
+    if (answer->nlmsg_type != RTM_NEWROUTE) return;
+    KernelRoute found;
+    for_each_attribute(answer, sizeof(rtmsg), [&](const nlattr* attribute) {
+      const uint16_t type = mnl_attr_get_type(attribute);
+      if (type == RTA_OIF) interface = static_cast<int>(mnl_attr_get_u32(attribute));
+      if (type == RTA_PREFSRC) found.source = address_in(attribute);
+      if (type == RTA_GATEWAY) found.gateway = address_in(attribute);
+    });
+    if (!found.source.is_unspecified()) route = found;
+  });
+  const auto link_there = route ? link(interface, "") : std::nullopt;
+  if (!link_there) return std::nullopt;
+  route->interface = link_there->name;
+  route->to.address = to.is_v4() ? IpAddress::v4(0, 0, 0, 0) : IpAddress{};
+  room = {};
+  ask(put_route(room, to, RTM_F_FIB_MATCH), [&](const nlmsghdr* answer) {
+    if (answer->nlmsg_type != RTM_NEWROUTE) return;
+    route->to.length = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(answer))->rtm_dst_len;
+    for_each_attribute(answer, sizeof(rtmsg), [&](const nlattr* attribute) {
+      if (mnl_attr_get_type(attribute) == RTA_DST) route->to.address = address_in(attribute);
+    });
+  });
+  return route;
+}
+
+Error Rtnetlink::set_up(int index) const {
+  NetlinkRequest room{};
   nlmsghdr* const message = put_header(room, RTM_SETLINK, NLM_F_ACK);
   ifinfomsg* const body = put_link(message, index);
   body->ifi_flags = body->ifi_change = IFF_UP;
   return ask(message, [](const nlmsghdr*) {}) ? "" : system_error("cannot set the interface up");
 }
 
-std::string Rtnetlink::set_mtu(int index, uint16_t mtu) const {
-  Request room{};
+Error Rtnetlink::set_mtu(int index, uint16_t mtu) const {
+  NetlinkRequest room{};
   nlmsghdr* const message = put_header(room, RTM_SETLINK, NLM_F_ACK);
   put_link(message, index);
   mnl_attr_put_u32(message, IFLA_MTU, mtu);
   return ask(message, [](const nlmsghdr*) {}) ? "" : system_error("mtu " + std::to_string(mtu));
 }
 
-std::string Rtnetlink::set_mac(int index, const MacAddress& mac) const {
-  Request room{};
+Error Rtnetlink::set_mac(int index, const MacAddress& mac) const {
+  NetlinkRequest room{};
   nlmsghdr* const message = put_header(room, RTM_SETLINK, NLM_F_ACK);
   put_link(message, index);
   mnl_attr_put(message, IFLA_ADDRESS, mac.bytes.size(), mac.bytes.data());
   return ask(message, [](const nlmsghdr*) {}) ? "" : system_error("macaddress");
 }
 
-LinkEvents::LinkEvents() : socket_(open_socket(SOCK_NONBLOCK, RTMGRP_LINK)) {
-  const int on = 1;
-  const int group = RTNLGRP_NSID;  // the end of a namespace with an interface of ours
-  setsockopt(socket_.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group));
-  setsockopt(socket_.get(), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on, sizeof(on));
+RtnetlinkEvents::RtnetlinkEvents(Of of) : socket_(open_netlink(SOCK_NONBLOCK, groups_of(of))) {
+  if (of == Of::links) {
+    const int on = 1;
+    const int group = RTNLGRP_NSID;  // the end of a namespace with an interface of ours
+    setsockopt(socket_.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group));
+    setsockopt(socket_.get(), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on, sizeof(on));
+  }
   if (setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kEventBytes, sizeof(kEventBytes)) != 0) {
     setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &kEventBytes, sizeof(kEventBytes));
   }
 }
 
 // ENOBUFS says that some were lost: whoever looks at everything misses nothing.
-void LinkEvents::drain() const {
+void RtnetlinkEvents::drain() const {
   std::array<char, 8192> message;
   while (recv(socket_.get(), message.data(), message.size(), MSG_TRUNC) >= 0 || errno == ENOBUFS || errno == EINTR) {
   }

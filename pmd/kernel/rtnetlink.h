@@ -7,6 +7,7 @@
 #include <string>
 
 #include "dataplane/wire/address.h"
+#include "pmd/error.h"
 #include "pmd/file_descriptor.h"
 
 struct nlmsghdr;
@@ -23,6 +24,14 @@ struct LinkState {
   uint64_t tx_dropped = 0;
 };
 
+// The kernel's way to an address.
+struct KernelRoute {
+  IpPrefix to;                       // the network that the route is for; length 0: the default route
+  std::string interface;             // which it leaves by
+  IpAddress source;                  // of packets that go there
+  std::optional<IpAddress> gateway;  // none: the address is on the link
+};
+
 // One socket, in the network namespace that its thread was in when it was made.
 class Rtnetlink {
  public:
@@ -37,10 +46,13 @@ class Rtnetlink {
   // By index, or by name where that is 0; null and errno: ENODEV where there is none. `nsid`: in which namespace.
   std::optional<LinkState> link(int index, const std::string& name, int nsid = kHere) const;
 
-  // Each changes an interface of the socket's own namespace. An empty string means done, anything else says why not.
-  std::string set_up(int index) const;
-  std::string set_mtu(int index, uint16_t mtu) const;
-  std::string set_mac(int index, const MacAddress& mac) const;
+  // The route that a packet to `to` would take; null: there is none, or no address to send from.
+  std::optional<KernelRoute> route_to(const IpAddress& to) const;
+
+  // Each changes an interface of the socket's own namespace.
+  Error set_up(int index) const;
+  Error set_mtu(int index, uint16_t mtu) const;
+  Error set_mac(int index, const MacAddress& mac) const;
 
  private:
   // Sends a request and gives the answer, if there is one, to `read`. False, and errno: the kernel's refusal.
@@ -50,11 +62,15 @@ class Rtnetlink {
   mutable uint32_t sequence_ = 0;
 };
 
-// Tells that interfaces have come, gone or changed: in the namespace it was made in, and in those that interfaces have
-// moved to from there.
-class LinkEvents {
+// Tells that something has changed, in the namespace that it was made in.
+class RtnetlinkEvents {
  public:
-  LinkEvents();
+  enum class Of : uint8_t {
+    links,      // interfaces, those too that have moved to other namespaces from this one
+    networks,   // addresses and routes
+    neighbors,  // which on a busy host do all the time
+  };
+  explicit RtnetlinkEvents(Of of);
 
   int fd() const noexcept { return socket_.get(); }  // readable: something has happened; -1: nothing is to be had
   void drain() const;                                // what has happened is to be looked for

@@ -49,16 +49,16 @@ class TapPort final : public Port {
 
   // Behind an underlay TAP the kernel is a station of its own, and the port another one; the port of a
   // bridge has no address but the interface's.
-  std::string configure(const PortOptions& options) {
-    std::string error;
+  Error configure(const PortOptions& options) {
     if (underlay_) own_mac_ = options.mac.is_zero() ? stable_mac(name_) : options.mac;
-    if (!underlay_ && !options.mac.is_zero()) error = set_mac(options.mac);
-    if (error.empty() && underlay_ && interface_.state().mac == own_mac_) {
-      error = "the Linux interface has this macaddress already";
+    if (!underlay_ && !options.mac.is_zero()) {
+      if (Error error = set_mac(options.mac)) return error;
     }
-    if (error.empty() && options.mtu != 0) error = set_mtu(options.mtu);
-    if (error.empty()) error = interface_.set_up(fds_.front().get());
-    return error;
+    if (underlay_ && interface_.state().mac == own_mac_) return "the Linux interface has this macaddress already";
+    if (options.mtu != 0) {
+      if (Error error = set_mtu(options.mtu)) return error;
+    }
+    return interface_.set_up(fds_.front().get());
   }
 
   uint16_t rx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
@@ -86,8 +86,8 @@ class TapPort final : public Port {
   bool link_up() const noexcept override { return interface_.state().up; }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
   std::string lacks(Outer outer, uint8_t) const override { return kernel_lacks(outer, kNeedsLinux); }
-  std::string set_mtu(uint16_t mtu) override { return interface_.set_mtu(mtu, fds_.front().get()); }
-  std::string set_mac(const MacAddress& mac) override {
+  Error set_mtu(uint16_t mtu) override { return interface_.set_mtu(mtu, fds_.front().get()); }
+  Error set_mac(const MacAddress& mac) override {
     if (!underlay_) return interface_.set_mac(mac, fds_.front().get());
     own_mac_ = mac;
     return {};

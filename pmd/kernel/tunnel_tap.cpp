@@ -21,8 +21,8 @@ std::optional<TunnelTap> TunnelTap::open(const LinuxInterface& interface, bool& 
   std::ofstream("/proc/sys/net/ipv6/conf/" + tap.tap_.name() + "/disable_ipv6") << 1;
   tap.to_interface_ = IngressHook::redirect(tap.tap_.index(), interface.index(), error);
   if (tap.to_interface_ && !interface.has_address()) tap.silence_ = IngressHook::drop(interface.index(), error);
-  if (error.empty()) error = tap.tap_.set_mtu(interface.state().mtu);
-  if (error.empty()) error = tap.tap_.set_up();
+  if (error.empty()) error = tap.tap_.set_mtu(interface.state().mtu).text();
+  if (error.empty()) error = tap.tap_.set_up().text();
   if (!error.empty()) return std::nullopt;
   return tap;
 }

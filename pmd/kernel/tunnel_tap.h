@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "pmd/error.h"
 #include "pmd/kernel/linux_interface.h"
 #include "pmd/kernel/redirect.h"
 
@@ -23,7 +24,7 @@ class TunnelTap {
   static std::optional<TunnelTap> open(const LinuxInterface& interface, bool& unsupported, std::string& error);
 
   int fd() const noexcept { return fd_.get(); }
-  std::string set_mtu(uint16_t mtu) { return tap_.set_mtu(mtu); }
+  Error set_mtu(uint16_t mtu) { return tap_.set_mtu(mtu); }
 
  private:
   TunnelTap(FileDescriptor fd, LinuxInterface tap) : fd_(std::move(fd)), tap_(std::move(tap)) {}

@@ -56,12 +56,14 @@ TxCapabilities refined(TxCapabilities caps, const NicFeatures& without) {
     caps.can[static_cast<size_t>(outer)] &= static_cast<uint8_t>(~bits);
   };
   for (const Tunnel& tunnel : kTunnels) {
-    constexpr unsigned kCuts = TxCapabilities::kTcp | TxCapabilities::kUdp | TxCapabilities::kOuterChecksum;
+    constexpr unsigned kCuts = TxCapabilities::kTcp | TxCapabilities::kUdp | TxCapabilities::kOuterChecksum |
+                               TxCapabilities::kKeepsOuterChecksum;
     if (without.has(tunnel.feature4)) take(tunnel.outer4, kCuts);
     if (without.has(tunnel.feature6)) take(tunnel.outer6, kCuts);
   }
   for (size_t i = 0; i < kOuters; ++i) {
     const auto outer = static_cast<Outer>(i);
+    if (without.has(NicFeature::outer_checksum_kept)) take(outer, TxCapabilities::kKeepsOuterChecksum);
     if (without.has(NicFeature::tso_ipv4)) take(outer, TxCapabilities::kTcp4 | TxCapabilities::kUdp4);
     if (without.has(NicFeature::tso_ipv6)) take(outer, TxCapabilities::kTcp6 | TxCapabilities::kUdp6);
   }
@@ -168,12 +170,12 @@ class NicModel final : public Port {
   bool link_up() const noexcept override { return cable_->link_up(); }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
   std::string lacks(Outer outer, uint8_t bits) const override { return lacking_flags(offered_, outer, bits); }
-  std::string set_mtu(uint16_t mtu) override {
-    std::string error = cable_->set_mtu(mtu);
+  Error set_mtu(uint16_t mtu) override {
+    Error error = cable_->set_mtu(mtu);
     mtu_ = cable_->mtu();
     return error;
   }
-  std::string set_mac(const MacAddress& mac) override { return cable_->set_mac(mac); }
+  Error set_mac(const MacAddress& mac) override { return cable_->set_mac(mac); }
   FlowRules* flow_rules() noexcept override { return flow_engine(); }
   SwitchRules* switch_rules() noexcept override { return switch_flows_ ? &*switch_flows_ : nullptr; }
   SwitchPort switch_port() const override { return {settings_.switch_name, switch_port_}; }

@@ -160,6 +160,7 @@ void NicTransmit::finish_outer(uint64_t flags, const Offsets& at, uint32_t index
   if (tunnel == RTE_MBUF_F_TX_TUNNEL_GRE || tunnel == RTE_MBUF_F_TX_TUNNEL_IP) return;
   put16(at.outer_l4 + 4, end - at.outer_l4);
   const bool wanted = (flags & RTE_MBUF_F_TX_OUTER_UDP_CKSUM) != 0;
+  if (!wanted && misreport_.has(NicFeature::outer_checksum_kept)) put16(at.outer_l4 + 6, 0);
   if (!wanted || misreport_.has(NicFeature::outer_checksum)) return;
   const uint32_t checksum = ~folded(sum(at.outer_l4, end) + end - at.outer_l4) & 0xffff;
   put16(at.outer_l4 + 6, checksum == 0 ? 0xffff : checksum);

@@ -5,9 +5,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <string>
 
 #include "control/api/client.h"
+#include "control/api/subjects.h"
 #include "control/ctl/render.h"
 #include "control/process/printable.h"
 #include "tests/fuzz/target.h"
@@ -28,10 +30,10 @@ std::string rendered(unsigned question, json reply) {
       return lines;
     }
     const json result = reply.value("result", json());
-    const auto subjects = causeway::show_subjects();
-    if (question < subjects.size()) return causeway::render_show(std::string(subjects[question]), result);
-    if (question == subjects.size()) return causeway::render_stats(result, true);
-    if (question == subjects.size() + 1) return causeway::render_verdicts(result);
+    constexpr size_t kSubjects = std::size(causeway::kShowSubjects);
+    if (question < kSubjects) return causeway::render_show(causeway::kShowSubjects[question].name, reply);
+    if (question == kSubjects) return causeway::render_stats(result, true);
+    if (question == kSubjects + 1) return causeway::render_verdicts(result);
     return causeway::render_operations(result);
   } catch (const json::exception&) {
     return {};  // "unreadable answer"

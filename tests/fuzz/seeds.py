@@ -71,7 +71,7 @@ def segment_inputs(path):
 
 
 def configurations():
-    for path in sorted(glob.glob(os.path.join(TOP, "conf", "*.yaml"))):
+    for path in sorted(set(glob.glob(os.path.join(TOP, "conf", "*.yaml"))) - {os.path.join(TOP, "conf", "alerts.yaml")}):
         with open(path, encoding="utf-8") as file:
             yield file.read()
     with open(os.path.join(TOP, "tests", "unit", "config", "errors.txt"), encoding="utf-8") as file:
@@ -80,7 +80,7 @@ def configurations():
 
 
 def requests():
-    for what in ("ports", "bridges", "tunnels", "fdb", "neighbors", "flows", "workers", "offloads", "multicast"):
+    for what in ("ports", "bridges", "tunnels", "fdb", "neighbors", "flows", "workers", "offloads", "multicast", "control"):
         yield {"verb": "show", "what": what}
     yield {"verb": "stats", "per_worker": True}
     yield {"verb": "reload"}
@@ -89,6 +89,19 @@ def requests():
     for text in configurations():
         yield {"verb": "plan", "file": "a.yaml", "text": text}
         yield {"verb": "apply", "file": "a.yaml", "text": text}
+
+
+def appctl():
+    """What ovs-appctl sends (control/unixctl)."""
+    for method, *params in (
+            ["list-commands"], ["version"], ["fdb/show", "br0"], ["fdb/show", "none"], ["fdb/show"], ["fdb/flush"],
+            ["fdb/flush", "br0"], ["fdb/stats-show", "br0"], ["fdb/add", "br0", "gnv4", "5", "02:00:00:00:00:99"],
+            ["fdb/del", "br0", "5", "02:00:00:00:02:01"], ["dpif/show"], ["dpctl/show", "-s"], ["tnl/neigh/show"],
+            ["ovs/route/show"], ["dpif-netdev/pmd-rxq-show", "-pmd", "1", "-secs", "5"], ["dpif-netdev/pmd-stats-show"],
+            ["coverage/show"], ["memory/show"], ["vlog/set", "console:info"], ["exit"], ["fdb/show", 7]):
+        yield json.dumps({"id": 0, "method": method, "params": params}).encode()
+    yield b'{"id":0,"method":"version","params":[]}' * 100
+    yield b'{"id":"a","method":"fdb/show","params":["br0"]}{"id":1,"method":"dpif/show","params":[]}{"method":"exit"}'
 
 
 def large_requests():
@@ -107,7 +120,10 @@ def large_requests():
 def replies():
     """What was asked, and what came (tests/fuzz/replies.cpp)."""
     row = {"name": "fake", "state": "up\x1b[31m forged\u009b\u202e\r\n", "mtu": 1500, "flow_cache": {"hits": 1}, "addresses": ["::1"], "bridge": None}
-    answers = [{"ok": True, "result": [row, row]}, {"ok": True, "result": {"cached": 7, "flows": [row]}},
+    columns = [{"name": "name", "title": "\x1b[2JNAME\n", "kind": "text"}, {"name": "flow_cache.hits", "title": "", "kind": "counter", "unit": "packets"},
+               {"name": "mtu"}]
+    answers = [{"ok": True, "result": [row, row]}, {"ok": True, "columns": columns, "result": [row, row]},
+               {"ok": True, "columns": [{"title": 5}, 5], "result": [row]}, {"ok": True, "result": {"cached": 7, "flows": [row]}},
                {"ok": True, "result": {"drops": {"too_big": 3, "\x1bc": 1}, "workers": [{"id": 0, "drops": {}}]}},
                {"ok": True, "result": {"operations": ["+ port\x07", 5], "warnings": ["w"]}}, {"ok": False, "errors": ["bad\x1b", 7]},
                {"ok": True, "result": [5, [row], None]}, {"ok": 5}, {}, [], {"ok": False, "errors": 5}]
@@ -129,6 +145,7 @@ def main():
     frames, folder = sys.argv[1:]
     write(os.path.join(folder, "frames"), [frame_input(*item) for item in read_frames(frames).items()])
     write(os.path.join(folder, "segments"), segment_inputs(frames))
+    write(os.path.join(folder, "appctl"), appctl())
     write(os.path.join(folder, "config"), [text.encode() for text in configurations()])
     write(os.path.join(folder, "large_requests"), large_requests())
     write(os.path.join(folder, "replies"), replies())

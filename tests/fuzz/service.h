@@ -27,7 +27,7 @@ struct Service {
 
   Service() {
     spdlog::set_level(spdlog::level::off);
-    if (const std::string error = server.start(); !error.empty()) throw std::runtime_error(error);
+    if (const Error error = server.start()) throw std::runtime_error(error.text());
   }
   // What earlier inputs have applied goes.
   void start_afresh() {
@@ -36,11 +36,12 @@ struct Service {
     }
   }
 
-  int connect() const {
+  int connect() const { return connect_to(server.path()); }
+  static int connect_to(const std::string& path) {
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    server.path().copy(address.sun_path, sizeof(address.sun_path) - 1);
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
     if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) std::abort();
     return fd;
   }

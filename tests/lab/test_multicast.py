@@ -78,7 +78,11 @@ def outer(capture, filter, *fields):
 
 
 def meet(segment, one, other):
-    """Pings once between two containers that don't know each other; what passed the three ports of the switch."""
+    """Pings once between two containers that have forgotten each other; what passed the three ports of the switch.
+
+    Their gateways know them both from a ping before: until the FDB has a MAC, an answer to it may be flooded, too.
+    """
+    assert traffic.ping(segment.containers[one], segment.containers[other].ip4, count=1) == 1
     for number in (one, other):
         segment.containers[number].ip("neigh", "flush", "dev", "eth0")
     captures = segment.captures("h1", "h2", "h3", "h4")

@@ -14,8 +14,9 @@ FLOORS = (
     (r"dataplane/port_io\.h$",),
     (r"dataplane/flow/",),
     (r"dataplane/(batch|counters|spsc_ring)\.",),
+    (r"dataplane/exchange\.h$",),
     # What a worker keeps for its stages stands in its context, below them.
-    (r"dataplane/(gso/(segment|segment_layout|merged_datagrams)|egress/tx_buffers|inspect/sample)\.h$",),
+    (r"dataplane/(gso/(segment|segment_layout|merged_datagrams)|egress/tx_buffers|inspect/(capture|capture_ring|sample))\.h$",),
     (r"dataplane/(context|to_control)\.",),
     (r"dataplane/gso/",),
     (r"dataplane/ingress/", r"dataplane/egress/", r"dataplane/inspect/"),
@@ -28,12 +29,17 @@ FLOORS = (
     (r"control/config/", r"control/process/"),
     (r"control/yaml/", r"control/publish/", r"control/underlay/", r"control/api/"),
     (r"control/check/",),
-    (r"control/bridge/", r"control/port/", r"control/tunnel/", r"control/ctl/"),
+    (r"control/bridge/", r"control/port/", r"control/tunnel/"),
     (r"control/offload/",),
     (r"control/gateway/",),
     (r"control/view/",),
-    (r"control/(daemon|main)\.",),
+    (r"control/capture/", r"control/metrics/", r"control/ovsdb/", r"control/unixctl/"),
+    (r"control/import/",),
+    (r"control/(daemon|vswitch|main)\.", r"control/ctl/"),
 )
+# causewayctl asks a gateway, or reads files and databases without one: it never has one of its own.
+WITHOUT_GATEWAY = re.compile(r"control/(ctl|import)/")
+OF_GATEWAY = re.compile(r"control/(bridge|capture|port|tunnel|offload|gateway|view|daemon|vswitch|main)[/.]")
 PRODUCT = re.compile(r"(dataplane|pmd|control)/")
 MOST_FILES = 30  # in a folder
 DEVICE_HEADERS = {"rte_ethdev.h", "rte_flow.h"}  # for pmd/ alone
@@ -84,6 +90,8 @@ def broken_dependencies(files):
             target = match.group(1)
             if target in DEVICE_HEADERS and not path.startswith("pmd/"):
                 yield f"{path}:{number}: only pmd/ includes {target}"
+            if WITHOUT_GATEWAY.match(path) and OF_GATEWAY.match(target):
+                yield f"{path}:{number}: has no gateway, and so no {target}"
             other = room_of(target)
             if '"' in line and (other is None or target != posixpath.normpath(target)):
                 yield f"{path}:{number}: {target} is no file of the product, by its whole path"

@@ -135,7 +135,7 @@ TEST_CASE("apply: a long life with traffic loses no buffer") {
       bed.gateway().tick();
     }
   }
-  CHECK(bed.worker().counters.rx_packets.get() > 300);
+  CHECK(bed.worker().counters().rx_packets.get() > 300);
 }
 
 TEST_CASE("apply: what was done last is undone first") {
@@ -201,6 +201,55 @@ TEST_CASE("apply: a device that can't be opened undoes the whole change") {
       CHECK(state_of(bed) == before);
     }
   }
+}
+
+TEST_CASE("apply: each by itself, what fails keeps nothing else, and comes with the next change") {
+  for (size_t from = 0; from < steps().size(); ++from) {
+    for (size_t to = 0; to < steps().size(); ++to) {
+      CAPTURE(from, to);
+      std::string wanted = steps()[to];
+      if (wanted.find("ethernets") == std::string::npos) continue;
+      wanted.insert(wanted.find("ethernets: {") + 12, "zz: {}, ");
+      wanted.insert(wanted.find("interfaces: [") + 13, "zz, ");
+      const config::Config before = load_yaml(steps()[from]);
+      const config::Config after = load_yaml(wanted);
+      Bed bed(steps()[from]);
+      bed.fail_opening("zz", "no such device");
+      const auto operations = config::diff_config(before, after);
+      const auto failed = apply_each(bed.gateway(), operations);
+      REQUIRE(failed.size() == 1);
+      CHECK(failed.front().why == "no such device");
+      CHECK(config::key_of(operations[failed.front().number]) == "ethernets.zz");
+      const config::Config achieved = without_failed(after, operations, failed);
+      CHECK(achieved == load_yaml(steps()[to]));
+      bed.run();
+      Bed fresh(steps()[to]);
+      fresh.run();
+      CHECK(state_of(bed) == state_of(fresh));
+
+      CHECK(apply_each(bed.gateway(), config::diff_config(achieved, after)).empty());
+      bed.run();
+      Bed whole(wanted);
+      whole.run();
+      CHECK(state_of(bed) == state_of(whole));
+    }
+  }
+}
+
+TEST_CASE("apply: of a change that fails the settings stay as they were") {
+  const std::string before = yaml("p1: {}, p2: {}", "", "br0: {interfaces: [p1, p2]}");
+  const std::string after = yaml("p1: {tap: {}}, p2: {isolated: true}", "", "br0: {interfaces: [p1, p2]}");
+  Bed bed(before);
+  bed.fail_opening("p1", "busy");
+  const config::Config old = load_yaml(before);
+  const config::Config wanted = load_yaml(after);
+  const auto operations = config::diff_config(old, wanted);
+  const auto failed = apply_each(bed.gateway(), operations);
+  REQUIRE(failed.size() == 1);
+  const std::string achieved = yaml("p1: {}, p2: {isolated: true}", "", "br0: {interfaces: [p1, p2]}");
+  CHECK(without_failed(wanted, operations, failed) == load_yaml(achieved));
+  Bed fresh(achieved);
+  CHECK(state_of(bed) == state_of(fresh));
 }
 
 TEST_CASE("apply: a reopening that fails goes back to the device as it was") {

@@ -61,11 +61,11 @@ TEST_CASE("coalesce: segments out of a tunnel leave as one super-packet a flow")
   const Counts counts = bed.counts();
   CHECK(counts.rx == 10);
   CHECK(counts.coalesced == 8);
-  CHECK(bed.worker().counters.gro_in.get() == 10);
-  CHECK(bed.worker().counters.gro_out.get() == 2);
+  CHECK(bed.worker().counters().gro_in.get() == 10);
+  CHECK(bed.worker().counters().gro_out.get() == 2);
   const PortIndex lan0 = bed.gateway().ports().find("lan0")->index;
-  CHECK(bed.worker().counters.ports[lan0].traffic.tx_packets.get() == 2);
-  CHECK(bed.worker().counters.ports[lan0].traffic.tx_bytes.get() == sent[0].bytes.size() + sent[1].bytes.size());
+  CHECK(bed.worker().counters().ports[lan0].traffic.tx_packets.get() == 2);
+  CHECK(bed.worker().counters().ports[lan0].traffic.tx_bytes.get() == sent[0].bytes.size() + sent[1].bytes.size());
   check_balance(counts);
 }
 

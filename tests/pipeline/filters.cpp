@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "control/view/stats.h"
 #include "control/view/view.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ipv4.h"
@@ -126,7 +127,7 @@ TEST_CASE("filters: a port's max-macs bounds what is learnt behind it") {
   // Those that are gone count no more, nor does a static entry.
   bed.gateway().fdb().remove_if([](const Fdb::Entry& entry) { return !entry.is_static; });
   bed.run();
-  CHECK(bed.gateway().add_static_mac("br0", {{{0x02, 0, 0, 0, 0, 0x77}}, "p1", 0}).empty());
+  CHECK(bed.gateway().add_static_mac("br0", {{{0x02, 0, 0, 0, 0, 0x77}}, "p1", 0}).text() == "");
   bed.wait_a_tick();
   for (uint32_t n = 31; n <= 40; ++n) bed.send("p1", station_frame(n, 99));
   CHECK(macs_behind(bed, "p1") == 4);

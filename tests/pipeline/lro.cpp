@@ -41,7 +41,7 @@ const std::vector<Bytes>& frames_of(const std::string& name) {
 
 uint64_t received(Bed& bed) {
   const PortIndex lan0 = bed.gateway().ports().find("lan0")->index;
-  return bed.worker().counters.ports[lan0].traffic.rx_packets.get();
+  return bed.worker().counters().ports[lan0].traffic.rx_packets.get();
 }
 
 std::string lro_of(Bed& bed) {

@@ -16,7 +16,7 @@ Sequence inner_of(const std::string& name) {
 }
 
 uint64_t received_bytes(Bed& bed, const std::string& port) {
-  return bed.worker().counters.ports[bed.gateway().ports().find(port)->index].traffic.rx_bytes.get();
+  return bed.worker().counters().ports[bed.gateway().ports().find(port)->index].traffic.rx_bytes.get();
 }
 
 // every_tunnel() with room for 5,000 bytes.

@@ -85,7 +85,7 @@ TEST_CASE("routes: flows spread over next hops of equal cost, and each keeps its
   CHECK(bed.counts().all_drops() == 0);
   CHECK(tunnel(bed)["next_hops"].size() == 3);
   CHECK(tunnel(bed)["mtu"] == 1350);  // of the narrowest
-  CHECK(bed.worker().counters.tunnels[bed.gateway().adjacencies_of("gn0").front()].tx_packets.get() == 128);
+  CHECK(bed.worker().counters().tunnels[bed.gateway().adjacencies_of("gn0").front()].tx_packets.get() == 128);
 }
 
 // Routers behind a way choose by the port once more.

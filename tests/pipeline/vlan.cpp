@@ -178,7 +178,7 @@ TEST_CASE("vlan: each VLAN learns for itself") {
     CHECK(send(bed, "gt", "4-2.20") == Ways{"a20"});
   }
   CHECK(to_text(bed.counts()).empty());
-  CHECK(bed.worker().counters.cache_hits.get() > 0);
+  CHECK(bed.worker().counters().cache_hits.get() > 0);
 }
 
 TEST_CASE("vlan: many in a row") {
@@ -200,6 +200,28 @@ TEST_CASE("vlan: many in a row") {
   CHECK(ways_out(bed, "3-1").count("tr.10") == 100);
   CHECK(bed.counts().all_drops() == 0);
   CHECK(bed.buffers() == buffers);
+}
+
+TEST_CASE("vlan: with and without a tag in one burst") {
+  Bed bed(topology());
+  send(bed, "vx10", "3-all");
+  send(bed, "vx20", "3-all");
+  send(bed, "na", "1-all");
+  send(bed, "na", "1-all.20");
+  for (const int in_a_row : {1, 5}) {
+    for (int i = 0; i < 30; ++i) bed.deliver("na", frame(i / in_a_row % 2 == 0 ? "1-3" : "1-3.20"));
+    bed.run();
+    const Ways ways = ways_out(bed, "1-3");
+    CHECK(ways.count("vx10") == 15);
+    CHECK(ways.count("vx20") == 15);
+    // Back: one VLAN leaves without its tag, the other with it.
+    for (int i = 0; i < 30; ++i) bed.deliver("up0", frame(i / in_a_row % 2 == 0 ? "in.vx10.3-1" : "in.vx20.3-1"));
+    bed.run();
+    const Ways back = ways_out(bed, "3-1");
+    CHECK(back.count("na") == 15);
+    CHECK(back.count("na.20") == 15);
+  }
+  CHECK(bed.counts().all_drops() == 0);
 }
 
 TEST_CASE("vlan: a static MAC where its VLAN does not go") {

@@ -207,7 +207,7 @@ TEST_CASE("vlan link: a queue that is full gets its frames back as they were") {
   CHECK(bed.buffers() == buffers);
   // They are counted as they came, without the tag.
   const PortIndex vlan = bed.gateway().ports().find("a.10")->index;
-  CHECK(bed.worker().counters.ports[vlan].traffic.tx_bytes.get() == 5 * frame("2-1").size());
+  CHECK(bed.worker().counters().ports[vlan].traffic.tx_bytes.get() == 5 * frame("2-1").size());
 }
 
 TEST_CASE("vlan link: what a device refuses holds up nothing, and the rest has one tag") {

@@ -106,7 +106,7 @@ class Causeway:
 
     def lost(self):
         """drops() without what hosts and routers say to everybody: announcements, membership reports."""
-        return {reason: count for reason, count in self.drops().items() if reason != "control_ignored"}
+        return {reason: count for reason, count in self.drops().items() if reason not in ("control_ignored", "host_traffic")}
 
     def rss_mb(self):
         """Memory in use now."""

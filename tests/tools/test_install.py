@@ -24,8 +24,12 @@ def files(prefix):
 
 
 def works(prefix):
-    unit = (prefix / "lib/systemd/system/causeway.service").read_text()
-    assert f"ExecStart={prefix}/bin/causewayd -c /etc/causeway/causeway.yaml\n" in unit
+    units = prefix / "lib/systemd/system"
+    start = f"ExecStart={prefix}/bin/causewayd -c /etc/causeway/causeway.yaml"
+    assert start + "\n" in (units / "causeway.service").read_text()
+    of_ovs = (units / "causeway-ovs.service").read_text()
+    assert start + " --ovsdb unix:/run/openvswitch/db.sock\n" in of_ovs
+    assert "\nConflicts=ovs-vswitchd.service causeway.service\n" in of_ovs
     for example in (prefix / "share/causeway").glob("*.yaml"):
         subprocess.run([prefix / "bin/causewayd", "-c", example, "--check"], check=True)
         subprocess.run([prefix / "bin/causewayctl", "check", "--strict", example], check=True)
@@ -49,7 +53,7 @@ def test_two_prefixes(prefix_kept, tmp_path):
     assert f"installed under {a}" in run("install", a)
     here = files(a)
     assert {"bin/causewayd", "bin/causewayctl", "lib/systemd/system/causeway.service",
-            "share/causeway/causeway.schema.json", "share/causeway/geneve-host1.yaml",
+            "lib/systemd/system/causeway-ovs.service", "share/causeway/causeway.schema.json", "share/causeway/geneve-host1.yaml",
             "share/man/man5/causeway.yaml.5", "share/man/man8/causewayctl.8", "share/man/man8/causewayd.8"} <= set(here)
     run("install", os.path.relpath(b, "/"))
     assert files(b) == here and files(a) == here

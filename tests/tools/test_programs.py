@@ -122,6 +122,7 @@ def test_wrong_usage():
              ("--jsno", "show"): "unknown option '--jsno'; did you mean '--json'?",
              ("show", "prots"): "subject: cannot show 'prots'; did you mean 'ports'?",
              ("fdb", "flsuh"): "unknown command of fdb 'flsuh'; did you mean 'flush'?",
+             ("import", "ovss"): "unknown command of import 'ovss'; did you mean 'ovs'?",
              ("stats", "--al"): "unknown option '--al'; did you mean '--all'?",
              ("check", "a", "b"): "unknown argument of check 'b'"}
     for arguments, message in cases.items():
@@ -146,6 +147,8 @@ def test_errors_are_json(file, tmp_path):
     bad = file("version: 2\n")
     cases = [(2, ("shwo",)), (2, ("show", "prots")), (2, ("check", bad)), (2, ("plan", bad)), (2, ("check", tmp_path)),
              (1, (*nobody, "show")), (1, (*nobody, "stats")), (1, (*nobody, "reload")), (1, (*nobody, "fdb", "flush")),
+             (1, ("import", "ovs", "--db", f"unix:{tmp_path}/nobody.sock")), (2, ("import", "ovs", "--db", "tcp:127.0.0.1:6640")),
+             (1, (*nobody, "capture")), (2, (*nobody, "capture", "-f", "udp prot 5")), (2, ("capture", "--in", "--out")),
              (1, (*nobody, "offloads", "test", "up0")), (1, (*nobody, "apply", file(GOOD, "good.yaml")))]
     for code, arguments in cases:
         done = ctl(*arguments, "--json")

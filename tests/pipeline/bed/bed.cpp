@@ -1,11 +1,13 @@
 #include "tests/pipeline/bed/bed.h"
 
 #include <fmt/format.h>
+#include <rte_cycles.h>
 #include <spdlog/spdlog.h>
 
 #include <stdexcept>
 
 #include "control/yaml/load.h"
+#include "dataplane/context.h"
 #include "pmd/nic_model/nic_model.h"
 
 namespace causeway::test {
@@ -180,37 +182,37 @@ void Bed::deliver(const std::string& port, const Bytes& bytes, const std::vector
 }
 
 void Bed::run() {
-  Worker& worker = *gateway_->workers().front();
+  Worker& worker = this->worker();
   Quiescence& quiescence = gateway_->tables().quiescence;
   for (int idle = 0, turns = 0; idle < 2 && turns < 1000; ++turns) {
     // Offline in between, so that nobody waits for a worker that has no thread.
-    quiescence.online(worker.context().id);
+    quiescence.online(worker.id());
     const uint32_t frames = worker.run_once();
-    quiescence.offline(worker.context().id);
+    quiescence.offline(worker.id());
     idle = gateway_->serve_workers() + frames == 0 ? idle + 1 : 0;
   }
 }
 
 void Bed::run_worker() {
-  Worker& worker = *gateway_->workers().front();
+  Worker& worker = this->worker();
   Quiescence& quiescence = gateway_->tables().quiescence;
-  quiescence.online(worker.context().id);
+  quiescence.online(worker.id());
   while (worker.run_once() != 0) {
   }
-  quiescence.offline(worker.context().id);
+  quiescence.offline(worker.id());
 }
 
 void Bed::begin_epoch() {
-  const uint32_t before = worker().cache.epoch();
+  const uint32_t before = worker().flow_cache().epoch();
   gateway_->tables().changed();
   run();
-  if (worker().cache.epoch() == before) throw std::runtime_error("no new epoch");
+  if (worker().flow_cache().epoch() == before) throw std::runtime_error("no new epoch");
 }
 
 void Bed::wait_a_tick() {
   run();
-  const uint32_t tick = worker().tick;
-  while (worker().tick == tick) run();
+  const uint32_t tick = tick_of(rte_rdtsc());
+  while (tick_of(rte_rdtsc()) == tick) run();
 }
 
 void Bed::send(const std::string& port, const Bytes& bytes, const std::vector<uint16_t>& chain, uint64_t flags) {
@@ -239,7 +241,7 @@ Counts Bed::counts() const {
   Counts counts;
   for (size_t i = 0; i < kDropReasons; ++i) counts.drops[i] = gateway_->drops()[i];
   for (const auto& worker : gateway_->workers()) {
-    const WorkerCounters& all = worker->context().counters;
+    const WorkerCounters& all = worker->counters();
     for (size_t i = 0; i < kDropReasons; ++i) counts.drops[i] += all.drops[i].get();
     counts.to_control += all.to_control.get();
     counts.from_control += all.from_control.get();

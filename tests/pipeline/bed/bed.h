@@ -57,7 +57,7 @@ class Bed {
   rte_mempool* pool() const { return pool_; }
   unsigned buffers() const { return pool_.available(); }
   Gateway& gateway() { return *gateway_; }
-  WorkerContext& worker() { return gateway_->workers().front()->context(); }
+  Worker& worker() { return *gateway_->workers().front(); }
   MemoryPort& port(const std::string& name) { return *ports_.at(name); }
   bool has_port(const std::string& name) const { return ports_.contains(name); }
   // Openings of these ports fail with this text until it is taken away; `times` openings.
@@ -87,7 +87,7 @@ class Bed {
   void run_worker();
   // What the worker's caches hold is to be looked at again.
   void begin_epoch();
-  // Waits until the worker tells of a source MAC again that it has told of just before; a millisecond.
+  // Waits until the worker reports a source MAC again that it has just reported; a millisecond.
   void wait_a_tick();
   // deliver() and run() in one.
   void send(const std::string& port, const Bytes& bytes, const std::vector<uint16_t>& chain = {}, uint64_t flags = 0);

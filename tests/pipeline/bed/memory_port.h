@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dataplane/frame/intent.h"
+#include "pmd/error.h"
 #include "pmd/port.h"
 #include "tests/support/mbufs.h"
 
@@ -47,6 +48,9 @@ class MemoryPort : public Port {
   bool gone() const noexcept override { return gone_; }
   // So many frames it still takes; then its transmit queue is full.
   void set_room(size_t frames) { room_ = frames; }
+  // What the host's kernel has there, as of the next look.
+  void set_host_network(HostNetwork network) { host_network_ = std::move(network); }
+  std::optional<HostNetwork> host_network() const override { return host_network_; }
   // What is longer it refuses for good, as a kernel does beyond its MTU.
   void set_longest(uint32_t bytes) { longest_ = bytes; }
 
@@ -87,11 +91,11 @@ class MemoryPort : public Port {
   bool link_up() const noexcept override { return link_up_; }
   TxCapabilities capabilities() const noexcept override { return capabilities_; }
   PortDeviceStats device_stats() const noexcept override { return {}; }
-  std::string set_mtu(uint16_t mtu) override {
+  Error set_mtu(uint16_t mtu) override {
     mtu_ = mtu;
     return {};
   }
-  std::string set_mac(const MacAddress& mac) override {
+  Error set_mac(const MacAddress& mac) override {
     mac_ = mac;
     return {};
   }
@@ -106,6 +110,7 @@ class MemoryPort : public Port {
   TxCapabilities capabilities_;
   bool link_up_ = true;
   bool gone_ = false;
+  HostNetwork host_network_;
   size_t room_ = SIZE_MAX;
   uint32_t longest_ = UINT32_MAX;
   bool refused_ = false;

@@ -46,6 +46,8 @@ def write_arp(out):
         "cut": raw(Ether(src=two[0], dst=BROADCAST) / ARP(hwsrc=two[0], psrc=two[1], pdst=us[1]))[:41],
         "solicitation": raw(Ether(src=two[0], dst="33:33:ff:00:00:01") / IPv6(src=REMOTE_IP[6][2], dst="ff02::1:ff00:1",
                                                                              hlim=255) / ICMPv6ND_NS(tgt="fd00:31::77")),
+        "echo-in-arp": raw(Ether(src=two[0], dst=OUR_MAC, type=0x0806)
+                           / IP(src=two[1], dst=us[1]) / ICMP(type="echo-request", id=7, seq=3)),
     }
     for name, frame in ignored.items():
         out.write(f"ignored.{name}", frame)

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "control/api/server.h"
@@ -95,9 +96,11 @@ class RawClient {
     received_.erase(0, newline + 1);
     return true;
   }
-  void swallow() {
+  void swallow() { take(); }
+  // What has come since.
+  std::string take() {
     receive();
-    received_.clear();
+    return std::exchange(received_, {});
   }
   bool closed_by_server(EventLoop& loop) {
     const auto deadline = steady_clock::now() + 5s;
@@ -130,7 +133,7 @@ struct Server {
   Background background{loop};
   ApiServer api;
   explicit Server(ApiServer::Limits limits = {}) : api(loop, background, folder.socket(), echo, limits) {
-    REQUIRE(api.start().empty());
+    REQUIRE(api.start().text() == "");
   }
 };
 

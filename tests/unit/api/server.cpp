@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -148,6 +149,41 @@ TEST_CASE("a client that ends its input still gets its answers") {
   CHECK(client.closed_by_server(server.loop));
 }
 
+TEST_CASE("a connection that is handed over carries no more replies, and is its owner's alone") {
+  Folder folder;
+  EventLoop loop;
+  Background background(loop);
+  FileDescriptor taken;
+  std::optional<RawClient> client;
+  const auto handler = [&taken](const json&) {
+    return ApiReply::handing_over(api_line(api_ok(std::string(5'000'000, 'x'))),
+                                  [&taken](FileDescriptor client) { taken = std::move(client); });
+  };
+  {
+    ApiServer api(loop, background, folder.socket(), handler);
+    REQUIRE(api.start() == Error());
+    RawClient gone(folder.socket());
+    gone.send_some("{\"verb\":\"capture\"}\n");
+    for (int i = 0; i < 20; ++i) loop.run_once(1ms);
+    CHECK_FALSE(taken.valid());  // as long as the line isn't sent
+    gone.hang_up();
+    for (int i = 0; i < 20; ++i) loop.run_once(1ms);
+    CHECK_FALSE(taken.valid());
+
+    client.emplace(folder.socket());
+    client->send_some("{\"verb\":\"capture\"}\n{\"verb\":\"capture\"}\n");
+    CHECK(client->answer(loop)["ok"] == true);
+    for (int i = 0; i < 20; ++i) loop.run_once(1ms);
+    REQUIRE(taken.valid());
+    CHECK(client->take().empty());
+    CHECK(send(taken.get(), "bytes", 5, MSG_NOSIGNAL) == 5);
+    CHECK(client->take() == "bytes");
+  }
+  // The server's end is not the connection's.
+  CHECK(send(taken.get(), "more", 4, MSG_NOSIGNAL) == 4);
+  CHECK(client->take() == "more");
+}
+
 TEST_CASE("more clients than the limit push out the one that was silent longest") {
   ApiServer::Limits limits;
   limits.clients = 3;
@@ -183,11 +219,11 @@ TEST_CASE("the socket: its mode, a living daemon's, a dead one's, and none of th
   struct stat status {};
   {
     ApiServer first(loop, background, path, echo);
-    REQUIRE(first.start().empty());
+    REQUIRE(first.start().text() == "");
     REQUIRE(stat(path.c_str(), &status) == 0);
     CHECK((status.st_mode & 07777) == 0660);
     ApiServer second(loop, background, path, echo);
-    CHECK(second.start().starts_with("another causewayd is running as gw1 ("));
+    CHECK(second.start().text().starts_with("another causewayd is running as gw1 ("));
   }
   CHECK_FALSE(std::filesystem::exists(path));
 
@@ -209,7 +245,7 @@ TEST_CASE("the socket: its mode, a living daemon's, a dead one's, and none of th
   CHECK(std::filesystem::file_size(path) == 8);
 
   ApiServer long_path(loop, background, folder.path / std::string(200, 'x'), echo);
-  CHECK(long_path.start().find("longer than 107 bytes") != std::string::npos);
+  CHECK(long_path.start().text().find("longer than 107 bytes") != std::string::npos);
 }
 
 TEST_CASE("the socket: the end of a daemon leaves the socket of a newer one alone") {
@@ -253,7 +289,7 @@ TEST_CASE("the socket: of many that start at once over a dead one's, one wins") 
       EventLoop loop;
       auto& background = *new Background(loop);
       auto* const server = new ApiServer(loop, background, folder.socket(), echo);  // not ended: as if killed
-      if (server->start().empty()) static_cast<void>(write(winners[1], "w", 1));
+      if (server->start().text().empty()) static_cast<void>(write(winners[1], "w", 1));
       close(winners[1]);
       pause();
       _exit(0);
@@ -288,11 +324,12 @@ TEST_CASE("the client: no daemon, an answer, a refusal", "[threads]") {
         return causeway::api_ok(request["verb"]);
       },
       limits);
-  REQUIRE(server.start().empty());
+  REQUIRE(server.start().text().empty());
   std::thread daemon([&loop] { loop.run(); });
   json small, large;
   ApiClient client, refused;
-  const bool connected = client.connect(folder.socket()).empty() && refused.connect(folder.socket()).empty();
+  const bool connected =
+      client.connect(folder.socket()).text().empty() && refused.connect(folder.socket()).text().empty();
   if (connected) {
     small = client.ask({{"verb", "show"}});
     large = refused.ask({{"verb", "apply"}, {"text", std::string(5'000'000, 'z')}});

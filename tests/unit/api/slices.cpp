@@ -27,7 +27,7 @@ struct Thinker {
                 [this](const json& request) { return answer(request); },
                 {.unread_bytes = 5'000'000}};
 
-  Thinker() { REQUIRE(api.start().empty()); }
+  Thinker() { REQUIRE(api.start().text() == ""); }
   ~Thinker() {
     if (!gate_was_open) gate.set_value();
   }

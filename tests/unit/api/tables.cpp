@@ -2,6 +2,7 @@
 
 #include "control/ctl/render.h"
 #include "control/ctl/table.h"
+#include "control/view/view.h"
 #include "tests/catch.h"
 
 using causeway::render_operations;
@@ -9,6 +10,16 @@ using causeway::render_show;
 using causeway::render_stats;
 using causeway::render_table;
 using nlohmann::json;
+
+namespace {
+
+// What is shown of the daemon's answer to `show`.
+std::string shown(const std::string& subject, const json& result) {
+  return render_show(subject,
+                     {{"columns", columns_json(*causeway::find_table(subject))}, {"ok", true}, {"result", result}});
+}
+
+}  // namespace
 
 TEST_CASE("a table: columns in the order asked for, numbers to the right, gaps as dashes") {
   const json rows = json::parse(R"([
@@ -28,7 +39,7 @@ TEST_CASE("a table without columns named shows every key") {
 
 TEST_CASE("nested objects become columns of their own") {
   const json rows = json::parse(R"([{"id": 0, "flow_cache": {"entries": 5, "hits": 60}}])");
-  CHECK(render_show("workers", rows) ==
+  CHECK(shown("workers", rows) ==
         "ID  FLOW CACHE ENTRIES  FLOW CACHE HITS\n"
         " 0                   5               60\n");
 }
@@ -42,14 +53,28 @@ TEST_CASE("rows that are not what they should be do no harm") {
 TEST_CASE("flows: how many there are besides those shown") {
   const json flow = {{"worker", 0}, {"from", "p1"}, {"to", "p2"}};
   const std::string table = "WORKER  FROM  TO\n     0  p1    p2\n";
-  CHECK(render_show("flows", {{"cached", 1}, {"flows", {flow}}}) == table);
-  CHECK(render_show("flows", {{"cached", 70000}, {"flows", {flow}}}) == table + "1 of 70000 that are cached\n");
-  CHECK(render_show("flows", {{"cached", 3}, {"flows", json::array()}}) == "no flows\n");
+  CHECK(shown("flows", {{"cached", 1}, {"flows", {flow}}}) == table);
+  CHECK(shown("flows", {{"cached", 70000}, {"flows", {flow}}}) == table + "1 of 70000 that are cached\n");
+  CHECK(shown("flows", {{"cached", 3}, {"flows", json::array()}}) == "no flows\n");
 }
 
 TEST_CASE("what there is none of") {
-  CHECK(render_show("tunnels", json::array()) == "no tunnels\n");
-  CHECK(render_show("fdb", json::array()) == "no fdb entries\n");
+  CHECK(shown("tunnels", json::array()) == "no tunnels\n");
+  CHECK(shown("fdb", json::array()) == "no fdb entries\n");
+}
+
+TEST_CASE("an answer without columns shows every field; of a column, only what has a title is for the terminal") {
+  const json rows = {{{"mtu", 1500}, {"cache", {{"hits", 7}}}, {"name", "up0"}}};
+  CHECK(render_show("ports", {{"result", rows}}) == "CACHE HITS   MTU  NAME\n         7  1500  up0\n");
+  const json columns = {
+      {{"name", "name"}, {"title", "Port"}}, {{"name", "cache.hits"}, {"title", "HITS"}}, {{"name", "mtu"}}};
+  CHECK(render_show("ports", {{"columns", columns}, {"result", rows}}) == "Port  HITS\nup0      7\n");
+}
+
+TEST_CASE("a result that is one row, and none at all") {
+  CHECK(shown("control", {{"slices", 5}, {"buffers", {{"used", 2}}}}) ==
+        "BUFFERS USED  SLICES\n           2       5\n");
+  CHECK(shown("ports", {}) == "no ports\n");
 }
 
 TEST_CASE("stats: what died, most first, each with its meaning") {

@@ -5,21 +5,14 @@
 #include <vector>
 
 #include "control/config/address_text.h"
-#include "control/yaml/load.h"
 #include "tests/catch.h"
+#include "tests/unit/config/loaded.h"
 
 using namespace causeway;
 using namespace causeway::config;
+using causeway::config::test::loaded;
 
 namespace {
-
-Config loaded(std::string_view yaml) {
-  std::vector<ConfigError> errors;
-  auto config = load_config("gw.yaml", yaml, errors);
-  for (const ConfigError& error : errors) UNSCOPED_INFO(error.to_string());
-  REQUIRE(config);
-  return *config;
-}
 
 using Texts = std::vector<std::string>;
 

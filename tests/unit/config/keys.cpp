@@ -9,10 +9,11 @@
 #include <vector>
 
 #include "control/config/plan.h"
-#include "control/yaml/load.h"
 #include "tests/catch.h"
+#include "tests/unit/config/loaded.h"
 
 using namespace causeway::config;
+using causeway::config::test::loaded;
 
 namespace {
 
@@ -39,7 +40,9 @@ const std::vector<Row> kSystem = {
     {"idle", "", "idle: busy", "! system.idle: adaptive -> busy needs a restart"},
     {"hugepages", "", "hugepages: off", "! system.hugepages: auto -> off needs a restart"},
     {"memory", "", "memory: 1G", "! system.memory: 512M -> 1024M needs a restart"},
+    {"metrics", "", "metrics: \"0.0.0.0:9111\"", "! system.metrics: default -> 0.0.0.0:9111 needs a restart"},
     {"flow-cache", "", "flow-cache: 1024", "! system.flow-cache: 262144 -> 1024 needs a restart"},
+    {"ovsdb", "", "ovsdb: /run/db.sock", "! system.ovsdb:  -> /run/db.sock needs a restart"},
     {"held-buffers", "", "held-buffers: 99", "! system.held-buffers: 0 -> 99 needs a restart"},
 };
 
@@ -83,6 +86,8 @@ const std::vector<Row> kPort = {
 };
 
 const std::vector<Row> kEthernets = {
+    {"addresses", "addresses: [10.7.0.1/24]", "addresses: host",
+     "addresses -10.7.0.1/24, addresses +host (reopens the device)"},
     {"macaddress", "", "macaddress: 02:00:00:00:00:01", "macaddress default -> 02:00:00:00:00:01"},
     {"rx-workers", "tap: {rx-queues: 2}", "tap: {rx-queues: 2}, rx-workers: [0, 0]", "rx-workers default -> [0, 0]"},
     {"packet.rx-queues", "packet: {rx-queues: 1}", "packet: {rx-queues: 2}", "rx-queues 1 -> 2 (reopens the device)"},
@@ -165,6 +170,8 @@ const std::vector<Row> kGenerator = {
     {"tunnel.destination-address", kTunnelGenerator + "}", kTunnelGenerator + ", destination-address: 10.0.0.8}",
      "generator.tunnel.destination-address 10.0.0.9 -> 10.0.0.8"},
     {"tunnel.port", kTunnelGenerator + "}", kTunnelGenerator + ", port: 99}", "generator.tunnel.port 4789 -> 99"},
+    {"tunnel.checksum", kTunnelGenerator + "}", kTunnelGenerator + ", checksum: verified}",
+     "generator.tunnel.checksum none -> verified"},
 };
 
 const std::vector<Row> kVlans = {
@@ -197,6 +204,7 @@ const std::vector<Row> kTunnels = {
     {"keys.output", kGre + ", keys: {input: 2, output: 3}", kGre + ", keys: {input: 2, output: 4}",
      "keys.output 3 -> 4"},
     {"local", kGeneve, kGeneve + ", local: 10.0.0.9", "local 10.0.0.1 -> 10.0.0.9"},
+    {"local", kGeneve, "mode: geneve, id: 1, remote: 10.0.0.2", "local 10.0.0.1 -> by route"},
     {"remote", kGeneve, kGeneve + ", remote: [10.0.0.2, 10.0.0.3]", "remote +10.0.0.3"},
     {"link", kGroup, kGroup + ", link: up0", "link  -> up0"},
     {"allow-from", kGroup, kGroup + ", allow-from: [10.0.0.0/25]", "allow-from +10.0.0.0/25"},
@@ -270,15 +278,6 @@ std::string without_repetition(const std::string& braces) {
   return text;
 }
 
-Config loaded(const std::string& yaml) {
-  std::vector<ConfigError> errors;
-  auto config = load_config("gw.yaml", yaml, errors);
-  INFO(yaml);
-  for (const ConfigError& error : errors) UNSCOPED_INFO(error.to_string());
-  REQUIRE(config);
-  return *config;
-}
-
 void check_rows(const std::vector<Row>& rows, const std::string& head, const std::string& tail) {
   for (const Row& row : rows) {
     CAPTURE(row.key);
@@ -338,7 +337,7 @@ void collect_keys(const nlohmann::json& schema, const nlohmann::json& node, cons
 }
 
 std::set<std::string> keys_of_schema(const std::string& section) {
-  std::ifstream file(CAUSEWAY_SOURCE_ROOT "/conf/causeway.schema.json");
+  std::ifstream file(CAUSEWAY_SCHEMA);
   const nlohmann::json schema = nlohmann::json::parse(file);
   const nlohmann::json& node = schema["properties"][section];
   std::set<std::string> keys;
@@ -394,4 +393,12 @@ TEST_CASE("every key of tunnels is in the plan") {
   const std::vector<Row> rows = prefixed(kTunnels, "", "", "", "~ tunnel x: ");
   check_rows(rows, "ethernets: {up0: {addresses: [10.0.0.1/24, 10.0.0.9/24, \"fd00::1/64\"]}}\ntunnels: {x: ", "}");
   check_complete("tunnels", rows);
+}
+
+TEST_CASE("devices that differ are a difference, though they are described alike") {
+  const std::vector<Row> rows = {
+      {"nic-model.switch", "nic-model: {switch: \"s without [lro]\"}", "nic-model: {switch: s, without: [lro]}",
+       "~ ethernet x: device another nic-model over interface flow-rules 4096 switch s without [lro] (reopens the "
+       "device)"}};
+  check_rows(rows, "ethernets: {x: ", "}");
 }

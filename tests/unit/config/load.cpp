@@ -8,20 +8,13 @@
 #include "control/config/address_text.h"
 #include "control/yaml/load.h"
 #include "tests/catch.h"
+#include "tests/unit/config/loaded.h"
 
 using namespace causeway;
 using namespace causeway::config;
+using causeway::config::test::loaded;
 
 namespace {
-
-Config loaded(std::string_view yaml, const std::string& label = "gw.yaml") {
-  std::vector<ConfigError> errors;
-  auto config = load_config(label, yaml, errors);
-  for (const ConfigError& error : errors) UNSCOPED_INFO(error.to_string());
-  REQUIRE(config);
-  REQUIRE(errors.empty());
-  return *config;
-}
 
 MacAddress mac(std::string_view text) { return parse_mac(text).value(); }
 IpAddress ip(std::string_view text) { return parse_ip(text).value(); }
@@ -30,18 +23,14 @@ IpPrefix prefix(std::string_view text) { return parse_prefix(text).value(); }
 }  // namespace
 
 TEST_CASE("every example loads") {
-  size_t examples = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(CAUSEWAY_SOURCE_ROOT "/conf")) {
-    if (entry.path().extension() != ".yaml") continue;
-    ++examples;
+  for (const std::filesystem::path& path : test::examples()) {
     std::vector<ConfigError> errors;
     std::string text;
-    const auto config = load_config_file(entry.path(), text, errors);
+    const auto config = load_config_file(path, text, errors);
     for (const ConfigError& error : errors) UNSCOPED_INFO(error.to_string());
     CHECK(config);
     if (config) CHECK_FALSE(config->tunnels.empty());
   }
-  CHECK(examples >= 6);
 }
 
 TEST_CASE("the least file means the defaults") {
@@ -100,6 +89,7 @@ tunnels:
                      .hugepages = Toggle::off,
                      .memory_bytes = 2ULL << 30,
                      .metrics = std::nullopt,
+                     .ovsdb = {},
                      .flow_cache_entries = 131072};
   expected.ethernets["veth1"] = Ethernet{};
   expected.ethernets["lan1"].device = TapDevice{};
@@ -261,7 +251,7 @@ TEST_CASE("a large file loads in time") {
             ", local: 172.31.0.1, remote: 172.31.1.1}\n";
   }
   const auto start = std::chrono::steady_clock::now();
-  const Config config = loaded(yaml);
+  const Config config = test::loaded_as_it_is(yaml);
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
   CHECK(config.tunnels.size() == 10'000);
   CHECK(config.bridges.at("br0").static_macs.size() == 100'000);

@@ -7,6 +7,7 @@
 
 #include "control/yaml/load.h"
 #include "tests/catch.h"
+#include "tests/unit/config/loaded.h"
 
 using namespace causeway;
 using namespace causeway::config;
@@ -87,12 +88,11 @@ TEST_CASE("a bridge whose frames have nowhere to go") {
 }
 
 TEST_CASE("the examples carry") {
-  for (const auto& entry : std::filesystem::directory_iterator(CAUSEWAY_SOURCE_ROOT "/conf")) {
-    if (entry.path().extension() != ".yaml") continue;
-    INFO(entry.path().string());
+  for (const std::filesystem::path& path : test::examples()) {
+    INFO(path.string());
     std::string text;
     std::vector<ConfigError> errors;
-    const auto config = load_config_file(entry.path(), text, errors);
+    const auto config = load_config_file(path, text, errors);
     REQUIRE(config);
     for (const ConfigError& warning : placed(warnings_of(*config), "", text)) FAIL_CHECK(warning.to_string());
   }

@@ -13,7 +13,7 @@ NextHop hop(uint8_t number) { return {1, IpAddress::v4(10, 0, 0, number)}; }
 
 // A frame of `segments` mbufs.
 PuntedFrame frame(const MbufPool& pool, size_t segments = 1, AdjacencyIndex adjacency = 1) {
-  return {.frame = to_mbuf(pool, Bytes(segments * 100), {100}), .adjacency = adjacency};
+  return {.frame = to_mbuf(pool, Bytes(segments * 100), {100}), .kind = Punt::unresolved, .to = adjacency};
 }
 
 struct Bin {
@@ -28,7 +28,7 @@ struct Bin {
 
 }  // namespace
 
-TEST_CASE("held frames: the oldest of the strangers goes first") {
+TEST_CASE("held frames: the oldest for a hop that never answered goes first") {
   const MbufPool pool;
   Bin bin;
   HeldFrames held(20, bin.drop());
@@ -70,7 +70,7 @@ TEST_CASE("held frames: sixteen a hop, taken in order, forgotten by adjacency") 
   CHECK(bin.dropped == std::map<DropReason, int>{{DropReason::neighbor_unresolved, 5}});
   std::vector<AdjacencyIndex> order;
   for (const PuntedFrame& taken : held.take(hop(1))) {
-    order.push_back(taken.adjacency);
+    order.push_back(taken.to);
     rte_pktmbuf_free(taken.frame);
   }
   CHECK(order == std::vector<AdjacencyIndex>{5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20});

@@ -1,5 +1,5 @@
 // How often something may happen a second.
-#include "dataplane/context.h"
+#include "dataplane/flow/rate_limit.h"
 #include "tests/catch.h"
 
 namespace causeway {

@@ -35,6 +35,12 @@ def outer(flow, source="172.31.0.2"):
             / IP(src=source, dst="172.31.0.1", id=0, flags="DF", ttl=64)), 49152 + flow * 40503 % 16384
 
 
+def summed(flow, size):
+    """In VXLAN, with a UDP checksum."""
+    ip, source_port = outer(flow, address("172.31.0.2", flow % 4))
+    return ip / UDP(sport=source_port, dport=4789) / VXLAN(flags=8, vni=0xABCDEF + flow % 3) / frame(flow, size)
+
+
 def tunnelled(mode, flow):
     inner = frame(flow, 60)
     ip, source_port = outer(flow)
@@ -51,6 +57,7 @@ def main():
         sizes = (60, 1518, 61)
         for flow in range(30):
             out.write(f"plain {raw(frame(flow, sizes[flow % len(sizes)])).hex()}\n")
+            out.write(f"summed {raw(summed(flow, sizes[flow % len(sizes)])).hex()}\n")
             for mode in ("vxlan", "geneve", "gretap"):
                 if flow < 12:
                     out.write(f"{mode} {raw(tunnelled(mode, flow)).hex()}\n")

@@ -103,6 +103,28 @@ TEST_CASE("frames are scapy's, byte for byte") {
   }
 }
 
+TEST_CASE("a tunnel's UDP checksums are scapy's, and only one that is verified is said to be") {
+  const MbufPool pool;
+  GeneratorSettings settings = settings_of(30);
+  settings.frame_bytes = {60, 1518, 61};
+  GeneratorTunnel& tunnel = settings.tunnel;
+  tunnel.mode = TunnelType::vxlan;
+  tunnel.id = {0xabcdef, 3};
+  tunnel.port = 4789;
+  tunnel.source_address = {0xac1f'0002, 4};
+  tunnel.destination_address = 0xac1f'0001;
+  tunnel.checksum = GENERATE(GeneratorTunnel::Checksum::filled, GeneratorTunnel::Checksum::verified);
+  CHECK(receive(*open_generator(pool, settings), 31) == Frames::load(GENERATOR_FRAMES).sequence("summed"));
+
+  const auto port = open_generator(pool, settings);
+  rte_mbuf* frame = nullptr;
+  REQUIRE(port->rx_burst(0, &frame, 1) == 1);
+  const bool verified = tunnel.checksum == GeneratorTunnel::Checksum::verified;
+  const uint64_t verdict = frame->ol_flags & (RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK);
+  CHECK(verdict == (verified ? RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD : 0));
+  CHECK(port->tx_burst(0, &frame, 1) == 1);
+}
+
 TEST_CASE("flows come in turn, evenly, or as Zipf has it") {
   GeneratorSettings settings = settings_of(1000);
   SECTION("sequential") {

@@ -64,7 +64,7 @@ inline rte_mempool* pool() {
     EalOptions options;
     options.name = "unit_pmd";
     options.memory_bytes = 128 << 20;
-    if (const std::string error = start_eal(options, hugepages); !error.empty()) throw std::runtime_error(error);
+    if (const Error error = start_eal(options, hugepages)) throw std::runtime_error(error.text());
     return make_mempool("unit_pmd", 16383, 2048 + RTE_PKTMBUF_HEADROOM);
   }();
   return shared;

@@ -134,8 +134,8 @@ class QueuePort final : public Port {
   bool link_up() const noexcept override { return true; }
   TxCapabilities capabilities() const noexcept override { return {}; }
   PortDeviceStats device_stats() const noexcept override { return {}; }
-  std::string set_mtu(uint16_t) override { return {}; }
-  std::string set_mac(const MacAddress&) override { return {}; }
+  Error set_mtu(uint16_t) override { return {}; }
+  Error set_mac(const MacAddress&) override { return {}; }
   FlowRules* flow_rules() noexcept override { return &rules; }
 
   Rules rules;
@@ -285,7 +285,7 @@ TEST_CASE("two workers under traffic, learning and changes lose nothing and keep
     CHECK(up.rules.calls_by_others == 0);
     for (const auto& worker : gateway.workers()) {
       worker->stop();
-      const WorkerCounters& counters = worker->context().counters;
+      const WorkerCounters& counters = worker->counters();
       CHECK(counters.rx_packets.get() > kFrames / 20);
       for (size_t i = 0; i < kDropReasons; ++i) {
         CAPTURE(kDropReasonText[i].name);

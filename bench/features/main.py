@@ -1,0 +1,122 @@
+"""What each feature of the gateway costs a packet, over the same job without it; README.md has the method.
+
+    ./run bench features --quick                    two short rounds
+    ./run bench features                            all rows, five rounds
+    ./run bench features --row 'decap-.*checksum'   rows that match, and those they are held against
+"""
+
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+from bench import machine, report
+from bench.features.frames import write_pcap
+from bench.features.gateway import FeatureGateway, job_of
+from bench.features.rows import ROWS
+from bench.pipeline import FIGURES, HUGEPAGES_MB, in_short, parser_of_rounds, say
+from bench.subject import Place
+from tests.support.process import LabError
+
+
+def chosen_rows(pattern):
+    """In the table's order, each with the row beside it."""
+    wanted = {row.name for row in ROWS if re.search(pattern, row.name)}
+    wanted |= {row.plain for row in ROWS if row.name in wanted}
+    if not wanted:
+        sys.exit(f"bench: no row matches '{pattern}'")
+    return [row for row in ROWS if row.name in wanted]
+
+
+def measure(row, arguments, directory):
+    pcap = os.path.join(directory, f"{row.name}.pcap")
+    if not (row.generator or os.path.exists(pcap)):
+        write_pcap(row, pcap)
+    place = Place(os.path.join(directory, "gateway"), pcap, arguments.core, arguments.control_core)
+    try:
+        with FeatureGateway(job_of(row), place) as running:
+            return running.measure(arguments.seconds)
+    except LabError as error:
+        return {"wrong": str(error)}
+    finally:
+        shutil.rmtree(place.directory, ignore_errors=True)
+
+
+def measure_rounds(rows, arguments, directory, provide_hugepages, results):
+    for number in range(1, arguments.rounds + 1):
+        for row in rows:
+            provide_hugepages(HUGEPAGES_MB)
+            run = measure(row, arguments, directory)
+            results[row.name].append(run)
+            say(f"round {number} of {arguments.rounds}  {row.name:28} {in_short(run)}")
+
+
+def collect(rows, results, arguments):
+    table = []
+    for row in rows:
+        runs = results[row.name]
+        cycles = [run["cycles"] for run in runs if "wrong" not in run]
+        entry = {"name": row.name, "plain": row.plain if row.plain != row.name else None, "bar": row.bar or None, "runs": runs,
+                 "cycles": report.spread(cycles)}
+        if entry["plain"]:
+            entry["of_plain"] = report.spread(report.ratios(results[row.plain], runs))
+        table.append(entry)
+    shares = [run["share"] for runs in results.values() for run in runs if "share" in run]
+    return {**report.circumstances(arguments), "least_share": min(shares, default=None), "rows": table}
+
+
+def failures(collected):
+    return [f"{entry['name']}: {run['wrong']}" for entry in collected["rows"] for run in entry["runs"] if "wrong" in run]
+
+
+def cells(entry):
+    cycles, ratio = entry["cycles"], entry.get("of_plain")
+    text = f"{cycles['median']:.0f} ({cycles['min']:.0f}-{cycles['max']:.0f})" if cycles else "-"
+    met = "" if not (entry["bar"] and ratio) else "met" if ratio["median"] <= entry["bar"] else "not met"
+    return [entry["name"], entry["plain"] or "", text, report.spread_text(ratio), report.number(entry["bar"], 2), met]
+
+
+def table(collected):
+    lines = [["row", "plain row", "cycles (min-max)", "of plain (min-max)", "bar", ""], *map(cells, collected["rows"])]
+    return report.aligned(lines, left=2) + "".join(f"\nFAILED: {one}" for one in failures(collected))
+
+
+def parse():
+    parser = parser_of_rounds(__doc__, "two rounds of a second each")
+    parser.add_argument("--row", metavar="REGEX", default="", help="rows whose name this matches somewhere")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.rounds, arguments.seconds = arguments.rounds or 2, min(arguments.seconds, 1)
+    arguments.rounds = arguments.rounds or 5
+    arguments.whole = not (arguments.quick or arguments.row)
+    return arguments
+
+
+def main():
+    arguments = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if arguments.core == arguments.control_core:
+        sys.exit("bench: the forwarding thread needs a core of its own: two cores at least")
+    rows = chosen_rows(arguments.row)
+    results = {row.name: [] for row in rows}
+    directory = tempfile.mkdtemp(prefix="cwbench-")
+    started = time.monotonic()
+    whole = arguments.whole
+    try:
+        with machine.hugepages() as provide:
+            measure_rounds(rows, arguments, directory, provide, results)
+    except KeyboardInterrupt:
+        whole = False
+        say("\ninterrupted: what was measured so far")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    collected = collect(rows, results, arguments)
+    report.write_json(collected, os.path.join(FIGURES, "features.json" if whole else "features-part.json"))
+    if whole:
+        report.write_section("features", collected, table(collected))
+    say("\n" + table(collected))
+    say(f"\n{time.monotonic() - started:.0f} s")
+    return 1 if failures(collected) or whole != arguments.whole else 0

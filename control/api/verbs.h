@@ -1,0 +1,47 @@
+// The verbs of the control socket: what a request may ask, as causewayctl does it. Each has a handler in
+// control/daemon.cpp, which doesn't compile without.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <string_view>
+
+namespace causeway {
+
+struct Verb {
+  static constexpr size_t kMostArguments = 9;
+
+  // A file or a program comes with it, as "text": the one thing in a request that may be long.
+  constexpr bool takes_file() const { return std::ranges::find(arguments, "text") != std::end(arguments); }
+
+  std::string_view name;
+  std::string_view arguments[kMostArguments];  // fields of the request that it looks at, besides "verb"
+};
+
+inline constexpr Verb kVerbs[] = {
+    // what: one of kShowSubjects (control/api/subjects.h) -> a list of objects; of flows {cached: number, flows: a list
+    // of 1,000 at most}; of control one object. Beside the result there is "columns": [{name, kind: text, gauge or
+    // counter; title, where the terminal's table has it; unit, where it has one}].
+    {"show", {"what"}},
+    // per_worker: bool -> {drops: {reason: count}}, per worker also workers: [{id, drops}, ...].
+    {"stats", {"per_worker"}},
+    // file: a label, text: the file's contents -> {operations: ["one line", ...], warnings: [...]}.
+    {"plan", {"file", "text"}},
+    // The same, and empty: bool, true: may leave nothing of what runs -> the same, all operations done.
+    {"apply", {"file", "text", "empty"}},
+    // -> as apply.
+    {"reload", {"empty"}},
+    // action: flush, add or del; the others are absent where not given -> anything.
+    {"fdb", {"action", "bridge", "mac", "port", "vlan"}},
+    // ports, tunnels, bridges: names with a space between; where none is given, all ports. direction: in or out; both
+    // where it is absent. headers: inner or outer, of tunnels' frames. drops: a reason or "any": frames that die, no
+    // others. count: frames, then it ends; absent: never. snaplen: bytes of each. text: the filter, a classic BPF
+    // program as `tcpdump -ddd` prints it; empty: none -> {ports: number}, and behind this line the bytes of a pcapng
+    // file until the client shuts its side down; then what is left of the file.
+    {"capture", {"ports", "tunnels", "bridges", "direction", "headers", "drops", "count", "snaplen", "text"}},
+    // Tests the offloads of a port -> a list of {offload, state, reason}.
+    {"offloads", {"port"}},
+};
+
+}  // namespace causeway

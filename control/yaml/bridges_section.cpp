@@ -1,0 +1,116 @@
+// The bridges section.
+#include <fmt/format.h>
+
+#include <unordered_map>
+
+#include "control/config/keys.h"
+#include "control/config/vlan_rules.h"
+#include "control/yaml/read_keys.h"
+#include "control/yaml/section_readers.h"
+
+namespace causeway::config {
+namespace {
+
+// Null: it has no VLAN mode.
+const PortVlan* vlan_of(const Reading& reading, const std::string& interface) {
+  const PortVlan* vlan = nullptr;
+  if (const auto found = reading.config.ethernets.find(interface); found != reading.config.ethernets.end())
+    vlan = &found->second.vlan;
+  if (const auto found = reading.config.tunnels.find(interface); found != reading.config.tunnels.end())
+    vlan = &found->second.vlan;
+  return vlan != nullptr && vlan->mode != VlanMode::none ? vlan : nullptr;
+}
+
+void read_member(Reading& reading, std::string_view bridge_name, const Value& item, Bridge& bridge) {
+  const auto name = item.text("the name of an interface");
+  if (!name) return;
+  const auto found = reading.claims.interfaces.find(*name);
+  if (found == reading.claims.interfaces.end()) {
+    Suggestion suggestion(*name);
+    if (!reading.diagnostics.is_full()) {
+      for (const auto& [candidate, interface] : reading.claims.interfaces) suggestion.consider(candidate);
+    }
+    return item.error(fmt::format("no ethernet or tunnel is called {}{}", quote(*name), suggestion.text()));
+  }
+  Claims::Interface& interface = found->second;
+  if (interface.underlay) {
+    return item.error(fmt::format("{} has addresses: an underlay cannot be in a bridge", *name));
+  }
+  if (interface.bridge_line != 0) {
+    return item.error(
+        fmt::format("{} is in bridges.{} already, on line {}", *name, interface.bridge, interface.bridge_line));
+  }
+  interface.bridge = bridge_name;
+  interface.bridge_line = item.place().line;
+  bridge.interfaces.emplace_back(*name);
+}
+
+void read_static_macs(Reading& reading, std::string_view bridge_name, const Value& list, bool members_complete,
+                      Bridge& bridge) {
+  std::unordered_map<uint64_t, int> lines;
+  list.for_each_item([&](const Value& item) {
+    const size_t errors = reading.diagnostics.count();
+    const Fields fields(item, kKeyNames<kStaticMacKeys>);
+    fields.require({"mac", "port"});
+    StaticMac entry;
+    read_keys(fields, kStaticMacKeys, entry);
+    if (const auto port = fields.find("port")) {
+      if (const auto name = port->text("the name of an interface")) {
+        const auto found = reading.claims.interfaces.find(*name);
+        if (members_complete && (found == reading.claims.interfaces.end() || found->second.bridge != bridge_name)) {
+          port->error(fmt::format("{} is not among the bridge's interfaces", quote(*name)));
+        }
+        entry.port = *name;
+      }
+    }
+    // An access port's hosts are in its VLAN; nobody should have to say so again.
+    if (const PortVlan* const vlan = vlan_of(reading, entry.port)) {
+      if (!fields.find("vlan")) entry.vlan = vlan->tag;
+      if (!rules_of(*vlan).carries(entry.vlan)) {
+        fields.find("vlan").value_or(item).error(fmt::format("{} does not carry VLAN {}", entry.port, entry.vlan));
+      }
+    }
+    if (reading.diagnostics.count() != errors) return;
+    const uint64_t key = entry.mac.to_u64() | static_cast<uint64_t>(entry.vlan) << 48;
+    const auto [first, is_new] = lines.try_emplace(key, item.place().line);
+    if (!is_new) {
+      const auto mac = fields.find("mac");
+      return mac->error(fmt::format("duplicate static MAC, first on line {}", first->second));
+    }
+    bridge.static_macs.push_back(std::move(entry));
+  });
+}
+
+void read_bridge(Reading& reading, std::string_view name, const Value& value, Bridge& bridge) {
+  const Fields fields(value, kKeyNames<kBridgeKeys>);
+  const size_t errors = reading.diagnostics.count();
+  if (const auto interfaces = fields.find("interfaces")) {
+    interfaces->for_each_item([&](const Value& item) { read_member(reading, name, item, bridge); });
+  }
+  const bool members_complete = reading.diagnostics.count() == errors;
+  if (const auto parameters = fields.find("parameters")) {
+    read_keys(Fields(*parameters, kKeyNames<kParameterKeys>), kParameterKeys, bridge);
+  }
+  if (const auto macs = fields.find("static-macs")) {
+    read_static_macs(reading, name, *macs, members_complete, bridge);
+    if (bridge.static_macs.size() > bridge.max_macs) {
+      macs->key_error(fmt::format("{} entries, but max-macs is {}", bridge.static_macs.size(), bridge.max_macs));
+    }
+  }
+}
+
+}  // namespace
+
+void read_bridges(const Value& section, Reading& reading) {
+  std::unordered_map<std::string_view, int> lines;  // name -> where it stands first
+  section.for_each_entry([&](std::string_view name, const Value& value) {
+    const auto [first, is_new] = lines.try_emplace(name, value.key_place().line);
+    if (!is_new) return value.key_error(fmt::format("duplicate key, first on line {}", first->second));
+    if (!has_valid_name(value, name, kLongestName)) return;
+    Bridge bridge;
+    read_bridge(reading, name, value, bridge);
+    reading.config.bridges.emplace(name, std::move(bridge));
+  });
+}
+
+}  // namespace causeway::config

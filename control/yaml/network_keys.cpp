@@ -1,0 +1,190 @@
+// What ethernets and VLANs have alike: addresses, routes and neighbors of an underlay, or what is said of a bridge
+// port.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "control/config/address_text.h"
+#include "control/config/keys.h"
+#include "control/yaml/read_keys.h"
+#include "control/yaml/section_readers.h"
+#include "dataplane/wire/link_local.h"
+
+namespace causeway::config {
+namespace {
+
+// Reachable without a router: in the network of one of the interface's addresses.
+bool is_on_link(const Ethernet& ethernet, const IpAddress& ip) {
+  return std::any_of(ethernet.addresses.begin(), ethernet.addresses.end(), [&](const IpPrefix& own) {
+    return own.contains(ip) || (is_link_local(ip) && own.address.is_v6());
+  });
+}
+
+bool is_host(const IpAddress& ip) { return !ip.is_multicast() && !ip.is_unspecified(); }
+
+// Its first and last address are nobody's (RFC 919; in a /31 they are hosts', RFC 3021).
+bool has_broadcast(const IpPrefix& network) { return network.address.is_v4() && network.length < 31; }
+
+IpAddress broadcast_of(const IpPrefix& network) {
+  IpAddress last = network.address;
+  for (size_t bit = 96U + network.length; bit < 128; ++bit) {
+    last.bytes[bit / 8] = static_cast<uint8_t>(last.bytes[bit / 8] | 0x80 >> bit % 8);
+  }
+  return last;
+}
+
+// Why no packet can go by `gateway`, or "".
+std::string gateway_error(const Ethernet& ethernet, const IpAddress& gateway, bool on_link) {
+  const std::string text = to_string(gateway);
+  if (!is_host(gateway)) return fmt::format("{} is no address of a host", text);
+  bool same_version = false;
+  for (const IpPrefix& own : ethernet.addresses) {
+    same_version |= own.address.is_v4() == gateway.is_v4();
+    if (own.address == gateway) return fmt::format("{} is the interface's own address", text);
+    const IpPrefix network = network_of(own);
+    if (has_broadcast(network) && (gateway == network.address || gateway == broadcast_of(network))) {
+      return fmt::format("{} is {} address of {}, no host's", text,
+                         gateway == network.address ? "the network" : "the broadcast", to_string(network));
+    }
+  }
+  if (on_link && !same_version) return fmt::format("the interface has no address to ask for {} from", text);
+  if (on_link || is_on_link(ethernet, gateway)) return "";
+  return fmt::format("{} is in the network of none of the interface's addresses; on-link: true says it is there", text);
+}
+
+void read_addresses(Reading& reading, std::string_view name, const Value& list, Ethernet& ethernet) {
+  list.for_each_item([&](const Value& item) {
+    const auto prefix = item.prefix();
+    if (!prefix) return;
+    const IpAddress& ip = prefix->address;
+    if (!is_host(ip)) return item.error(fmt::format("{} is no address of a host", to_string(ip)));
+    // A link-local address is its link's: another link may have the same (RFC 4007 section 6).
+    const auto [first, last] = reading.claims.own_addresses.equal_range(ip);
+    const auto taken =
+        std::find_if(first, last, [&](const auto& known) { return !is_link_local(ip) || known.second.name == name; });
+    if (taken != last) {
+      const Claims::Owner& owner = taken->second;
+      return item.error(fmt::format("{} is an address of {}.{} already, on line {}", to_string(ip),
+                                    reading.claims.interfaces.at(owner.name).section, owner.name, owner.line));
+    }
+    reading.claims.own_addresses.emplace(ip, Claims::Owner{name, item.place().line});
+    if (const IpPrefix network = network_of(*prefix); has_broadcast(network)) {
+      reading.claims.network_ends[network.address] = reading.claims.network_ends[broadcast_of(network)] = network;
+    }
+    ethernet.addresses.push_back(*prefix);
+  });
+}
+
+// The host keeps them.
+void read_host(const Value& value, const Fields& fields, Ethernet& ethernet) {
+  ethernet.host_addresses = true;
+  if (!std::holds_alternative<PacketDevice>(ethernet.device)) {
+    value.error("the host has addresses on existing interfaces only");
+  }
+  for (const auto& [key, command] : {std::pair{"routes", "ip route"}, std::pair{"neighbors", "ip neigh"}}) {
+    if (const auto there = fields.find(key)) {
+      there->key_error(fmt::format("with `addresses: host` they are the host's: {}", command));
+    }
+  }
+}
+
+void read_routes(const Value& list, Ethernet& ethernet) {
+  std::set<std::pair<IpPrefix, IpAddress>> seen;
+  list.for_each_item([&](const Value& item) {
+    const Fields fields(item, kKeyNames<kRouteKeys>);
+    fields.require({"to", "via"});
+    const auto to = fields.find("to");
+    const auto via = fields.find("via");
+    const auto gateway = via ? via->address() : std::nullopt;
+    Route route;
+    read_keys(fields, kRouteKeys, route);
+    if (const std::string error = gateway ? gateway_error(ethernet, *gateway, route.on_link) : ""; !error.empty()) {
+      via->error(error);
+    }
+    if (!to || !gateway) return;
+    route.via = *gateway;
+    if (to->is_text() && to->text("") == "default") {
+      route.to.address = gateway->is_v4() ? IpAddress::v4(0, 0, 0, 0) : IpAddress{};
+    } else if (const auto prefix = to->prefix()) {
+      if (prefix->address.is_v4() != gateway->is_v4()) {
+        return to->error(
+            fmt::format("{} and its gateway {} are of different IP versions", to_string(*prefix), to_string(*gateway)));
+      }
+      const IpPrefix network = network_of(*prefix);
+      if (network != *prefix) {
+        return to->error(fmt::format("{} is no network, {} is", to_string(*prefix), to_string(network)));
+      }
+      route.to = network;
+    } else {
+      return;
+    }
+    if (!seen.emplace(route.to, route.via).second) {
+      return to->error(fmt::format("second route to {} via {}", to_string(route.to), to_string(route.via)));
+    }
+    ethernet.routes.push_back(route);
+  });
+}
+
+void read_neighbors(const Value& list, Ethernet& ethernet) {
+  std::set<IpAddress> seen;
+  list.for_each_item([&](const Value& item) {
+    const Fields fields(item, kKeyNames<kNeighborKeys>);
+    fields.require({"to", "macaddress"});
+    StaticNeighbor neighbor;
+    read_keys(fields, kNeighborKeys, neighbor);
+    const auto to = fields.find("to");
+    const auto ip = to ? to->address() : std::nullopt;
+    if (!ip) return;
+    const bool is_gateway = std::any_of(ethernet.routes.begin(), ethernet.routes.end(),
+                                        [&](const Route& route) { return route.via == *ip; });
+    if (!is_gateway && (!is_host(*ip) || !is_on_link(ethernet, *ip))) {
+      return to->error(fmt::format("{} is in the network of none of the interface's addresses", to_string(*ip)));
+    }
+    if (!seen.insert(*ip).second) return to->error(fmt::format("{} has a MAC address already", to_string(*ip)));
+    neighbor.to = *ip;
+    ethernet.neighbors.push_back(neighbor);
+  });
+}
+
+void read_allow_from(const Fields& fields, Ethernet& ethernet) {
+  const auto prefixes = fields.find("allow-from");
+  if (!prefixes) return;
+  if (!ethernet.is_underlay()) prefixes->key_error("only an ethernet with addresses takes tunnels");
+  prefixes->for_each_item([&](const Value& item) {
+    if (const auto prefix = item.prefix()) ethernet.allow_from.push_back(network_of(*prefix));
+  });
+}
+
+}  // namespace
+
+void read_network(Reading& reading, std::string_view name, const Fields& fields, Ethernet& ethernet) {
+  if (const auto addresses = fields.find("addresses");
+      addresses && addresses->is_text() && addresses->text("") == "host") {
+    read_host(*addresses, fields, ethernet);
+  } else if (addresses) {
+    read_addresses(reading, name, *addresses, ethernet);
+  }
+  const bool has_v6 = std::any_of(ethernet.addresses.begin(), ethernet.addresses.end(),
+                                  [](const IpPrefix& own) { return own.address.is_v6(); });
+  if (has_v6 && ethernet.mtu.value_or(1500) < 1280) {
+    fields.find("mtu")->error(fmt::format("{} is too small for IPv6 (at least 1280)", *ethernet.mtu));
+  }
+  const bool own = !ethernet.host_addresses;
+  if (const auto routes = fields.find("routes"); routes && own) read_routes(*routes, ethernet);
+  if (const auto neighbors = fields.find("neighbors"); neighbors && own) read_neighbors(*neighbors, ethernet);
+  if (const auto clamp = fields.find("mss-clamp"); clamp && ethernet.is_underlay()) {
+    clamp->key_error("an underlay's frames are tunnels' frames: mss-clamp is for these");
+  }
+  read_port_vlan(fields, ethernet.vlan);
+  if (const auto vlan = fields.find("vlan"); vlan && ethernet.is_underlay()) {
+    vlan->key_error("an underlay is in no bridge; `vlans` puts one on a VLAN");
+  }
+  if (const auto limit = fields.find("max-macs"); limit && ethernet.is_underlay()) {
+    limit->key_error("an underlay is no bridge port: no MAC is learnt behind it");
+  }
+  read_allow_from(fields, ethernet);
+  read_bindings(fields, ethernet);
+}
+
+}  // namespace causeway::config

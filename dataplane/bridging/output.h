@@ -1,0 +1,17 @@
+// The way out of an adjacency: its VLANs, its MTU, its next hop, its tunnel, then egress/tx. Takes frames over: each
+// leaves by a port, waits for a next hop, or dies counted.
+#pragma once
+
+#include "dataplane/context.h"
+
+namespace causeway {
+
+void output(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept;
+
+// The same for frames in a row. `frames` is written to.
+void output_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjacency& to) noexcept;
+
+// The same for frames that have left their VLAN already, into an open way.
+void output_run_untagged(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjacency& to) noexcept;
+
+}  // namespace causeway

@@ -1,0 +1,110 @@
+// Frames copied for somebody who looks at them (`causewayctl capture`): as they come in, as they go out, or as they
+// were when they died. A worker asks one pointer whether there is anybody (WorkerContext::captures) and never waits:
+// what finds no room in a ring is counted there.
+#pragma once
+
+#include <rte_bpf.h>
+#include <rte_mbuf.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dataplane/counters.h"
+#include "dataplane/flow/lazy_array.h"
+#include "dataplane/inspect/capture_ring.h"
+
+namespace causeway {
+
+// Indexes that the control thread puts in and takes out while workers ask.
+class IndexSet {
+ public:
+  explicit IndexSet(size_t indexes) : words_((indexes + 63) / 64) {}
+  bool contains(uint32_t index) const noexcept {
+    return index / 64 < words_.size() && (words_[index / 64].load(std::memory_order_relaxed) >> (index % 64) & 1) != 0;
+  }
+  // All of them anew, `members` are 64 an element, the lowest first; what is missing at the end is none.
+  void assign(const std::vector<uint64_t>& members) noexcept {
+    for (size_t i = 0; i < words_.size(); ++i) {
+      const uint64_t word = i < members.size() ? members[i] : 0;
+      if (words_[i].load(std::memory_order_relaxed) != word) words_[i].store(word, std::memory_order_relaxed);
+    }
+  }
+
+ private:
+  LazyArray<std::atomic<uint64_t>> words_;
+};
+
+// Which frames of a BPF program's choice; without a program all.
+class FrameFilter {
+ public:
+  FrameFilter() = default;
+  explicit FrameFilter(rte_bpf* program) noexcept : program_(program) {
+    rte_bpf_jit native{};
+    if (rte_bpf_get_jit(program, &native) == 0) native_ = native.func;
+  }
+
+  bool passes(rte_mbuf* frame) const noexcept {
+    if (program_ == nullptr) return true;
+    return (native_ != nullptr ? native_(frame) : rte_bpf_exec(program_.get(), frame)) != 0;
+  }
+
+ private:
+  struct Destroy {
+    void operator()(rte_bpf* program) const noexcept { rte_bpf_destroy(program); }
+  };
+  std::unique_ptr<rte_bpf, Destroy> program_;
+  uint64_t (*native_)(void*) = nullptr;  // null: there is no compiler for this processor
+};
+
+// What frames somebody wants to see. Of which ports and tunnels stands in Capture's sets.
+struct CaptureChoice {
+  bool incoming = true;
+  bool outgoing = true;
+  bool inner = false;                    // at the ends of tunnels, without the outer headers
+  bool outer = false;                    // the same with them
+  bool drops = false;                    // frames that die, and no others
+  DropReason reason = DropReason::none;  // drops: of this; none: of any
+  uint32_t snap_bytes = 0;               // of each frame
+};
+
+// One that looks. Workers write, one thread reads; the control thread changes the sets.
+struct Capture {
+  Capture(const CaptureChoice& wanted, FrameFilter passed, size_t writers, size_t ring_bytes);
+
+  struct Writer {
+    explicit Writer(size_t ring_bytes) : ring(ring_bytes) {}
+    CaptureRing ring;
+    std::array<Counter, kMaxPorts> offered;  // that the filter was asked about
+    std::array<Counter, kMaxPorts> lost;     // of those that it wanted; the ring was full
+  };
+
+  bool wants(const CapturePlace& place) const noexcept;
+
+  const CaptureChoice choice;
+  const FrameFilter filter;
+  IndexSet ports{kMaxPorts};
+  IndexSet tunnels{kMaxAdjacencies};
+  std::vector<std::unique_ptr<Writer>> writers;  // a worker each, and the control thread
+};
+
+// All that look at a time; published whole (Tables::captures).
+class Captures {
+ public:
+  explicit Captures(std::vector<std::shared_ptr<Capture>> all);
+
+  // `writer`: the worker's id. The frames stay the caller's and as they are.
+  void look_at(size_t writer, std::span<rte_mbuf* const> frames, const CapturePlace& place) const noexcept;
+  // Whether somebody looks at the ends of tunnels.
+  bool at_tunnels() const noexcept { return at_tunnels_; }
+
+ private:
+  std::vector<std::shared_ptr<Capture>> all_;
+  bool at_tunnels_ = false;
+};
+
+}  // namespace causeway
