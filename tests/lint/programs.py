@@ -4,12 +4,15 @@ had on this Debian."""
 import concurrent.futures
 import functools
 import hashlib
+import itertools
 import json
+import math
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 
 from tests.lint import rules
 
@@ -18,6 +21,7 @@ BUILD = os.path.join(TOP, "build")
 CLANG_FORMAT = "clang-format-14"  # other versions differ here and there
 JOBS = 2
 TIDIED = r"(dataplane|pmd|control)/"
+TIDIED_AT_ONCE = 8
 
 
 def run(command, folder=TOP):
@@ -69,19 +73,20 @@ def compile_flags():
     return flags
 
 
-def passed_before(folder_name, check, path, flags, program, rules_files=()):
-    """What `check()` finds. It is asked again only when the file, what it includes, the flags, the rules or the program
-    have changed: what passed is kept in the user's cache, so that a fresh clone needn't do it all again."""
+def passed_before(folder_name, check, sources, flags, program, rules_files=()):
+    """What `check()` finds. It is asked again only when the files, what they include, the flags, the rules or the
+    program have changed: what passed is kept in the user's cache, so that a fresh clone needn't do it all again."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = os.path.join(cache, "causeway", folder_name)
     os.makedirs(folder, exist_ok=True)
-    digest = hashlib.sha256(f"{flags} {version_of(program)}".encode())
-    dependencies = run(["g++", *flags, "-MM", "-x", "c++", os.path.join(TOP, path)], BUILD).stdout
-    names = dependencies.split(":", 1)[-1].replace("\\\n", " ").split()
+    digest = hashlib.sha256(f"{sources} {flags} {version_of(program)}".encode())
+    paths = [os.path.join(TOP, path) for path in sources]
+    rules_of_make = run(["g++", *flags, "-MM", "-MT", "all", "-x", "c++", *paths], BUILD).stdout.replace("\\\n", " ")
+    names = [name for rule in rules_of_make.splitlines() for name in rule.removeprefix("all:").split()]
     for name in [*rules_files, *names]:
         with open(os.path.join(BUILD, name), "rb") as file:
             digest.update(file.read())
-    stamp = os.path.join(folder, f"{path.replace('/', '-')}-{digest.hexdigest()[:24]}")
+    stamp = os.path.join(folder, f"{sources[0].replace('/', '-')}-{digest.hexdigest()[:24]}")
     if names and os.path.exists(stamp):
         return []
     findings = check()
@@ -105,22 +110,39 @@ def headers_alone(files):
         # As an include, so that `#pragma once` is not "in main file".
         command = ["g++", *nearest, "-fdiagnostics-color=never", "-fsyntax-only", "-x", "c++", "-include",
                    os.path.join(TOP, header), "/dev/null"]
-        return passed_before("headers", lambda: findings_of(command, BUILD)[:15], header, nearest, "g++")
+        return passed_before("headers", lambda: findings_of(command, BUILD)[:15], [header], nearest, "g++")
 
     return findings_of_each(compile_alone, [path for path in files if path.endswith(".h")])
+
+
+def groups_to_tidy(flags):
+    """Sources of one folder with the same flags, by the handful: most of the time goes into what they all include."""
+    sources = sorted(source for source in flags if re.match(TIDIED, source))
+    for _, alike in itertools.groupby(sources, lambda source: (os.path.dirname(source), flags[source])):
+        alike = list(alike)
+        count = math.ceil(len(alike) / TIDIED_AT_ONCE)
+        for first in range(count):
+            yield alike[first::count]
 
 
 def tidy(_files):
     """clang-tidy over the product."""
     flags = compile_flags()
+    rules_file = os.path.join(TOP, ".clang-tidy")
 
-    def look(source):
-        findings = findings_of(["clang-tidy", "-p", BUILD, "--quiet", "--extra-arg=-Wno-unknown-warning-option",
-                                source])
+    def look(sources):
+        with tempfile.NamedTemporaryFile("w", suffix=".cpp") as together:
+            together.writelines(f'#include "{source}"\n' for source in sources)
+            together.flush()
+            findings = findings_of(["clang-tidy", "--quiet", f"--config-file={rules_file}",
+                                    "--checks=-bugprone-suspicious-include", f"--header-filter={TIDIED}.*",
+                                    together.name, "--", *flags[sources[0]], "-Wno-unknown-warning-option"], BUILD)
+        if len(sources) > 1 and any("[clang-diagnostic-error" in finding for finding in findings):
+            # Two of them may have names of their own that are the same.
+            return [finding for source in sources for finding in look([source])]
         return [line for line in findings if not re.match(r"\d+ warnings?\b", line)]
 
-    def ask(source):
-        return passed_before("tidy", lambda: look(source), source, flags[source], "clang-tidy",
-                             [os.path.join(TOP, ".clang-tidy")])
+    def ask(sources):
+        return passed_before("tidy", lambda: look(sources), sources, flags[sources[0]], "clang-tidy", [rules_file])
 
-    return findings_of_each(ask, sorted(source for source in flags if re.match(TIDIED, source)))
+    return findings_of_each(ask, groups_to_tidy(flags))
