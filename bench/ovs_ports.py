@@ -162,9 +162,11 @@ class Ping:
                           "a ping is answered").group(1)
 
     def lost(self):
+        """Of how many, up to the last that was answered: what was on its way at the end is none."""
         self.process.stop(signal.SIGINT)
-        sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", self.process.output()).groups())
-        return sent - received, sent
+        answered = set(re.findall(r"bytes from .* icmp_seq=(\d+) ", self.process.output()))
+        last = max(map(int, answered))
+        return last - len(answered), last
 
 
 def idle_share(server, pid):
@@ -216,6 +218,7 @@ def measure(subject, row):
         ping.first_answer()
         idle = idle_share(server, pid)
         more = [one_more(server, row, pid, row.ports + number, idle) for number in range(MORE)]
+        time.sleep(0.5)
         lost, sent = ping.lost()
         server.process.stop(timeout=PATIENCE_S)  # the kernel takes long for a thousand sockets
         return {"forwarding_s": forwarding_s, "applied_s": applied_s, "working_ports": ports, "idle_ms_per_s": 1000 * idle,

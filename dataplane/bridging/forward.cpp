@@ -6,6 +6,7 @@
 #include "dataplane/bridging/mss_clamp.h"
 #include "dataplane/bridging/output.h"
 #include "dataplane/frame/intent.h"
+#include "dataplane/frame/vlan_tag.h"
 #include "dataplane/ingress/vlan.h"
 
 namespace causeway {
@@ -19,7 +20,11 @@ void drop_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, DropReason re
 uint16_t push_tags(WorkerContext& w, rte_mbuf** frames, uint16_t count, uint16_t vlan) noexcept {
   uint16_t kept = 0;
   for (uint16_t i = 0; i < count; ++i) {
-    if (rte_mbuf* const tagged = push_vlan(w, frames[i], vlan)) frames[kept++] = tagged;
+    if (push_tag(frames[i], vlan)) [[likely]] {
+      frames[kept++] = frames[i];
+    } else if (rte_mbuf* const tagged = push_vlan(w, frames[i], vlan)) {
+      frames[kept++] = tagged;
+    }
   }
   return kept;
 }
@@ -30,6 +35,11 @@ bool leaves_untagged(rte_mbuf* const* frames, uint16_t count, uint16_t vlan, con
   uint32_t longest = 0;
   for (uint16_t i = 0; i < count; ++i) longest = std::max(longest, frames[i]->pkt_len);
   return longest <= to.max_frame_bytes;
+}
+
+// Whether frames of a VLAN keep its tag, and nothing else is to be asked.
+bool leaves_tagged(uint16_t vlan, const Adjacency& to) noexcept {
+  return to.vlan.carries(vlan) && !to.vlan.untags(vlan) && to.blocked == DropReason::none;
 }
 
 // `tag`: the VLAN whose tag the frames are to have and don't; 0: none.
@@ -50,15 +60,22 @@ void forward_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adja
   } else if (to->isolated && in.isolated) {
     drop_run(w, frames, count, DropReason::split_horizon);
   } else {
-    const bool untagged = tag != 0 && leaves_untagged(frames, count, tag, *to);
-    if (tag != 0 && !untagged) count = push_tags(w, frames, count, tag);
+    bool vlan_is_left = false;
+    if (tag != 0) {
+      vlan_is_left = leaves_untagged(frames, count, tag, *to);
+      if (!vlan_is_left) {
+        count = push_tags(w, frames, count, tag);
+        if (count == 0) return;
+        vlan_is_left = leaves_tagged(tag, *to);
+      }
+    }
     if (in.mss.any() || to->mss.any()) [[unlikely]] {
       const MssLimit limit = lower_of(in.mss, to->mss);
       for (uint16_t i = 0; i < count; ++i) {
         if (!has_no_mss(frames[i])) clamp_mss(frames[i], limit);
       }
     }
-    untagged ? output_run_untagged(w, frames, count, *to) : output_run(w, frames, count, *to);
+    vlan_is_left ? output_run_open(w, frames, count, *to) : output_run(w, frames, count, *to);
   }
 }
 

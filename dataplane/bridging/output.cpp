@@ -224,10 +224,10 @@ void output_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjac
     return;
   }
   if (to.vlan_rules) count = leave_vlan(w, frames, count, to);
-  if (count != 0) output_run_untagged(w, frames, count, to);
+  if (count != 0) output_run_open(w, frames, count, to);
 }
 
-void output_run_untagged(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjacency& to) noexcept {
+void output_run_open(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjacency& to) noexcept {
   const PlainRun run(frames, count, to);
   if (!run.plain || (w.captures != nullptr && w.captures->at_tunnels())) [[unlikely]] {
     for (uint16_t i = 0; i < count; ++i) output_open(w, frames[i], to);

@@ -11,7 +11,7 @@ void output(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept;
 // The same for frames in a row. `frames` is written to.
 void output_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjacency& to) noexcept;
 
-// The same for frames that have left their VLAN already, into an open way.
-void output_run_untagged(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjacency& to) noexcept;
+// The same for one frame or more that have left their VLAN already, into an open way.
+void output_run_open(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adjacency& to) noexcept;
 
 }  // namespace causeway
