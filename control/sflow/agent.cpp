@@ -46,8 +46,7 @@ void SflowAgent::set(const config::Sflow* settings) {
     Samplers samplers;
     for (size_t i = 0; i < subjects_.workers.size(); ++i) {
       const auto seed = static_cast<uint32_t>(hash_words(seed_, i, 0));
-      samplers.push_back(
-          std::make_shared<FlowSampler>(settings->sampling, settings->header_bytes, seed, kRingBytes));
+      samplers.push_back(std::make_shared<FlowSampler>(settings->sampling, settings->header_bytes, seed, kRingBytes));
     }
     replace_samplers(std::move(samplers));
   }

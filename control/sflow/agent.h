@@ -25,10 +25,10 @@ namespace causeway {
 
 // Since it was last begun; a change of the settings counts on.
 struct SflowCounts {
-  uint64_t samples = 0;            // of frames, put into datagrams
-  uint64_t lost_samples = 0;       // a worker's ring was full
-  uint64_t datagrams = 0;          // sent, to each collector
-  uint64_t unsent_datagrams = 0;   // that the host's kernel didn't take
+  uint64_t samples = 0;           // of frames, put into datagrams
+  uint64_t lost_samples = 0;      // a worker's ring was full
+  uint64_t datagrams = 0;         // sent, to each collector
+  uint64_t unsent_datagrams = 0;  // that the host's kernel didn't take
 };
 
 class SflowAgent {

@@ -26,7 +26,9 @@ socklen_t fill(sockaddr_storage& out, const config::SflowTarget& target) {
   return sizeof address;
 }
 
-FileDescriptor udp_socket(int family) { return FileDescriptor(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
+FileDescriptor udp_socket(int family) {
+  return FileDescriptor(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
 
 }  // namespace
 

@@ -11,7 +11,8 @@ namespace causeway::config {
 // Whatever order the file has: a section is read after those it refers to.
 void read_sections(const Value& root, Config& config, Diagnostics& diagnostics) {
   Reading reading{config, diagnostics, {}};
-  static constexpr std::string_view kKeys[] = {"version", "system", "ethernets", "vlans", "bridges", "tunnels", "sflow"};
+  static constexpr std::string_view kKeys[] = {"version", "system",  "ethernets", "vlans",
+                                               "bridges", "tunnels", "sflow"};
   const Fields fields(root, kKeys);
   fields.require({"version"});
   if (const auto version = fields.find("version")) {

@@ -1,5 +1,5 @@
-// sFlow's datagrams as a collector gets them, read by the specification's words alone: what is picked of the frames that
-// pass, how often, and what the gateway says of where they come from and go to.
+// sFlow's datagrams as a collector gets them, read by the specification's words alone: what is picked of the frames
+// that pass, how often, and what the gateway says of where they come from and go to.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -121,7 +121,8 @@ class Collector {
       if (format == 1) {
         std::array<uint32_t, 7> words{};
         for (uint32_t& word : words) word = sample.word();
-        flows.push_back({words[0], words[1], words[2], words[3], words[4], words[5], words[6], read_structures(sample)});
+        flows.push_back(
+            {words[0], words[1], words[2], words[3], words[4], words[5], words[6], read_structures(sample)});
       } else {
         CHECK(format == 2);
         const uint32_t sequence = sample.word();

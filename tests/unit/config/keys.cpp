@@ -403,8 +403,7 @@ TEST_CASE("every key of sflow is in the plan") {
       {"sampling", target, target + ", sampling: 100", "~ sflow: sampling 400 -> 100"},
       {"polling", target, target + ", polling: 0", "~ sflow: polling 30 -> 0"},
       {"header", target, target + ", header: 64", "~ sflow: header 128 -> 64"},
-      {"agent", target + ", agent: 192.0.2.2", target + ", agent: 192.0.2.3",
-       "~ sflow: agent 192.0.2.2 -> 192.0.2.3"},
+      {"agent", target + ", agent: 192.0.2.2", target + ", agent: 192.0.2.3", "~ sflow: agent 192.0.2.2 -> 192.0.2.3"},
   };
   check_rows(rows, "sflow: ", "");
   check_complete("sflow", rows);
