@@ -35,8 +35,8 @@ SflowAgent::~SflowAgent() { replace_samplers({}); }
 
 void SflowAgent::set(const config::Sflow* settings) {
   if (settings == nullptr) {
-    flush();
     replace_samplers({});
+    flush();
     settings_.reset();
     collectors_.reset();
     return;

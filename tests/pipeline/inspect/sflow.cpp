@@ -81,8 +81,6 @@ class Collector {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t bytes = sizeof address;
-    const int room = 1 << 24;
-    REQUIRE(setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) == 0);
     REQUIRE(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), bytes) == 0);
     REQUIRE(getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &bytes) == 0);
     port_ = ntohs(address.sin_port);
@@ -324,15 +322,19 @@ TEST_CASE("sflow: what a full ring has no room for is counted") {
   for (uint32_t i = 0; i < kFrames; ++i) bed.deliver("lan0", inner);
   bed.run_worker();  // the control thread is busy elsewhere
   CHECK(bed.take_bytes("up0").size() == kFrames);
-  bed.send("lan0", inner);
-  bed.gateway().tick();
-  collector.read();
+  std::vector<Flow> flows;
+  for (size_t served = 1; served != 0;) {
+    served = bed.gateway().serve_workers();
+    if (served == 0) bed.gateway().tick();
+    collector.read();
+    flows.insert(flows.end(), collector.flows.begin(), collector.flows.end());
+  }
   const uint64_t lost = bed.gateway().sflow().counts()->lost_samples;
   CHECK(lost > 0);
-  CHECK(collector.flows.size() > 100);
-  CHECK(collector.flows.size() + lost == kFrames + 1);
-  CHECK(collector.flows.back().drops == lost);
-  CHECK(collector.flows.back().pool == kFrames + 1);
+  REQUIRE(flows.size() > 100);
+  CHECK(flows.size() + lost == kFrames);
+  CHECK(flows.back().drops == lost);
+  CHECK(flows.back().pool == kFrames);
 }
 
 TEST_CASE("sflow: ports' counters, when their time has come") {
@@ -408,6 +410,8 @@ TEST_CASE("sflow: it begins, changes and ends while frames pass") {
   bed.deliver("lan0", inner);
   bed.run_worker();
   CHECK(bed.apply(every_tunnel()).empty());
+  other.read();
+  CHECK(other.flows.size() == 2);
   CHECK_FALSE(bed.gateway().sflow().counts());
   CHECK(sampled(one) == 0);
   CHECK(bed.apply(every_tunnel() + one.yaml("sampling: 1000000, polling: 0")).empty());
