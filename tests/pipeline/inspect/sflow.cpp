@@ -344,7 +344,8 @@ TEST_CASE("sflow: ports' counters, when their time has come") {
   SflowAgent agent({gateway.workers(), gateway.publisher(), gateway.ports(), gateway.tunnels(), gateway.adjacencies(),
                     gateway.elephants()},
                    0);
-  agent.set(&*load_yaml("version: 1\n" + collector.yaml("polling: 60")).sflow);
+  const config::Config config = load_yaml("version: 1\n" + collector.yaml("polling: 60"));
+  agent.set(&*config.sflow);
   const Bytes& inner = pipeline_frames()["encap.gnv4.tcp4-ecn-0"];
   for (int i = 0; i < 5; ++i) bed.send("lan0", inner);
   const auto now = SflowAgent::Clock::now();
