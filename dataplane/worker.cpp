@@ -111,6 +111,7 @@ uint32_t Worker::run_once() noexcept {
   const uint64_t changes = w.tables.changes.load(std::memory_order_acquire);
   w.sampling = w.tables.sampling.load(std::memory_order_relaxed);
   w.captures = w.tables.captures.load(std::memory_order_acquire);
+  sampler_now_ = flow_sampler_.load(std::memory_order_acquire);
   w.fdb = w.tables.fdb.load(std::memory_order_acquire);
   w.tunnels = w.tables.tunnels.load(std::memory_order_acquire);
   w.udp_listeners = w.tables.udp_listeners.load(std::memory_order_acquire);
@@ -263,6 +264,9 @@ uint16_t Worker::carry_up_to_merged(const PortEntry& port, Batch& batch) noexcep
     w.sampler.look_at(batch, w.mailbox);
   }
   if (lookup(w, batch) != 0) resolve(w, batch);
+  if (sampler_now_ != nullptr) [[unlikely]] {
+    sampler_now_->look_at(batch);
+  }
   forward(w, batch);
   return taken;
 }

@@ -12,6 +12,7 @@
 
 #include "dataplane/batch.h"
 #include "dataplane/context.h"
+#include "dataplane/inspect/flow_sampler.h"
 
 namespace causeway {
 
@@ -46,6 +47,10 @@ class Worker {
   // Control thread: published like any table; the old list is the caller's to free after a grace period.
   const PollList* set_poll_list(const PollList* list) noexcept {
     return poll_list_.exchange(list, std::memory_order_seq_cst);
+  }
+  // The same for what picks samples of the frames that pass; null: nothing does.
+  FlowSampler* set_flow_sampler(FlowSampler* sampler) noexcept {
+    return flow_sampler_.exchange(sampler, std::memory_order_acq_rel);
   }
   // Control thread: ends a sleep after something was injected or the poll list changed.
   void wake() noexcept;
@@ -85,6 +90,8 @@ class Worker {
   Quiescence& quiescence_;  // besides FdbSlot::seen_s and Adjacency::sequence, all it writes of them
   WorkerContext context_;
   std::atomic<const PollList*> poll_list_{nullptr};
+  std::atomic<FlowSampler*> flow_sampler_{nullptr};
+  FlowSampler* sampler_now_ = nullptr;  // loaded at the top of each loop
   std::atomic<bool> stopping_{false};
   std::atomic<bool> asleep_{false};
   uint64_t second_cycles_;

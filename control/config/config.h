@@ -174,11 +174,27 @@ struct Tunnel {
   }
 };
 
+// Frames picked by chance, and counters, for collectors: sFlow version 5.
+struct SflowTarget {
+  IpAddress address;
+  uint16_t port = 6343;
+  auto operator<=>(const SflowTarget&) const = default;
+};
+struct Sflow {
+  std::vector<SflowTarget> targets;
+  uint32_t sampling = 400;      // one frame in so many, on average
+  uint32_t polling_s = 30;      // 0: no counters
+  uint32_t header_bytes = 128;  // of each frame
+  IpAddress agent;              // unspecified: the address that the first target is reached from
+  auto operator<=>(const Sflow&) const = default;
+};
+
 struct Config {
   System system;
   std::map<std::string, Ethernet> ethernets;  // and VLANs
   std::map<std::string, Bridge> bridges;
   std::map<std::string, Tunnel> tunnels;
+  std::optional<Sflow> sflow;
   auto operator<=>(const Config&) const = default;
 };
 

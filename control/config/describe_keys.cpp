@@ -144,6 +144,7 @@ void with_table(std::string_view name, auto&& use) {
   if (name == "tunnel") return use(kTunnelKeys, Tunnel{});
   if (name == "idDirections") return use(kIdDirectionKeys, Tunnel{});
   if (name == "option") return use(kOptionKeys, GeneveOption{});
+  if (name == "sflow") return use(kSflowKeys, Sflow{});
   if (name == "generator") return use(kGeneratorKeys, GeneratorSettings{});
   if (name == "generatorTunnel") return use(kGeneratorTunnelKeys, GeneratorTunnel{});
   if (name == "nicModel") return use(kNicModelKeys, NicModelSettings{});

@@ -121,6 +121,12 @@ Differences differences_of(const Bridge& before, const Bridge& after) {
   return result;
 }
 
+Differences differences_of(const Sflow& before, const Sflow& after) {
+  Differences result;
+  compare(result, kSflowKeys, "", before, after);
+  return result;
+}
+
 std::vector<SystemDifference> differences_of(const System& before, const System& after) {
   std::vector<SystemDifference> result;
   for_each_key(kSystemKeys, [&](const auto& key) {

@@ -18,6 +18,7 @@ using Differences = std::vector<std::string>;
 Differences differences_of(const Ethernet& before, const Ethernet& after);
 Differences differences_of(const Tunnel& before, const Tunnel& after);
 Differences differences_of(const Bridge& before, const Bridge& after);  // of its parameters
+Differences differences_of(const Sflow& before, const Sflow& after);
 
 struct SystemDifference {
   std::string key;   // "workers"

@@ -257,6 +257,21 @@ inline constexpr std::tuple kTunnelKeys{
     key("isolated", &Tunnel::isolated, Flag{}, "no frame from one that is isolated to another: split horizon"),
 };
 
+// As the columns of Open vSwitch's table sFlow are called.
+inline constexpr std::tuple kSflowKeys{
+    key_by_code("targets", &Sflow::targets,
+                Other{R"({"type": "array", "minItems": 1, "maxItems": 8, "uniqueItems": true,
+                  "items": {"type": "string", "minLength": 1}})"},
+                "the collectors, each as `ADDRESS`, `ADDRESS:PORT` or `[IPV6]:PORT`; the port is 6343 by default"),
+    key("sampling", &Sflow::sampling, Number{1, 1U << 30}, "one frame in so many is a sample, on average"),
+    key("polling", &Sflow::polling_s, Number{0, 86400},
+        "seconds from one report of a port's counters to the next; 0: none"),
+    key("header", &Sflow::header_bytes, Number{14, 1024}, "bytes of each sample that are sent"),
+    key_by_code("agent", &Sflow::agent, Other{kAddressSchema},
+                "the address that collectors know the gateway by; by default the one that the first of them is reached "
+                "from"),
+};
+
 inline constexpr std::tuple kRangeKeys{
     key_by_code("first", NoMember{}, Other{"true"}, "the first flow's"),
     key_by_code("count", NoMember{}, Number{1, UINT32_MAX},

@@ -24,13 +24,14 @@ struct ThingRow {
   std::string_view name;
   std::string_view section;  // of the file
 };
-constexpr std::array<ThingRow, 7> kThings{{{Thing::system, "system", "system"},
+constexpr std::array<ThingRow, 8> kThings{{{Thing::system, "system", "system"},
                                            {Thing::ethernet, "ethernet", "ethernets"},
                                            {Thing::vlan, "vlan", "vlans"},
                                            {Thing::bridge, "bridge", "bridges"},
                                            {Thing::tunnel, "tunnel", "tunnels"},
                                            {Thing::member, "member", "bridges"},
-                                           {Thing::static_mac, "static-mac", "bridges"}}};
+                                           {Thing::static_mac, "static-mac", "bridges"},
+                                           {Thing::sflow, "sflow", "sflow"}}};
 const ThingRow& row_of(Thing thing) { return kThings[static_cast<size_t>(thing)]; }
 constexpr std::array<std::string_view, 6> kVerbNames{"remove", "close", "open", "reopen", "change", "add"};
 
@@ -66,6 +67,7 @@ class Diff {
     close_what_others_take();
     diff_tunnels();
     diff_bridges();
+    diff_sflow();
     // Within a kind the order is that of the names, as the maps have it.
     std::stable_sort(operations_.begin(), operations_.end(),
                      [](const Operation& a, const Operation& b) { return order_of(a.kind) < order_of(b.kind); });
@@ -258,6 +260,16 @@ class Diff {
     }
   }
 
+  void diff_sflow() {
+    if (before_.sflow == after_.sflow) return;
+    const Sflow* const old = before_.sflow ? &*before_.sflow : nullptr;
+    const Sflow* const fresh = after_.sflow ? &*after_.sflow : nullptr;
+    std::string text = old == nullptr     ? fmt::format("+ sflow to {}", text_of(fresh->targets))
+                       : fresh == nullptr ? "- sflow"
+                                          : fmt::format("~ sflow: {}", joined(differences_of(*old, *fresh)));
+    add({Thing::sflow, Verb::change}, "sflow", std::move(text)).sflow = {old, fresh};
+  }
+
   const Config& before_;
   const Config& after_;
   std::unordered_set<std::string_view> replaced_;
@@ -281,12 +293,13 @@ Operation opposite(Operation operation) {
   std::swap(operation.tunnel.before, operation.tunnel.after);
   std::swap(operation.bridge_parameters.before, operation.bridge_parameters.after);
   std::swap(operation.static_mac.before, operation.static_mac.after);
+  std::swap(operation.sflow.before, operation.sflow.after);
   return operation;
 }
 
 std::string key_of(const Operation& operation) {
   const ThingRow& thing = row_of(operation.kind.thing);
-  if (thing.thing == Thing::system) return operation.name;
+  if (thing.thing == Thing::system || thing.thing == Thing::sflow) return operation.name;
   return fmt::format("{}.{}", thing.section, operation.bridge.empty() ? operation.name : operation.bridge);
 }
 

@@ -15,14 +15,15 @@
 namespace causeway::config {
 
 // What an operation is about.
-enum class Thing : uint8_t { system, ethernet, vlan, bridge, tunnel, member, static_mac };
+enum class Thing : uint8_t { system, ethernet, vlan, bridge, tunnel, member, static_mac, sflow };
 
 enum class Verb : uint8_t {
   remove,
   close,   // an ethernet's device goes to another ethernet: closed before that one opens it
   open,    // as reopen, of one that was closed for another
   reopen,  // changed in a way that needs the device closed and opened; memberships stay
-  change,  // in place; a bridge's parameters only. Of a system key: needs a restart, there is nothing to run
+  change,  // in place; a bridge's parameters only. Of a system key: needs a restart, there is nothing to run. Of sFlow:
+           // from or to none, too
   add,     // a bridge without members and static MACs: those are operations of their own
 };
 
@@ -33,14 +34,14 @@ struct OperationKind {
 };
 
 // Every kind, in the order in which operations appear.
-inline constexpr std::array<OperationKind, 20> kOperationOrder{{
+inline constexpr std::array<OperationKind, 21> kOperationOrder{{
     {Thing::system, Verb::change},   {Thing::static_mac, Verb::remove}, {Thing::member, Verb::remove},
     {Thing::tunnel, Verb::remove},   {Thing::bridge, Verb::remove},     {Thing::vlan, Verb::remove},
     {Thing::ethernet, Verb::remove}, {Thing::ethernet, Verb::close},    {Thing::ethernet, Verb::reopen},
     {Thing::ethernet, Verb::open},   {Thing::ethernet, Verb::change},   {Thing::ethernet, Verb::add},
     {Thing::vlan, Verb::change},     {Thing::vlan, Verb::add},          {Thing::bridge, Verb::add},
     {Thing::bridge, Verb::change},   {Thing::tunnel, Verb::change},     {Thing::tunnel, Verb::add},
-    {Thing::member, Verb::add},      {Thing::static_mac, Verb::add},
+    {Thing::member, Verb::add},      {Thing::static_mac, Verb::add},    {Thing::sflow, Verb::change},
 }};
 // The kind's place there.
 size_t order_of(OperationKind kind);
@@ -65,6 +66,7 @@ struct Operation {
   Change<Tunnel> tunnel{};
   Change<Bridge> bridge_parameters{};
   Change<StaticMac> static_mac{};
+  Change<Sflow> sflow{};
 };
 
 // Why an operation failed, or could not be undone.

@@ -72,6 +72,11 @@ std::string text_of(const StaticNeighbor& neighbor) {
   return fmt::format("{} at {}", to_string(neighbor.to), to_string(neighbor.mac));
 }
 
+std::string text_of(const SflowTarget& target) {
+  const std::string address = to_string(target.address);
+  return fmt::format(fmt::runtime(target.address.is_v4() ? "{}:{}" : "[{}]:{}"), address, target.port);
+}
+
 std::string text_of(const Binding& binding) {
   return to_string(binding.mac) + (binding.addresses.empty() ? "" : " with " + text_of(binding.addresses));
 }

@@ -29,6 +29,7 @@ std::string text_of(const IpAddress& ip);
 std::string text_of(const IpPrefix& prefix);
 std::string text_of(const Route& route);              // "default via 10.0.0.1 metric 5"
 std::string text_of(const StaticNeighbor& neighbor);  // "10.0.0.1 at 02:00:00:00:00:01"
+std::string text_of(const SflowTarget& target);       // "192.0.2.1:6343", "[2001:db8::1]:6343"
 std::string text_of(const Binding& binding);          // "02:00:00:00:00:01 with 10.0.0.1/32"
 std::string text_of(TunnelType type);
 std::string addresses_text(const Ethernet& ethernet);  // "host", "[172.31.0.1/24]"

@@ -52,6 +52,9 @@ Error run(Gateway& gateway, const Operation& op) {
       if (adds) return gateway.add_static_mac(op.bridge, *op.static_mac.after);
       std::ignore = gateway.remove_static_mac(op.bridge, *op.static_mac.before);  // it may have gone by hand
       return {};
+    case Thing::sflow:
+      gateway.set_sflow(op.sflow.after);
+      return {};
   }
   return "unknown operation";
 }
@@ -113,6 +116,7 @@ config::Config without_failed(const config::Config& after, const std::vector<Ope
     const Operation& op = operations[failure.number];
     switch (op.kind.thing) {
       case Thing::system:  // the same in both
+      case Thing::sflow:   // never fails
         break;
       case Thing::ethernet:
       case Thing::vlan:

@@ -7,6 +7,8 @@
 #include <set>
 #include <thread>
 
+#include "control/sflow/agent.h"
+
 namespace causeway {
 namespace {
 
@@ -64,7 +66,9 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
                  .refusals = refusals_,
                  .offload_sync = offload_sync_,
                  .elephants = elephants_}),
-      ports_(tables_, publisher_, adjacencies_, underlay_, workers_, pool, random_seed(), std::move(opener)) {
+      ports_(tables_, publisher_, adjacencies_, underlay_, workers_, pool, random_seed(), std::move(opener)),
+      sflow_(std::make_unique<SflowAgent>(
+          SflowAgent::Subjects{workers_, publisher_, ports_, tunnels_, adjacencies_, elephants_}, random_seed())) {
   ports_.before_closing([this](PortIndex port) {
     offload_sync_.forget(port);
     elephants_.forget(port);
@@ -394,12 +398,15 @@ void Gateway::say_goodbye() {
   }
 }
 
+void Gateway::set_sflow(const config::Sflow* settings) { sflow_->set(settings); }
+
 size_t Gateway::serve_workers() {
   using Clock = Exchange::Clock;
   constexpr auto kSlice = std::chrono::milliseconds(2);  // then others get their turn, and what is retired its end
   size_t served = exchange_.serve(Clock::now() + kSlice, now_s());
   elephants_.reconcile();
   served += tunnels_.show_neighbors(Clock::now() + kSlice);
+  served += sflow_->serve();
   // Behind what was learnt: until then workers hold on to what they saw themselves (RecentlyReported).
   publisher_.poll();
   return served;
@@ -416,6 +423,7 @@ void Gateway::tick() {
   events_.tick();
   offload_sync_.step(OffloadSync::Clock::now());
   elephants_.step(Elephants::Clock::now(), now_s());
+  sflow_->tick(SflowAgent::Clock::now());
   exchange_.count_drops(DropReason::rx_error, receive_errors_.step(ports_, ReceiveErrors::Clock::now()));
   look_at_ports(false);
 }

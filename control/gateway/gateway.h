@@ -29,6 +29,8 @@
 
 namespace causeway {
 
+class SflowAgent;
+
 class Gateway {
  public:
   // `pool` outlives the gateway. Workers are made, not started.
@@ -63,6 +65,7 @@ class Gateway {
   Error remove_member(const std::string& bridge, const std::string& interface);
   Error add_static_mac(const std::string& bridge, const config::StaticMac& mac);
   Error remove_static_mac(const std::string& bridge, const config::StaticMac& mac);
+  void set_sflow(const config::Sflow* settings);  // null: none
   // Makes visible what the operations left for the end: flood lists, the FDB of what went away.
   void commit();
 
@@ -101,6 +104,7 @@ class Gateway {
   Fdb& fdb() { return fdb_; }
   const Fdb& fdb() const { return fdb_; }
   const Underlay& underlay() const { return underlay_; }
+  const SflowAgent& sflow() const { return *sflow_; }
   const Exchange::Workers& workers() const { return workers_; }
   Tables& tables() { return tables_; }
   Publisher& publisher() { return publisher_; }
@@ -148,6 +152,7 @@ class Gateway {
   Exchange exchange_;
   ReceiveErrors receive_errors_;
   Ports ports_;
+  std::unique_ptr<SflowAgent> sflow_;
   std::set<AdjacencyIndex> left_bridge_;  // since the last commit
   uint16_t vteps_looked_at_s_ = 0;
 };

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "control/process/log.h"
+#include "control/sflow/agent.h"
 #include "control/view/tables.h"
 
 namespace causeway {
@@ -26,6 +27,12 @@ RecordStream<Running> control_views(const Running& running) {
 
 // What is shown is that one row, not a list of it.
 json only_row(const Running&, json rows) { return rows.at(0); }
+
+// null: there is no `sflow`.
+json of_sflow(const Running& view, uint64_t SflowCounts::*count) {
+  const auto counts = view.gateway.sflow().counts();
+  return counts ? json((*counts).*count) : json();
+}
 
 constexpr Column<Running> kColumns[] = {
     {{"applies.done", "APPLIES DONE", counter, "changes", "How many files were applied."},
@@ -59,6 +66,16 @@ constexpr Column<Running> kColumns[] = {
     {{"reloads.refused", "RELOADS REFUSED", counter, "changes",
       "How often its own file wasn't good, or couldn't be applied."},
      [](const Running& view) -> json { return view.changes.reloads.refused; }},
+    {{"sflow.datagrams", "SFLOW DATAGRAMS", counter, "datagrams", "sFlow: datagrams sent to collectors."},
+     [](const Running& view) { return of_sflow(view, &SflowCounts::datagrams); }},
+    {{"sflow.lost", "SFLOW LOST", counter, "samples",
+      "sFlow: samples lost, since the control thread didn't take them in time."},
+     [](const Running& view) { return of_sflow(view, &SflowCounts::lost_samples); }},
+    {{"sflow.samples", "SFLOW SAMPLES", counter, "samples", "sFlow: samples of frames put into datagrams."},
+     [](const Running& view) { return of_sflow(view, &SflowCounts::samples); }},
+    {{"sflow.unsent", "SFLOW UNSENT", counter, "datagrams",
+      "sFlow: datagrams that the host had no way for, or no room."},
+     [](const Running& view) { return of_sflow(view, &SflowCounts::unsent_datagrams); }},
     {{"slices", "SLICES", counter, "slices", "How many things it was busy with."},
      [](const Running& view) -> json { return view.slices.count; }},
 };

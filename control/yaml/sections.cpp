@@ -11,7 +11,8 @@ namespace causeway::config {
 // Whatever order the file has: a section is read after those it refers to.
 void read_sections(const Value& root, Config& config, Diagnostics& diagnostics) {
   Reading reading{config, diagnostics, {}};
-  static constexpr std::string_view kKeys[] = {"version", "system", "ethernets", "vlans", "bridges", "tunnels"};
+  static constexpr std::string_view kKeys[] = {"version", "system",  "ethernets", "vlans",
+                                               "bridges", "tunnels", "sflow"};
   const Fields fields(root, kKeys);
   fields.require({"version"});
   if (const auto version = fields.find("version")) {
@@ -26,6 +27,7 @@ void read_sections(const Value& root, Config& config, Diagnostics& diagnostics) 
   reading.claims.own_addresses_complete = diagnostics.count() == errors && !hosts;
   if (const auto tunnels = fields.find("tunnels")) read_tunnels(*tunnels, reading);
   if (const auto bridges = fields.find("bridges")) read_bridges(*bridges, reading);
+  if (const auto sflow = fields.find("sflow")) read_sflow(*sflow, reading);
 }
 
 }  // namespace causeway::config

@@ -38,6 +38,7 @@ YamlText yaml_of(const StaticNeighbor& neighbor);
 YamlText yaml_of(const Binding& binding);
 YamlText yaml_of(const GeneveOption& option);
 YamlText yaml_of(const StaticMac& mac);
+YamlText yaml_of(const SflowTarget& target);
 YamlText yaml_of(const std::integral auto& number) { return YamlText::plain(std::to_string(number)); }
 template <typename T>
 YamlText yaml_of(const std::vector<T>& items) {
@@ -152,6 +153,8 @@ YamlText yaml_of(const StaticMac& mac) {
   write_keys(mapping, kStaticMacKeys, mac, StaticMac{});
   return mapping;
 }
+
+YamlText yaml_of(const SflowTarget& target) { return YamlText::text(text_of(target)); }
 
 YamlText yaml_of(const Range& form, const GeneratorRange& range) {
   YamlText first = YamlText::plain(text_of(form, GeneratorRange{range.first, 1}));
@@ -329,6 +332,12 @@ std::string write_config(const Config& config, const Comments& comments) {
   const auto all = [](const auto&) { return true; };
   append_section<Bridge>(out, "bridges", config.bridges, comments, all);
   append_section<Tunnel>(out, "tunnels", config.tunnels, comments, all);
+  if (config.sflow) {
+    YamlText sflow;
+    write_keys(sflow, kSflowKeys, *config.sflow, Sflow{});
+    append_comments(out, 0, comments, "sflow");
+    append_entry(out, 0, "sflow", sflow);
+  }
   return out;
 }
 

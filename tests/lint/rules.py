@@ -31,6 +31,7 @@ FLOORS = (
     (r"control/check/",),
     (r"control/bridge/", r"control/port/", r"control/tunnel/"),
     (r"control/offload/",),
+    (r"control/sflow/",),
     (r"control/gateway/",),
     (r"control/view/",),
     (r"control/capture/", r"control/metrics/", r"control/ovsdb/", r"control/unixctl/"),

@@ -281,6 +281,7 @@ tunnels:
   gnv0: {mode: geneve, id: 124, local: 172.31.0.1, remote: 172.31.0.2}
   vx1: {mode: vxlan, id: 100, local: 172.31.0.1, remote: 172.31.0.3}
 vlans: {v2: {id: 2, link: lan1, mtu: 1400}, v3: {id: 3, link: lan1}}
+sflow: {targets: [192.0.2.1]}
 )");
   const auto operations = diff_config(before, after);
   CHECK(std::is_sorted(operations.begin(), operations.end(),
@@ -291,6 +292,14 @@ vlans: {v2: {id: 2, link: lan1, mtu: 1400}, v3: {id: 3, link: lan1}}
     INFO(to_string(kind));
     CHECK(std::count(kinds.begin(), kinds.end(), kind) >= 1);
   }
+}
+
+TEST_CASE("sFlow begins, changes and ends in place") {
+  constexpr std::string_view kSflow = "version: 1\nsflow: {targets: [192.0.2.1, \"[2001:db8::1]:99\"]}\n";
+  constexpr std::string_view kOther = "version: 1\nsflow: {targets: [192.0.2.1], polling: 5}\n";
+  CHECK(diff(kNothing, kSflow) == Texts{"+ sflow to [192.0.2.1:6343, [2001:db8::1]:99]"});
+  CHECK(diff(kSflow, kOther) == Texts{"~ sflow: targets -[2001:db8::1]:99, polling 30 -> 5"});
+  CHECK(diff(kOther, kNothing) == Texts{"- sflow"});
 }
 
 TEST_CASE("VLANs come after their links and go before them, whatever their names") {

@@ -395,6 +395,20 @@ TEST_CASE("every key of tunnels is in the plan") {
   check_complete("tunnels", rows);
 }
 
+TEST_CASE("every key of sflow is in the plan") {
+  const std::string target = "targets: [192.0.2.1]";
+  const std::vector<Row> rows = {
+      {"targets", target, "targets: [\"192.0.2.1:99\", \"2001:db8::1\"]",
+       "~ sflow: targets +192.0.2.1:99 +[2001:db8::1]:6343 -192.0.2.1:6343"},
+      {"sampling", target, target + ", sampling: 100", "~ sflow: sampling 400 -> 100"},
+      {"polling", target, target + ", polling: 0", "~ sflow: polling 30 -> 0"},
+      {"header", target, target + ", header: 64", "~ sflow: header 128 -> 64"},
+      {"agent", target + ", agent: 192.0.2.2", target + ", agent: 192.0.2.3", "~ sflow: agent 192.0.2.2 -> 192.0.2.3"},
+  };
+  check_rows(rows, "sflow: ", "");
+  check_complete("sflow", rows);
+}
+
 TEST_CASE("devices that differ are a difference, though they are described alike") {
   const std::vector<Row> rows = {
       {"nic-model.switch", "nic-model: {switch: \"s without [lro]\"}", "nic-model: {switch: s, without: [lro]}",
