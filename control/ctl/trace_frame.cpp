@@ -32,14 +32,11 @@ constexpr size_t kLeastBytes = 60;  // of a frame on Ethernet, without its check
 void put(FrameBytes& to, uint64_t value, size_t bytes) {
   while (bytes-- != 0) to.push_back(static_cast<uint8_t>(value >> 8 * bytes));
 }
-void put(FrameBytes& to, const void* from, size_t bytes) {
-  const auto* const begin = static_cast<const uint8_t*>(from);
-  to.insert(to.end(), begin, begin + bytes);
-}
-void put(FrameBytes& to, const MacAddress& mac) { put(to, mac.bytes.data(), mac.bytes.size()); }
+void put_bytes(FrameBytes& to, const uint8_t* from, size_t bytes) { to.insert(to.end(), from, from + bytes); }
+void put(FrameBytes& to, const MacAddress& mac) { put_bytes(to, mac.bytes.data(), mac.bytes.size()); }
 void put(FrameBytes& to, const IpAddress& ip) {
-  if (ip.is_v4()) return put(to, ip.v4_wire(), 4);
-  put(to, ip.bytes.data(), ip.bytes.size());
+  if (ip.is_v4()) return put_bytes(to, ip.v4_wire(), 4);
+  put_bytes(to, ip.bytes.data(), ip.bytes.size());
 }
 void set_checksum(FrameBytes& frame, size_t at, be16 checksum) { std::memcpy(&frame[at], &checksum, sizeof checksum); }
 
