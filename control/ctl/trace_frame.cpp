@@ -243,8 +243,9 @@ Error frame_of_flow(std::string_view text, FrameBytes& frame) {
     put(frame, kEtherTypeVlan, 2);
     put(frame, words.number("vlan", 0, 4094), 2);
   }
+  // Where it is said how long the frame is, the packet fills it.
   const size_t bytes = words.number("bytes", kLeastBytes, kMostBytes);
-  const size_t behind = bytes > frame.size() + 2 ? bytes - frame.size() - 2 : 0;
+  const size_t behind = words.has("bytes") && bytes > frame.size() + 2 ? bytes - frame.size() - 2 : 0;
   if (target) {
     if (!target->is_v4() || (ip_source && !ip_source->is_v4())) words.fail("arp: is about IPv4 addresses");
     if (ip_destination) words.fail("arp: leave out ip-dst");

@@ -32,18 +32,23 @@ def stages(answer):
     return [stage["stage"] for stage in answer["stages"]]
 
 
+def into_tunnel(answer):
+    (frame,) = [frame for frame in answer["out"] if frame["port"] == "up0"]
+    return bytes.fromhex(frame["bytes"])
+
+
 def test_frames_in_hex_files_and_words(lab):
     daemon = one_gateway(lab)
     inner = Ether(src=HERE, dst=THERE) / IP(src="10.1.0.1", dst="10.1.0.2", flags="DF", id=0) / UDP(sport=40000, dport=53) / Raw(bytes(18))
     answer = daemon.ctl("trace", "-p", "lan1", "--hex", raw(inner).hex(":"))
     assert stages(answer) == ["rx", "flow", "learn", "fdb", "encap", "tx"]
     assert [frame["port"] for frame in answer["out"]] == ["up0"] and answer["drops"] == []
-    outer = Ether(bytes.fromhex(answer["out"][0]["bytes"]))
+    outer = Ether(into_tunnel(answer))
     assert (outer.src, outer.dst, outer[IP].src, outer[IP].dst) == (GATEWAY, PEER, "172.31.0.1", "172.31.0.2")
     assert outer[GENEVE].vni == 123 and raw(outer[GENEVE].payload) == raw(inner)
 
     # In words: the bytes are scapy's.
-    words = f"src={HERE},dst={THERE},ip-src=10.1.0.1,ip-dst=10.1.0.2,dport=53"
+    words = f"src={HERE},dst={THERE},ip-src=10.1.0.1,ip-dst=10.1.0.2,dport=53,bytes=60"
     assert daemon.ctl("trace", "-p", "lan1", "--flow", words)["out"] == answer["out"]
     six = dict(src="fd00:1::1", dst="fd00:1::2")
     for words, frame in (
@@ -55,10 +60,8 @@ def test_frames_in_hex_files_and_words(lab):
             ("ip-src=fd00:1::1,ip-dst=fd00:1::2,proto=icmp", IPv6(**six) / ICMPv6EchoRequest()),
             ("arp=10.1.0.2,ip-src=10.1.0.1", ARP(hwsrc=HERE, psrc="10.1.0.1", pdst="10.1.0.2"))):
         frame = Ether(src=HERE, dst=THERE) / frame
-        if isinstance(frame.payload, Dot1Q):
-            frame.payload.type = 0x0800
         told = daemon.ctl("trace", "-p", "lan1", "--flow", f"src={HERE},dst={THERE},{words}")
-        assert bytes.fromhex(told["out"][0]["bytes"])[50:].hex() == padded(frame).hex(), words
+        assert into_tunnel(told)[50:].hex() == padded(frame).hex(), words
 
     # From a file: of the second frame nobody knows the VNI.
     stranger = (Ether(src=PEER, dst=GATEWAY) / IP(src="172.31.0.2", dst="172.31.0.1") / UDP(sport=5555, dport=6081, chksum=0)
