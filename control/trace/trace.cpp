@@ -51,11 +51,18 @@ void take_seen(Capture& capture, std::vector<Trace::Seen>& seen) {
   }
 }
 
+WorkerOptions options_with(rte_mempool* pool) {
+  WorkerOptions options;
+  options.cache_entries = 1;  // the least there can be
+  options.pool = pool;
+  return options;
+}
+
 // One frame's way through a worker that has done nothing else.
 class Carrier {
  public:
   Carrier(ShadowTables& shadow, rte_mempool* pool, PortIndex port)
-      : shadow_(shadow), list_{{.port = port, .queue = 0}}, worker_(shadow.tables(), 0, {.cache_entries = 1, .pool = pool}) {
+      : shadow_(shadow), list_{{.port = port}}, worker_(shadow.tables(), 0, options_with(pool)) {
     worker_.set_poll_list(&list_);
   }
 
@@ -101,7 +108,9 @@ std::optional<Trace> trace_frame(Gateway& gateway, PortIndex port, std::span<con
   rte_mempool* const pool = gateway.pool();
   rte_mbuf* const first = tables.port(port) != nullptr ? make_frame(pool, bytes) : nullptr;
   if (first == nullptr) return std::nullopt;
-  Trace trace{.port = port, .frame_bytes = static_cast<uint32_t>(bytes.size())};
+  Trace trace;
+  trace.port = port;
+  trace.frame_bytes = static_cast<uint32_t>(bytes.size());
 
   // Once to know whose flow it is: a worker's first frame is a sample. Then with these two MACs in the FDB.
   tables.sampling = true;
