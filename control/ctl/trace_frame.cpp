@@ -79,7 +79,8 @@ class Words {
   MacAddress mac(std::string_view key) {
     const auto found = words_.find(key);
     const auto mac = found != words_.end() ? parse_mac(found->second) : std::nullopt;
-    if (!mac) fail(fmt::format("{}: {}", key, found == words_.end() ? "is missing: a MAC address" : "not a MAC address"));
+    if (!mac)
+      fail(fmt::format("{}: {}", key, found == words_.end() ? "is missing: a MAC address" : "not a MAC address"));
     return mac.value_or(MacAddress{});
   }
   std::optional<IpAddress> ip(std::string_view key) {
@@ -169,9 +170,8 @@ void put_ip(FrameBytes& frame, Words& words, const IpAddress& source, const IpAd
   if (!ipv6) set_checksum(frame, ip_at + 10, checksum_of(sum_bytes(&frame[ip_at], ip_bytes)));
   const size_t l4_at = frame.size();
   const size_t checksum = put_l4(frame, words, protocol, payload);
-  const uint32_t pseudo = protocol == kIpProtocolIcmp
-                              ? 0
-                              : pseudo_header_sum_at(&frame[ip_at], protocol, static_cast<uint32_t>(l4_bytes));
+  const uint32_t pseudo =
+      protocol == kIpProtocolIcmp ? 0 : pseudo_header_sum_at(&frame[ip_at], protocol, static_cast<uint32_t>(l4_bytes));
   const uint32_t sum = sum_bytes(&frame[l4_at], l4_bytes, pseudo);
   set_checksum(frame, checksum, protocol == kIpProtocolUdp ? udp_checksum_of(sum) : checksum_of(sum));
 }

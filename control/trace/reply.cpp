@@ -175,10 +175,14 @@ json result_of(const Gateway& gateway, const Trace& trace) {
             {"destination", to_string(mac_of(trace.flow->destination()))},
             {"to", trace.destination ? json(teller.place_name(*trace.destination)) : json()}};
   }
-  return {{"port", teller.port_name(trace.port)}, {"bytes", trace.frame_bytes},
-          {"stages", teller.stages()},            {"flow", std::move(flow)},
-          {"out", std::move(out)},                {"sent", trace.sent.size()},
-          {"drops", std::move(drops)},            {"to_control", !trace.to_control.empty()}};
+  return {{"port", teller.port_name(trace.port)},
+          {"bytes", trace.frame_bytes},
+          {"stages", teller.stages()},
+          {"flow", std::move(flow)},
+          {"out", std::move(out)},
+          {"sent", trace.sent.size()},
+          {"drops", std::move(drops)},
+          {"to_control", !trace.to_control.empty()}};
 }
 
 }  // namespace
