@@ -43,9 +43,9 @@ inline constexpr Verb kVerbs[] = {
     // Tests the offloads of a port -> a list of {offload, state, reason}.
     {"offloads", {"port"}},
     // What would become of a frame that a port receives; nothing does. text: its bytes in hex -> {port, bytes: number,
-    // stages: [{stage, text}, ...], flow: {from, vlan, source, destination, to} or null, out: [{port, bytes: hex},
-    // ...],
-    // the first 256 of sent: number; drops: [{reason, meaning, cure}, ...], to_control: bool}.
+    // stages: [{stage, text}, ...], flow: {from, vlan, source, destination, to} or null, sent: number, out: the first
+    // 256
+    // of these, [{port, bytes: hex}, ...], drops: [{reason, meaning, cure}, ...], to_control: bool}.
     {"trace", {"port", "text"}},
 };
 
