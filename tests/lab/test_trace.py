@@ -25,7 +25,7 @@ def one_gateway(lab):
 
 
 def padded(frame):
-    return raw(frame) + bytes(60 - len(raw(frame)))
+    return raw(frame).ljust(60, b"\0")
 
 
 def stages(answer):
