@@ -10,6 +10,7 @@
 #include "control/api/verbs.h"
 #include "control/config/address_text.h"
 #include "control/gateway/apply.h"
+#include "control/trace/reply.h"
 #include "control/view/stats.h"
 #include "control/view/view.h"
 #include "control/yaml/load.h"
@@ -274,6 +275,7 @@ ApiReply Daemon::handle(json request) {
       {"fdb", [](Daemon& daemon, json& request) { return ApiReply(daemon.change_fdb(request)); }},
       {"capture", [](Daemon& daemon, json& request) { return daemon.captures_.begin(request); }},
       {"offloads", [](Daemon& daemon, json& request) { return ApiReply(daemon.test_offloads(request)); }},
+      {"trace", [](Daemon& daemon, json& request) { return ApiReply(trace_reply(daemon.gateway_, request)); }},
   };
   static_assert(std::ranges::equal(kHandlers, kVerbs, {}, &Handler::verb, &Verb::name));
   const std::string verb = request.at("verb");

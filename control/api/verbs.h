@@ -42,6 +42,11 @@ inline constexpr Verb kVerbs[] = {
     {"capture", {"ports", "tunnels", "bridges", "direction", "headers", "drops", "count", "snaplen", "text"}},
     // Tests the offloads of a port -> a list of {offload, state, reason}.
     {"offloads", {"port"}},
+    // What would become of a frame that a port receives; nothing does. text: its bytes in hex -> {port, bytes: number,
+    // stages: [{stage, text}, ...], flow: {from, vlan, source, destination, to} or null, sent: number, out: the first
+    // 256
+    // of these, [{port, bytes: hex}, ...], drops: [{reason, meaning, cure}, ...], to_control: bool}.
+    {"trace", {"port", "text"}},
 };
 
 }  // namespace causeway

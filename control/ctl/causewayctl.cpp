@@ -27,6 +27,7 @@
 #include "control/check/warnings.h"
 #include "control/ctl/capture.h"
 #include "control/ctl/render.h"
+#include "control/ctl/trace.h"
 #include "control/import/ovs.h"
 #include "control/process/log.h"
 #include "control/process/printable.h"
@@ -62,6 +63,7 @@ struct Options {
   std::string database = "unix:/run/openvswitch/db.sock";  // of import
   std::string output;                                      // empty: stdout
   CaptureOptions capture;
+  TraceOptions trace;
 };
 
 std::vector<std::string> lines_of(const std::vector<config::ConfigError>& errors) {
@@ -221,6 +223,18 @@ int capture(const Options& options) {
   return kDone;
 }
 
+int trace(const Options& options) {
+  json request;
+  if (const Error error = trace_request(options.trace, request)) {
+    complain(options.json_output, {"causewayctl: " + error.text()});
+    return kBadInput;
+  }
+  const auto result = ask(options, request);
+  if (!result) return kFailed;
+  print(options, *result, options.json_output ? "" : render_trace(*result, options.trace.bytes));
+  return kDone;
+}
+
 int change_fdb(const Options& options, const std::string& action) {
   json request{{"verb", "fdb"}, {"action", action}};
   if (!options.bridge.empty()) request["bridge"] = options.bridge;
@@ -307,6 +321,7 @@ struct CommandLine {
   CLI::App& add_file_verb(const std::string& verb, const std::string& help,
                           int (*run)(const Options&, const std::string&));
   void add_capture_verb();
+  void add_trace_verb();
   void add_fdb_verbs();
   void add_import_verbs();
 };
@@ -345,6 +360,7 @@ CommandLine::CommandLine() {
   reload_verb->add_flag("--empty", options.empty, kEmptyHelp);
   reload_verb->callback([this] { exit_code = reload(options); });
   add_capture_verb();
+  add_trace_verb();
   add_fdb_verbs();
   add_import_verbs();
 
@@ -389,6 +405,24 @@ void CommandLine::add_capture_verb() {
     options.capture.dead = drops->count() != 0;
     exit_code = capture(options);
   });
+}
+
+void CommandLine::add_trace_verb() {
+  TraceOptions& wanted = options.trace;
+  auto* verb = app.add_subcommand("trace", "what would become of a frame, stage by stage; nothing is sent or counted");
+  verb->add_option("-p,--port", wanted.port, "that it comes in by")->required();
+  auto* hex = verb->add_option("--hex", wanted.hex, "its bytes");
+  auto* pcap = verb->add_option("--pcap", wanted.pcap, "a pcap or pcapng file that has it")->excludes(hex);
+  verb->add_option("--flow", wanted.flow,
+                   "what is in it: src=MAC,dst=MAC,vlan=ID,ip-src=ADDRESS,ip-dst=ADDRESS,proto=udp|tcp|icmp,sport=PORT,"
+                   "dport=PORT,ttl=N,tos=N,bytes=N, or arp=ADDRESS; with outer headers only as --hex or --pcap")
+      ->excludes(hex)
+      ->excludes(pcap);
+  verb->add_option("-n,--number", wanted.number, "of the frame in the file; default: 1")
+      ->needs(pcap)
+      ->check(CLI::PositiveNumber);
+  verb->add_flag("--bytes", wanted.bytes, "what leaves, in hex");
+  verb->callback([this] { exit_code = trace(options); });
 }
 
 void CommandLine::add_fdb_verbs() {

@@ -1,0 +1,100 @@
+"""`causewayctl trace` of a running gateway: scapy's frames in hex, in a file, in words; and what is no frame."""
+
+from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6EchoRequest, IPv6, Raw, raw, wrpcap
+from scapy.contrib.geneve import GENEVE
+
+from tests.support.overlay import gateway
+from tests.support.process import wait_until
+
+HERE, THERE = "02:00:00:00:01:01", "02:00:00:00:01:02"
+GATEWAY, PEER = "02:00:00:00:00:01", "02:00:00:00:00:02"
+
+
+def one_gateway(lab):
+    """h1's gateway, whose peer is a kernel that only answers ARP."""
+    h1, h2 = lab.host("h1"), lab.host("h2")
+    lab.link(h1, "up0", h2, "up0")
+    h2.run(["ip", "link", "set", "up0", "address", PEER])
+    h2.address("up0", "172.31.0.2/24")
+    config = gateway(1, "geneve", {"lan1": {"tap": {}}, "lan2": {"tap": {}}})
+    config["ethernets"]["up0"]["macaddress"] = GATEWAY
+    config["bridges"]["br-int"]["static-macs"] = [{"mac": THERE, "port": "tun0"}]
+    daemon = h1.causeway(config)
+    wait_until(lambda: daemon.ctl("show", "tunnels")[0]["state"] == "up", 10, "the tunnel is up")
+    return daemon
+
+
+def padded(frame):
+    return raw(frame).ljust(60, b"\0")
+
+
+def stages(answer):
+    return [stage["stage"] for stage in answer["stages"]]
+
+
+def into_tunnel(answer):
+    (frame,) = [frame for frame in answer["out"] if frame["port"] == "up0"]
+    return bytes.fromhex(frame["bytes"])
+
+
+def test_frames_in_hex_files_and_words(lab):
+    daemon = one_gateway(lab)
+    inner = Ether(src=HERE, dst=THERE) / IP(src="10.1.0.1", dst="10.1.0.2", flags="DF", id=0) / UDP(sport=40000, dport=53) / Raw(bytes(18))
+    answer = daemon.ctl("trace", "-p", "lan1", "--hex", raw(inner).hex(":"))
+    assert stages(answer) == ["rx", "flow", "learn", "fdb", "encap", "tx"]
+    assert [frame["port"] for frame in answer["out"]] == ["up0"] and answer["drops"] == []
+    outer = Ether(into_tunnel(answer))
+    assert (outer.src, outer.dst, outer[IP].src, outer[IP].dst) == (GATEWAY, PEER, "172.31.0.1", "172.31.0.2")
+    assert outer[GENEVE].vni == 123 and raw(outer[GENEVE].payload) == raw(inner)
+
+    # In words: the bytes are scapy's.
+    words = f"src={HERE},dst={THERE},ip-src=10.1.0.1,ip-dst=10.1.0.2,dport=53,bytes=60"
+    assert daemon.ctl("trace", "-p", "lan1", "--flow", words)["out"] == answer["out"]
+    six = dict(src="fd00:1::1", dst="fd00:1::2")
+    for words, frame in (
+            ("vlan=5,ip-src=10.1.0.1,ip-dst=10.1.0.2,proto=tcp,sport=1,dport=443,ttl=9,tos=184",
+             Dot1Q(vlan=5) / IP(src="10.1.0.1", dst="10.1.0.2", flags="DF", id=0, ttl=9, tos=184) / TCP(sport=1, dport=443, window=65535)),
+            ("ip-src=10.1.0.1,ip-dst=10.1.0.2,proto=icmp,bytes=99",
+             IP(src="10.1.0.1", dst="10.1.0.2", flags="DF", id=0) / ICMP() / Raw(bytes(57))),
+            ("ip-src=fd00:1::1,ip-dst=fd00:1::2,sport=7,dport=8,bytes=101", IPv6(**six) / UDP(sport=7, dport=8) / Raw(bytes(39))),
+            ("ip-src=fd00:1::1,ip-dst=fd00:1::2,proto=icmp", IPv6(**six) / ICMPv6EchoRequest()),
+            ("arp=10.1.0.2,ip-src=10.1.0.1", ARP(hwsrc=HERE, psrc="10.1.0.1", pdst="10.1.0.2"))):
+        frame = Ether(src=HERE, dst=THERE) / frame
+        told = daemon.ctl("trace", "-p", "lan1", "--flow", f"src={HERE},dst={THERE},{words}")
+        assert into_tunnel(told)[50:].hex() == padded(frame).hex(), words
+
+    # From a file: of the second frame nobody knows the VNI.
+    stranger = (Ether(src=PEER, dst=GATEWAY) / IP(src="172.31.0.2", dst="172.31.0.1") / UDP(sport=5555, dport=6081, chksum=0)
+                / GENEVE(vni=999) / inner)
+    file = lab.path("frames.pcap")
+    wrpcap(file, [inner, stranger])
+    died = daemon.ctl("trace", "-p", "up0", "--pcap", file, "-n", "2")
+    assert stages(died) == ["rx", "drop", "cure"] and died["out"] == [] and died["flow"] is None
+    assert [drop["reason"] for drop in died["drops"]] == ["unknown_vni"]
+    text = daemon.ctl_run("trace", "-p", "up0", "--pcap", file, "-n", "2").stdout
+    assert "unknown_vni: no tunnel with this VNI or key" in text and "must be equal" in text
+    text = daemon.ctl_run("trace", "-p", "lan1", "--pcap", file, "--bytes").stdout
+    assert "tun0 (172.31.0.2), VNI 123: 50 bytes of outer headers put on" in text
+    assert "out of up0:\n000000 02 00 00 00 00 02 02 00 00 00 00 01 08 00" in text
+
+    # Nothing of it has happened.
+    assert daemon.drops().get("unknown_vni", 0) == 0
+    assert [row["mac"] for row in daemon.ctl("show", "fdb") if row["mac"] in (HERE, THERE)] == [THERE]
+    assert daemon.ctl("show", "tunnels")[0]["tx_packets"] == 0
+
+    def refused(*arguments):
+        done = daemon.ctl_run("trace", *arguments, check=False)
+        assert done.returncode != 0 and done.stdout == ""
+        return done.stderr
+
+    assert "'g' is no hex digit" in refused("-p", "lan1", "--hex", "0g")
+    assert "3 digits: two a byte are wanted" in refused("-p", "lan1", "--hex", "012")
+    assert "a frame is wanted" in refused("-p", "lan1")
+    assert "no such port: lan3; did you mean" in refused("-p", "lan3", "--hex", "00")
+    assert "frames.pcap: has 2 frames, not 3" in refused("-p", "lan1", "--pcap", file, "-n", "3")
+    assert "No such file" in refused("-p", "lan1", "--pcap", "/nonexistent.pcap")
+    assert "dst: is missing" in refused("-p", "lan1", "--flow", f"src={HERE}")
+    assert "unknown key 'vlam'; did you mean 'vlan'?" in refused("-p", "lan1", "--flow", "vlam=5")
+    assert "vlan: '4095' is not a number from 0 to 4094" in refused("-p", "lan1", "--flow", f"src={HERE},dst={THERE},vlan=4095")
+    assert "different IP versions" in refused("-p", "lan1", "--flow", f"src={HERE},dst={THERE},ip-src=10.0.0.1,ip-dst=fd00::1")
+    assert "proto: udp, tcp or icmp" in refused("-p", "lan1", "--flow", f"src={HERE},dst={THERE},ip-src=10.0.0.1,ip-dst=10.0.0.2,proto=x")
