@@ -10,10 +10,12 @@
 #include "control/api/verbs.h"
 #include "control/config/address_text.h"
 #include "control/gateway/apply.h"
+#include "control/process/state_changes.h"
 #include "control/trace/reply.h"
 #include "control/view/stats.h"
 #include "control/view/view.h"
 #include "control/yaml/load.h"
+#include "control/yaml/write.h"
 
 namespace causeway {
 namespace {
@@ -78,7 +80,7 @@ json verdicts_json(const std::vector<OffloadVerdict>& verdicts) {
 }  // namespace
 
 Daemon::Daemon(EventLoop& loop, Gateway& gateway, const config::System& system, std::string file)
-    : loop_(loop), gateway_(gateway), captures_(loop, gateway), file_(std::move(file)) {
+    : loop_(loop), gateway_(gateway), captures_(loop, gateway), followers_(loop), file_(std::move(file)) {
   config::Config nothing;
   nothing.system = system;
   config_ = std::make_shared<config::Config>(nothing);
@@ -144,6 +146,23 @@ ApiReply Daemon::reload(bool empty) {
       0);
 }
 
+ApiReply Daemon::show_config() const {
+  return ApiReply::later_by(
+      [config = file_config_, completed = completion_ != nullptr]() -> ApiReply::Act {
+        config::Comments comments;
+        if (completed) comments[""] = {"What Open vSwitch's database adds is not in here: it is no file's."};
+        const std::string yaml = config::write_config(*config, comments);
+        json lines = json::array();
+        for (size_t begin = 0; begin < yaml.size();) {
+          const size_t end = std::min(yaml.find('\n', begin), yaml.size());
+          lines.push_back(yaml.substr(begin, end - begin));
+          begin = end + 1;
+        }
+        return [line = api_line(api_ok({{"lines", std::move(lines)}}))] { return ApiReply::as_line(line); };
+      },
+      0);
+}
+
 ApiReply Daemon::plan(json request) const {
   std::string label = request.at("file");
   std::string text = std::move(request.at("text").get_ref<std::string&>());
@@ -178,11 +197,14 @@ ApiReply Daemon::apply_reading(const std::string& verb, const Reading& reading, 
   if (reading->plan.after == nullptr) return refuse(verb, reading->errors);
   if (!empty && removes_everything(*reading)) return refuse(verb, {nothing_left(*reading)});
   const std::vector<config::ApplyError> errors = change_to(*reading);
-  ++(errors.empty() ? outcomes_of(verb).done : outcomes_of(verb).refused);
+  if (errors.empty()) {
+    ++outcomes_of(verb).done;
+    tell_outcome(verb, "done", fmt::format("operations: {}", reading->plan.operations.size()));
+  }
   return ApiReply::later_by(
-      [verb, reading, errors]() -> ApiReply::Act {
+      [this, verb, reading, errors]() -> ApiReply::Act {
         if (!errors.empty()) {
-          return [reply = refused(verb, placed_errors(*reading, errors))] { return reply; };
+          return [this, verb, lines = placed_errors(*reading, errors)] { return refuse(verb, lines); };
         }
         const std::vector<std::string> texts = texts_of(reading->plan.operations);
         for (const std::string& line : texts) spdlog::info("{}: {}", verb, line);
@@ -196,7 +218,15 @@ ApiReply Daemon::apply_reading(const std::string& verb, const Reading& reading, 
 
 ApiReply Daemon::refuse(const std::string& verb, std::vector<std::string> errors) {
   ++outcomes_of(verb).refused;
+  tell_outcome(verb, "refused", errors.front());
   return refused(verb, std::move(errors));
+}
+
+void Daemon::tell_outcome(std::string_view verb, std::string_view state, const std::string& what) const {
+  state_changes().tell([&] {
+    return StateChange{verb == "apply" ? "apply" : "reload", config_->system.name, state, "",
+                       fmt::format("{} {}: {}", verb, state, what)};
+  });
 }
 
 ChangeCounts::Outcomes& Daemon::outcomes_of(std::string_view verb) {
@@ -265,8 +295,11 @@ ApiReply Daemon::handle(json request) {
     ApiReply (*answer)(Daemon& daemon, json& request);
   };
   static constexpr Handler kHandlers[] = {
-      {"show", [](Daemon& daemon,
-                  json& request) { return show_reply(daemon.running(), request.at("what").get<std::string>()); }},
+      {"show",
+       [](Daemon& daemon, json& request) {
+         return show_reply(daemon.running(), request.at("what").get<std::string>(), request.value("name", ""));
+       }},
+      {"config", [](Daemon& daemon, json&) { return daemon.show_config(); }},
       {"stats", [](Daemon& daemon,
                    json& request) { return ApiReply(api_ok(stats(daemon.gateway_, flag_of(request, "per_worker")))); }},
       {"plan", [](Daemon& daemon, json& request) { return daemon.plan(std::move(request)); }},
@@ -274,6 +307,7 @@ ApiReply Daemon::handle(json request) {
       {"reload", [](Daemon& daemon, json& request) { return daemon.reload(flag_of(request, "empty")); }},
       {"fdb", [](Daemon& daemon, json& request) { return ApiReply(daemon.change_fdb(request)); }},
       {"capture", [](Daemon& daemon, json& request) { return daemon.captures_.begin(request); }},
+      {"events", [](Daemon& daemon, json&) { return daemon.followers_.begin(); }},
       {"offloads", [](Daemon& daemon, json& request) { return ApiReply(daemon.test_offloads(request)); }},
       {"trace", [](Daemon& daemon, json& request) { return ApiReply(trace_reply(daemon.gateway_, request)); }},
   };

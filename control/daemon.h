@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "control/api/followers.h"
 #include "control/api/reply.h"
 #include "control/capture/sessions.h"
 #include "control/check/reading.h"
@@ -50,10 +51,12 @@ class Daemon {
  private:
   using Reading = std::shared_ptr<ConfigReading>;
 
+  ApiReply show_config() const;
   ApiReply plan(nlohmann::json request) const;
   ApiReply apply_request(nlohmann::json request);
   ApiReply apply_reading(const std::string& verb, const Reading& reading, bool empty);
   ApiReply refuse(const std::string& verb, std::vector<std::string> errors);
+  void tell_outcome(std::string_view verb, std::string_view state, const std::string& what) const;
   ChangeCounts::Outcomes& outcomes_of(std::string_view verb);
   std::vector<config::ApplyError> change_to(ConfigReading& reading);
   nlohmann::json change_fdb(const nlohmann::json& request);
@@ -63,6 +66,7 @@ class Daemon {
   const EventLoop& loop_;
   Gateway& gateway_;
   CaptureSessions captures_;
+  Followers followers_;
   // What the file says. Others may read it, so it is replaced, never changed.
   std::shared_ptr<const config::Config> file_config_;
   std::shared_ptr<config::Config> config_;  // what runs

@@ -5,7 +5,8 @@
 //   <- {"ok": true, "result": [...]}
 //   <- {"ok": false, "errors": ["gateway.yaml:14:11: error: ...", ...]}
 //
-// The verbs are in control/api/verbs.h. Behind the line that answers `capture` the connection carries no more lines.
+// The verbs are in control/api/verbs.h. Behind the line that answers `capture` or `events` the connection carries no
+// more replies.
 //
 // Runs on the control thread. A client that is slow, silent, gone or hostile costs bounded memory and
 // never blocks: while its reply does not drain, nothing more is read from it, and of a list no more rows are made.

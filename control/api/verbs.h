@@ -23,7 +23,10 @@ inline constexpr Verb kVerbs[] = {
     // what: one of kShowSubjects (control/api/subjects.h) -> a list of objects; of flows {cached: number, flows: a list
     // of 1,000 at most}; of control one object. Beside the result there is "columns": [{name, kind: text, gauge or
     // counter; title, where the terminal's table has it; unit, where it has one}].
-    {"show", {"what"}},
+    // name: of a port, a bridge or a tunnel: its row alone.
+    {"show", {"what", "name"}},
+    // -> {lines: [...]}: YAML that `apply` takes, and that changes nothing.
+    {"config", {}},
     // per_worker: bool -> {drops: {reason: count}}, per worker also workers: [{id, drops}, ...].
     {"stats", {"per_worker"}},
     // file: a label, text: the file's contents -> {operations: ["one line", ...], warnings: [...]}.
@@ -40,6 +43,8 @@ inline constexpr Verb kVerbs[] = {
     // program as `tcpdump -ddd` prints it; empty: none -> {ports: number}, and behind this line the bytes of a pcapng
     // file until the client shuts its side down; then what is left of the file.
     {"capture", {"ports", "tunnels", "bridges", "direction", "headers", "drops", "count", "snaplen", "text"}},
+    // -> {}, and behind this line one for each state change (control/api/followers.h), until the client goes.
+    {"events", {}},
     // Tests the offloads of a port -> a list of {offload, state, reason}.
     {"offloads", {"port"}},
     // What would become of a frame that a port receives; nothing does. text: its bytes in hex -> {port, bytes: number,

@@ -22,11 +22,12 @@
 
 #include "control/api/client.h"
 #include "control/api/socket_path.h"
-#include "control/api/subjects.h"
 #include "control/check/absent_interfaces.h"
 #include "control/check/warnings.h"
 #include "control/ctl/capture.h"
+#include "control/ctl/events.h"
 #include "control/ctl/render.h"
+#include "control/ctl/show.h"
 #include "control/ctl/trace.h"
 #include "control/import/ovs.h"
 #include "control/process/log.h"
@@ -50,7 +51,6 @@ struct Options {
   std::string socket;
   bool json_output = false;
 
-  std::string subject;  // of show
   bool per_worker = false;
   bool all = false;
   std::string file;
@@ -64,6 +64,8 @@ struct Options {
   std::string output;                                      // empty: stdout
   CaptureOptions capture;
   TraceOptions trace;
+  ShowOptions show;
+  EventsOptions events;
 };
 
 std::vector<std::string> lines_of(const std::vector<config::ConfigError>& errors) {
@@ -137,22 +139,6 @@ std::optional<json> ask(const Options& options, const json& request) {
 
 void print(const Options& options, const json& result, const std::string& for_people) {
   fmt::print("{}", options.json_output ? result.dump(2, ' ', true, json::error_handler_t::replace) + "\n" : for_people);
-}
-
-int show(const Options& options) {
-  std::vector<std::string> subjects{"ports", "bridges", "tunnels"};
-  const bool one = !options.subject.empty();
-  if (one) subjects = {options.subject};
-  json results = json::object();
-  std::string text;
-  for (const std::string& subject : subjects) {
-    auto reply = reply_to(options, {{"verb", "show"}, {"what", subject}});
-    if (!reply) return kFailed;
-    if (!options.json_output) text += (text.empty() ? "" : "\n") + render_show(subject, *reply);
-    results[subject] = std::move((*reply)["result"]);
-  }
-  print(options, one ? results[options.subject] : results, text);
-  return kDone;
 }
 
 int stats(const Options& options) {
@@ -235,6 +221,15 @@ int trace(const Options& options) {
   return kDone;
 }
 
+int events(const Options& options) {
+  ApiClient client;
+  if (!reply_to(options, {{"verb", "events"}}, client)) return kFailed;
+  const Error error = print_events(client, {options.events.count, options.json_output});
+  if (!error) return kDone;
+  complain(options.json_output, {"causewayctl: " + error.text()});
+  return kFailed;
+}
+
 int change_fdb(const Options& options, const std::string& action) {
   json request{{"verb", "fdb"}, {"action", action}};
   if (!options.bridge.empty()) request["bridge"] = options.bridge;
@@ -296,12 +291,6 @@ int import_ovs(const Options& options) {
   return kDone;
 }
 
-std::vector<std::string_view> show_subjects() {
-  std::vector<std::string_view> names;
-  for (const ShowSubject& subject : kShowSubjects) names.push_back(subject.name);
-  return names;
-}
-
 std::string joined(std::span<const std::string_view> words) {
   return fmt::format("{}", fmt::join(words.begin(), words.end(), ", "));
 }
@@ -315,11 +304,13 @@ std::string did_you_mean(std::string_view wrong, std::span<const std::string_vie
 struct CommandLine {
   CLI::App app{"Asks and changes a running causewayd.", "causewayctl"};
   Options options;
+  double watch_s = 1;  // of show
   int exit_code = kDone;
 
   CommandLine();
   CLI::App& add_file_verb(const std::string& verb, const std::string& help,
                           int (*run)(const Options&, const std::string&));
+  void add_show_verb();
   void add_capture_verb();
   void add_trace_verb();
   void add_fdb_verbs();
@@ -334,16 +325,7 @@ CommandLine::CommandLine() {
   app.add_flag("--json", options.json_output, "JSON instead of text, errors too: {\"errors\": [...]}");
   app.set_version_flag("--version", "causewayctl " CAUSEWAY_VERSION);
 
-  auto* show_verb = app.add_subcommand("show", "state; without a subject ports, bridges and tunnels");
-  show_verb->add_option("subject", options.subject, joined(show_subjects()))->check([](const std::string& subject) {
-    const auto subjects = show_subjects();
-    if (std::ranges::find(subjects, subject) != subjects.end()) return std::string();
-    const std::string meant = did_you_mean(subject, subjects);
-    return fmt::format("cannot show {}{}", config::quote(subject),
-                       meant.empty() ? ", only " + joined(subjects) : meant);
-  });
-  show_verb->callback([this] { exit_code = show(options); });
-
+  add_show_verb();
   auto* stats_verb = app.add_subcommand("stats", "what was dropped, and why");
   stats_verb->add_flag("--per-worker", options.per_worker, "a column for each worker");
   stats_verb->add_flag("--all", options.all, "reasons nothing was dropped for, too");
@@ -359,6 +341,9 @@ CommandLine::CommandLine() {
   auto* reload_verb = app.add_subcommand("reload", "apply the file the daemon was started with");
   reload_verb->add_flag("--empty", options.empty, kEmptyHelp);
   reload_verb->callback([this] { exit_code = reload(options); });
+  auto* events_verb = app.add_subcommand("events", "what changes by itself or because somebody asked, as it comes");
+  events_verb->add_option("-c,--count", options.events.count, "so many lines, then end")->check(CLI::PositiveNumber);
+  events_verb->callback([this] { exit_code = events(options); });
   add_capture_verb();
   add_trace_verb();
   add_fdb_verbs();
@@ -378,6 +363,30 @@ CLI::App& CommandLine::add_file_verb(const std::string& verb, const std::string&
   command->add_option("file", options.file, "YAML")->required();
   command->callback([this, run, verb] { exit_code = run(options, verb); });
   return *command;
+}
+
+void CommandLine::add_show_verb() {
+  ShowOptions& wanted = options.show;
+  auto* verb = app.add_subcommand("show", "state; without a subject ports, bridges and tunnels");
+  auto* subject = verb->add_option("subject", wanted.subject, joined(show_subjects()));
+  subject->check([](const std::string& word) {
+    const auto subjects = show_subjects();
+    if (std::ranges::find(subjects, word) != subjects.end()) return std::string();
+    const std::string meant = did_you_mean(word, subjects);
+    return fmt::format("cannot show {}{}", config::quote(word), meant.empty() ? ", only " + joined(subjects) : meant);
+  });
+  verb->add_option("name", wanted.name, "of a port, bridge or tunnel: everything known of it");
+  auto* watch = verb->add_option("--watch", watch_s, "again every SECONDS, 1 unless said otherwise, with rates");
+  watch->expected(0, 1)->type_name("[SECONDS]")->check(CLI::Range(0.1, 86400.0));
+  auto* dot = verb->add_flag("--dot", wanted.dot, "the topology for Graphviz: show --dot | dot -Tsvg");
+  dot->excludes(watch)->excludes(subject);
+  verb->callback([this, watch] {
+    options.show.json_output = options.json_output;
+    if (watch->count() != 0) options.show.watch_s = watch_s;
+    const auto asked = [this](const json& request) { return reply_to(options, request); };
+    const auto complained = [this](const std::string& why) { complain(options.json_output, {"causewayctl: " + why}); };
+    exit_code = show(options.show, asked, complained) ? kDone : kFailed;
+  });
 }
 
 void CommandLine::add_capture_verb() {

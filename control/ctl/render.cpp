@@ -1,5 +1,7 @@
 #include "control/ctl/render.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <utility>
@@ -26,6 +28,11 @@ std::vector<Heading> headings_of(const json& columns) {
   return headings;
 }
 
+std::string with_slashes(std::string name) {
+  std::ranges::replace(name, '.', '/');
+  return name;
+}
+
 std::string none_of(std::string_view subject) {
   const auto* const found = std::ranges::find(kShowSubjects, subject, &ShowSubject::name);
   return "no " + std::string(found == std::end(kShowSubjects) ? subject : found->rows) + "\n";
@@ -39,7 +46,7 @@ std::string_view meaning_of(const std::string& reason) {
 
 }  // namespace
 
-std::string render_show(std::string_view subject, const json& reply) {
+std::string render_show(std::string_view subject, const json& reply, size_t width) {
   const json nothing;
   const json& result = reply.contains("result") ? reply.at("result") : nothing;
   const bool has_list = result.is_object() && result.contains(std::string(subject));
@@ -48,11 +55,29 @@ std::string render_show(std::string_view subject, const json& reply) {
   const json& rows = has_list ? result.at(std::string(subject)) : result.is_array() ? result : rest;
   if (rows.empty()) return none_of(subject);
   const std::vector<Heading> columns = headings_of(reply.value("columns", json::array()));
-  std::string table = columns.empty() ? render_table(rows, {}) : render_columns(rows, columns);
+  std::string table = columns.empty() ? render_table(rows, {}) : render_columns(rows, columns, width);
   if (has_list && result.value("cached", uint64_t{0}) > rows.size()) {
     table += std::to_string(rows.size()) + " of " + result.at("cached").dump() + " that are cached\n";
   }
   return table;
+}
+
+std::string render_object(const json& row, const json& columns) {
+  size_t width = 0;
+  for (const json& column : columns) width = std::max(width, column.at("name").get_ref<const std::string&>().size());
+  std::string text;
+  for (const json& column : columns) {
+    const std::string& name = column.at("name").get_ref<const std::string&>();
+    const json& value = row.at(json::json_pointer("/" + with_slashes(name)));
+    std::string line = fmt::format("{:<{}}  ", name, width);
+    const std::string indent(line.size(), ' ');
+    const bool objects = value.is_array() && !value.empty() && value.front().is_object();
+    if (!objects) line += cell_text(value) + (value.is_number() ? " " + column.value("unit", "") : "");
+    for (size_t i = 0; objects && i < value.size(); ++i) line += (i == 0 ? "" : "\n" + indent) + cell_text(value[i]);
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
 }
 
 std::string render_verdicts(const json& rows) { return render_table(rows, {"offload", "state", "reason"}); }

@@ -27,17 +27,6 @@ void flatten_into(Row& row, const std::string& prefix, const json& object) {
   }
 }
 
-std::string cell_text(const json& value) {
-  if (value.is_null()) return "-";
-  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
-  if (value.is_string()) return value.get_ref<const std::string&>().empty() ? "-" : value.get<std::string>();
-  if (value.is_number_float()) return fmt::format("{:.1f}", value.get<double>());
-  if (!value.is_array()) return value.dump();
-  std::string text;
-  for (const json& element : value) text += (text.empty() ? "" : ",") + cell_text(element);
-  return text.empty() ? "-" : text;
-}
-
 std::string heading_of(std::string key) {
   for (char& c : key) c = c == '_' ? ' ' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return key;
@@ -76,12 +65,42 @@ std::set<std::string> keys_of(const std::vector<Row>& rows) {
   return keys;
 }
 
-std::string render(const std::vector<Row>& rows, const std::vector<Heading>& columns) {
+// How many cells a column one character narrower would cut.
+size_t cut_by_one_less(const Column& column) {
+  return static_cast<size_t>(
+      std::ranges::count_if(column.cells, [&](const std::string& cell) { return cell.size() >= column.width; }));
+}
+
+void fit(std::vector<Column>& columns, size_t width) {
+  size_t all = 2 * (columns.size() - 1);  // what stands between them
+  for (const Column& column : columns) all += column.width;
+  for (; all > width; --all) {
+    Column* best = nullptr;
+    size_t least = 0;
+    for (Column& column : columns) {
+      if (column.numbers || column.width <= kLeastWidth) continue;
+      const size_t cut = cut_by_one_less(column);
+      if (best != nullptr && (cut > least || (cut == least && column.width <= best->width))) continue;
+      best = &column;
+      least = cut;
+    }
+    if (best == nullptr) break;
+    --best->width;
+  }
+  for (Column& column : columns) {
+    for (std::string& cell : column.cells) {
+      if (cell.size() > column.width) cell = cell.substr(0, column.width - 1) + "~";
+    }
+  }
+}
+
+std::string render(const std::vector<Row>& rows, const std::vector<Heading>& columns, size_t width) {
   const std::set<std::string> keys = keys_of(rows);
   std::vector<Column> shown;
   for (const Heading& heading : columns) {
     if (keys.contains(heading.key)) shown.push_back(make_column(heading, rows));
   }
+  if (width != 0 && !shown.empty()) fit(shown, width);
 
   std::string text;
   for (size_t line = 0; !shown.empty() && line <= rows.size(); ++line) {
@@ -99,8 +118,22 @@ std::string render(const std::vector<Row>& rows, const std::vector<Heading>& col
 
 }  // namespace
 
-std::string render_columns(const json& rows, const std::vector<Heading>& columns) {
-  return render(flattened(rows), columns);
+std::string cell_text(const json& value) {
+  if (value.is_null()) return "-";
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  if (value.is_string()) return value.get_ref<const std::string&>().empty() ? "-" : value.get<std::string>();
+  if (value.is_number_float()) return fmt::format("{:.1f}", value.get<double>());
+  if (!value.is_structured()) return value.dump();
+  std::string text;
+  for (const auto& [key, element] : value.items()) {
+    if (!text.empty()) text += value.is_object() ? " " : ",";
+    text += value.is_object() ? key + "=" + cell_text(element) : cell_text(element);
+  }
+  return text.empty() ? "-" : text;
+}
+
+std::string render_columns(const json& rows, const std::vector<Heading>& columns, size_t width) {
+  return render(flattened(rows), columns, width);
 }
 
 std::string render_table(const json& rows, const std::vector<std::string>& keys) {
@@ -110,7 +143,7 @@ std::string render_table(const json& rows, const std::vector<std::string>& keys)
   for (const std::string& key : keys.empty() ? std::vector<std::string>(all.begin(), all.end()) : keys) {
     columns.push_back({key, heading_of(key)});
   }
-  return render(flat, columns);
+  return render(flat, columns, 0);
 }
 
 }  // namespace causeway

@@ -7,15 +7,36 @@
 #include <utility>
 
 #include "control/config/address_text.h"
+#include "control/process/state_changes.h"
 #include "dataplane/wire/ethernet.h"
 
 namespace causeway {
 namespace {
 
 using Level = spdlog::level::level_enum;
+using Clock = LogLimit::Clock;
 
 uint64_t object_of(const std::string& name, const IpAddress& address) {
   return std::hash<std::string>()(name) * 31 + std::hash<IpAddress>()(address);
+}
+
+// It is in another state: who follows hears of each, the log of some.
+template <class Make>
+void is_now(LogLimit& limit, Level level, LogLimit::Kind kind, uint64_t object, const Make& make) {
+  state_changes().tell(make);
+  limit.state(level, kind, object, [&] { return make().text; });
+}
+
+// What may happen with every packet: who follows hears of it when the log does.
+template <class Make>
+void has_happened(LogLimit& limit, Level level, LogLimit::Kind kind, uint64_t object, const Make& make,
+                  Clock::time_point now = Clock::now()) {
+  const auto text = [&] {
+    StateChange change = make();
+    state_changes().tell([&] { return change; });
+    return std::move(change.text);
+  };
+  limit.event(level, kind, object, text, now);
 }
 
 }  // namespace
@@ -28,19 +49,24 @@ std::string EventLog::name_of(AdjacencyIndex end) const {
 
 std::string EventLog::name_of(const NextHop& hop) const {
   const Underlay::Port* const port = underlay_.find(hop.port);
-  return fmt::format("{}: neighbor {}", port != nullptr ? port->name : "?", to_string(hop.address));
+  return port != nullptr ? port->name : "?";
 }
 
 void EventLog::neighbor(const NextHop& hop, const std::optional<MacAddress>& before,
                         const std::optional<MacAddress>& now) {
-  const auto text = [&] {
-    const std::string name = name_of(hop);
-    if (before && now)
-      return fmt::format("{} has another MAC: {}, before {}", name, to_string(*now), to_string(*before));
-    if (now) return fmt::format("{} found: {}", name, to_string(*now));
-    return name + (before ? " lost: it doesn't answer any more" : " doesn't answer");
+  const auto make = [&]() -> StateChange {
+    const std::string port = name_of(hop);
+    const std::string peer = to_string(hop.address);
+    const std::string name = fmt::format("{}: neighbor {}", port, peer);
+    if (before && now) {
+      return {"neighbor", port, "changed", peer,
+              fmt::format("{} has another MAC: {}, before {}", name, to_string(*now), to_string(*before))};
+    }
+    if (now) return {"neighbor", port, "found", peer, fmt::format("{} found: {}", name, to_string(*now))};
+    if (before) return {"neighbor", port, "lost", peer, name + " lost: it doesn't answer any more"};
+    return {"neighbor", port, "unresolved", peer, name + " doesn't answer"};
   };
-  limit_.state(now ? Level::info : Level::warn, kNeighbor, std::hash<IpAddress>()(hop.address) + hop.port, text);
+  is_now(limit_, now ? Level::info : Level::warn, kNeighbor, std::hash<IpAddress>()(hop.address) + hop.port, make);
 }
 
 void EventLog::tunnel(AdjacencyIndex end, DropReason blocked) {
@@ -51,64 +77,76 @@ void EventLog::tunnel(AdjacencyIndex end, DropReason blocked) {
   if (is_new || known->second.remote != remote) known->second = {remote, DropReason::neighbor_unresolved};
   if (known->second.blocked == blocked) return;
   known->second.blocked = blocked;
-  const auto text = [&] {
-    if (blocked == DropReason::none) return fmt::format("{}: up, to {}", owner.interface, to_string(remote));
-    return fmt::format("{}: down, to {}: {}", owner.interface, to_string(remote),
-                       blocked == DropReason::no_route ? "no route" : "its next hop doesn't answer");
+  const auto make = [&]() -> StateChange {
+    const std::string& name = owner.interface;
+    const std::string peer = to_string(remote);
+    if (blocked == DropReason::none) return {"tunnel", name, "up", peer, fmt::format("{}: up, to {}", name, peer)};
+    return {"tunnel", name, "down", peer,
+            fmt::format("{}: down, to {}: {}", name, peer,
+                        blocked == DropReason::no_route ? "no route" : "its next hop doesn't answer")};
   };
-  limit_.state(blocked == DropReason::none ? Level::info : Level::warn, kTunnel, end, text);
+  is_now(limit_, blocked == DropReason::none ? Level::info : Level::warn, kTunnel, end, make);
 }
 
 void EventLog::refused(AdjacencyIndex end, const TunnelError& error) {
-  const auto text = [&] {
+  const auto make = [&]() -> StateChange {
     std::string what = to_string(error.kind);
     if (error.kind == TunnelError::Kind::no_port && error.tunnel.udp_port != 0) {
       what += fmt::format(", nobody listens on UDP port {} there", error.tunnel.udp_port);
     }
-    return fmt::format("{}: {} refuses its packets to {}: {}", adjacencies_.owner(end).interface, to_string(error.from),
-                       to_string(error.tunnel.remote), what);
+    const std::string& name = adjacencies_.owner(end).interface;
+    const std::string peer = to_string(error.tunnel.remote);
+    return {"tunnel", name, "refused", peer,
+            fmt::format("{}: {} refuses its packets to {}: {}", name, to_string(error.from), peer, what)};
   };
-  limit_.event(Level::warn, kRefused, end, text);
+  has_happened(limit_, Level::warn, kRefused, end, make);
 }
 
 void EventLog::path_mtu(AdjacencyIndex end, const TunnelError& error) {
-  const auto text = [&] {
+  const auto make = [&]() -> StateChange {
     const auto* const adjacency = adjacencies_.get(end);
     const int left = adjacency != nullptr ? adjacency->max_frame_bytes - static_cast<int>(sizeof(EthernetHeader)) : 0;
-    return fmt::format("{}: {} says that {} bytes are too many for the way to {}, {} would pass: {} bytes fit inside",
-                       adjacencies_.owner(end).interface, to_string(error.from), error.packet_bytes,
-                       to_string(error.tunnel.remote), error.mtu, std::max(left, 0));
+    const std::string& name = adjacencies_.owner(end).interface;
+    const std::string peer = to_string(error.tunnel.remote);
+    return {"path-mtu", name, "limited", peer,
+            fmt::format("{}: {} says that {} bytes are too many for the way to {}, {} would pass: {} bytes fit inside",
+                        name, to_string(error.from), error.packet_bytes, peer, error.mtu, std::max(left, 0))};
   };
-  limit_.event(Level::warn, kPathMtu, end, text);
+  has_happened(limit_, Level::warn, kPathMtu, end, make);
 }
 
 void EventLog::vtep_learnt(const std::string& tunnel, const IpAddress& vtep) {
-  limit_.state(Level::info, kVtep, object_of(tunnel, vtep),
-               [&] { return fmt::format("{}: VTEP {} learnt", tunnel, to_string(vtep)); });
+  is_now(limit_, Level::info, kVtep, object_of(tunnel, vtep), [&]() -> StateChange {
+    const std::string peer = to_string(vtep);
+    return {"vtep", tunnel, "learnt", peer, fmt::format("{}: VTEP {} learnt", tunnel, peer)};
+  });
 }
 
 void EventLog::vtep_gone(const std::string& tunnel, const IpAddress& vtep) {
-  limit_.state(Level::info, kVtep, object_of(tunnel, vtep),
-               [&] { return fmt::format("{}: VTEP {} forgotten, it is silent", tunnel, to_string(vtep)); });
+  is_now(limit_, Level::info, kVtep, object_of(tunnel, vtep), [&]() -> StateChange {
+    const std::string peer = to_string(vtep);
+    return {"vtep", tunnel, "forgotten", peer, fmt::format("{}: VTEP {} forgotten, it is silent", tunnel, peer)};
+  });
 }
 
 void EventLog::vteps_full(const std::string& tunnel, size_t most) {
-  limit_.event(Level::warn, kVtepsFull, std::hash<std::string>()(tunnel), [&] {
-    return fmt::format(
-        "{}: {} VTEPs learnt, as many as it may: what others send is received, what is for them goes to the group",
-        tunnel, most);
+  has_happened(limit_, Level::warn, kVtepsFull, std::hash<std::string>()(tunnel), [&]() -> StateChange {
+    return {"vtep", tunnel, "limited", "",
+            fmt::format("{}: {} VTEPs learnt, as many as it may: what others send is received, what is for them goes "
+                        "to the group",
+                        tunnel, most)};
   });
 }
 
 void EventLog::macs_full(BridgeIndex bridge, AdjacencyIndex end, uint32_t most) {
-  const auto text = [&] {
-    const std::string& name = bridges_.name_of(bridge);
-    if (end == kNoAdjacency) return fmt::format("{}: max-macs: no more than {} MACs are learnt", name, most);
-    return fmt::format("{}: max-macs: no more than {} MACs are learnt behind it", adjacencies_.owner(end).interface,
-                       most);
+  const auto make = [&]() -> StateChange {
+    const bool of_bridge = end == kNoAdjacency;
+    const std::string& name = of_bridge ? bridges_.name_of(bridge) : adjacencies_.owner(end).interface;
+    return {"mac", name, "limited", "",
+            fmt::format("{}: max-macs: no more than {} MACs are learnt{}", name, most, of_bridge ? "" : " behind it")};
   };
   const uint64_t object = end == kNoAdjacency ? bridge : std::hash<std::string>()(adjacencies_.owner(end).interface);
-  limit_.event(Level::warn, kMacsFull, object, text);
+  has_happened(limit_, Level::warn, kMacsFull, object, make);
 }
 
 void EventLog::flood_limited(uint64_t frames) {
@@ -120,14 +158,16 @@ void EventLog::flood_limited(uint64_t frames) {
 
 void EventLog::tick(LogLimit::Clock::time_point now) {
   const auto say = [&](const MacMoves::Moves& moves) {
-    const auto text = [&] {
+    const auto make = [&]() -> StateChange {
       const uint16_t vlan = vlan_of(moves.key);
-      return fmt::format("{}: {}{} moves to and fro between {} and {}: {} times in {} s",
-                         bridges_.name_of(moves.bridge), to_string(mac_of(moves.key)),
-                         vlan != 0 ? fmt::format(" (VLAN {})", vlan) : "", name_of(moves.from), name_of(moves.to),
-                         moves.count, MacMoves::kWindow.count());
+      const std::string& name = bridges_.name_of(moves.bridge);
+      const std::string mac = to_string(mac_of(moves.key));
+      return {"mac", name, "moving", mac,
+              fmt::format("{}: {}{} moves to and fro between {} and {}: {} times in {} s", name, mac,
+                          vlan != 0 ? fmt::format(" (VLAN {})", vlan) : "", name_of(moves.from), name_of(moves.to),
+                          moves.count, MacMoves::kWindow.count())};
     };
-    limit_.event(Level::warn, kMoves, moves.key ^ static_cast<uint64_t>(moves.bridge) << 32, text, now);
+    has_happened(limit_, Level::warn, kMoves, moves.key ^ static_cast<uint64_t>(moves.bridge) << 32, make, now);
   };
   moves_.tick(say, now);
   limit_.tick(now);

@@ -1,5 +1,5 @@
-// What the log says of neighbors, tunnels and MACs, in one line each, and not more often than
-// control/process/log_limit.h lets. Control thread.
+// What the log and who follows state changes are told of neighbors, tunnels and MACs, in one line each; the log not
+// more often than control/process/log_limit.h lets. Control thread.
 #pragma once
 
 #include <optional>
@@ -45,7 +45,7 @@ class EventLog {
   enum Kind : LogLimit::Kind { kNeighbor, kTunnel, kRefused, kVtep, kVtepsFull, kMacsFull, kMoves, kFloods, kPathMtu };
 
   std::string name_of(AdjacencyIndex end) const;  // "lan0", "gnv0 (172.31.0.2)"
-  std::string name_of(const NextHop& hop) const;
+  std::string name_of(const NextHop& hop) const;  // of its port
 
   const Adjacencies& adjacencies_;
   const Bridges& bridges_;

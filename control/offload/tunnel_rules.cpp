@@ -1,7 +1,12 @@
 #include "control/offload/tunnel_rules.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
+
+#include "control/config/address_text.h"
+#include "control/process/state_changes.h"
 
 namespace causeway {
 
@@ -146,6 +151,14 @@ bool OffloadSync::install(Device& device, FlowRules& rules, Rule& rule) {
     return true;
   }
   rule.refused = error.empty() ? "refused without a reason" : error;
+  if (kind.reason != rule.refused) {
+    state_changes().tell([&]() -> StateChange {
+      const auto owner = std::ranges::find_if(devices_, [&](const auto& item) { return &item.second == &device; });
+      const std::string port = ports_.find(owner->first)->port->name();
+      return {"offload", port, "refused", to_string(rule.rule.tunnel.remote),
+              fmt::format("{}: the device refuses a rule: {}", port, rule.refused)};
+    });
+  }
   ++kind.refusals;
   kind.reason = rule.refused;
   return true;

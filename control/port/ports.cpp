@@ -1,12 +1,13 @@
 #include "control/port/ports.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <unordered_map>
 
 #include "control/config/vlan_rules.h"
-
+#include "control/process/state_changes.h"
 #include "control/publish/mss_limit.h"
 #include "dataplane/flow/binding_table.h"
 #include "dataplane/wire/link_local.h"
@@ -183,7 +184,10 @@ void Ports::test(Record& record) {
   record.verdicts = test_offloads(*record.port, pool_);
   for (const OffloadVerdict& verdict : record.verdicts) {
     if (verdict.wrong.empty()) continue;
-    spdlog::warn("{}: the device misreports {}: {}", record.port->name(), verdict.offload, verdict.wrong);
+    const std::string text =
+        fmt::format("{}: the device misreports {}: {}", record.port->name(), verdict.offload, verdict.wrong);
+    spdlog::warn("{}", text);
+    state_changes().tell([&] { return StateChange{"offload", record.port->name(), "wrong", "", text}; });
     if (verdict.rx_checksum && record.settings.offloads.checksum != Toggle::on) record.port->distrust_rx_checksums();
   }
   for (Record* const vlan : vlans_of(names_.at(record.index))) vlan->verdicts = record.verdicts;
@@ -493,6 +497,7 @@ void Ports::publish_adjacency(const Record& record) {
 }
 
 void Ports::deal_queues() {
+  const std::vector<PollList> before = rx_queues_.dealt();
   std::vector<RxQueue> queues;
   for (const auto& [index, name] : names_) {
     const Record& record = ports_.at(name);
@@ -503,6 +508,15 @@ void Ports::deal_queues() {
     }
   }
   rx_queues_.deal(queues);
+  for (size_t worker = 0; worker < before.size(); ++worker) {
+    const PollList& now = rx_queues_.dealt()[worker];
+    if (now == before[worker]) continue;
+    state_changes().tell([&]() -> StateChange {
+      const std::string name = std::to_string(worker);
+      return {"worker", name, "changed", "",
+              fmt::format("worker {}: polls {} queues, was {}", name, now.size(), before[worker].size())};
+    });
+  }
 }
 
 // Who else would notice that a second worker gets nothing to do.

@@ -5,6 +5,7 @@
 
 #include "control/config/address_text.h"
 #include "control/port/ports.h"
+#include "control/process/state_changes.h"
 #include "pmd/ethdev/devargs.h"
 
 namespace causeway {
@@ -19,6 +20,12 @@ constexpr Ports::Clock::duration kLongestPause = std::chrono::seconds(60);
 std::vector<Ports::Record*> vlans_and(Ports::Record& link, std::vector<Ports::Record*> vlans) {
   vlans.push_back(&link);
   return vlans;
+}
+
+// Tells who follows; the line for the log.
+std::string told(std::string_view kind, const std::string& name, std::string_view state, std::string text) {
+  state_changes().tell([&] { return StateChange{kind, name, state, "", text}; });
+  return text;
 }
 
 }  // namespace
@@ -61,7 +68,8 @@ void Ports::follow_host_networks(Changes& changes) {
     HostNetwork before = record.host;
     read_host_network(record);
     if (record.host == before) continue;
-    log(kAddresses, record, Level::info, fmt::format("{}: the host has other addresses or routes there now", name));
+    log(kAddresses, record, Level::info,
+        told("addresses", name, "changed", name + ": the host has other addresses or routes there now"));
     set_underlay(name, record);
     tell(record, changes);
     changes.host_networks.emplace_back(record.index, std::move(before));
@@ -75,12 +83,19 @@ void Ports::look_at(const std::string& name, Record& record, Changes& changes) {
   note(record);
   const bool moved = record.mac != old_mac;
   if (record.link_up == was_up && record.mtu == old_mtu && !moved) return;
-  if (record.link_up != was_up)
-    log(kLink, record, Level::info, fmt::format("{}: link {}", name, record.link_up ? "up" : "down"));
-  if (record.mtu != old_mtu)
-    log(kMtu, record, Level::info, fmt::format("{}: MTU {}, was {}", name, record.mtu, old_mtu));
-  if (moved)
-    log(kMac, record, Level::info, fmt::format("{}: MAC {}, was {}", name, to_string(record.mac), to_string(old_mac)));
+  if (record.link_up != was_up) {
+    const char* const state = record.link_up ? "up" : "down";
+    log(kLink, record, Level::info, told("link", name, state, fmt::format("{}: link {}", name, state)));
+  }
+  if (record.mtu != old_mtu) {
+    log(kMtu, record, Level::info,
+        told("mtu", name, "changed", fmt::format("{}: MTU {}, was {}", name, record.mtu, old_mtu)));
+  }
+  if (moved) {
+    log(kMac, record, Level::info,
+        told("port-mac", name, "changed",
+             fmt::format("{}: MAC {}, was {}", name, to_string(record.mac), to_string(old_mac))));
+  }
   tell(record, changes);
   if (!record.settings.is_underlay()) return publish(record, vlans_of(name));
   if (moved) changes.readdressed.emplace_back(record.index, underlay_.find(record.index)->addresses);
@@ -91,7 +106,7 @@ void Ports::look_at(const std::string& name, Record& record, Changes& changes) {
 void Ports::lose(const std::string& name, Record& record, Changes& changes) {
   const Vlans vlans = vlans_of(name);
   close(record);
-  log(kPresence, record, Level::warn, name + ": gone");
+  log(kPresence, record, Level::warn, told("device", name, "gone", name + ": gone"));
   await(record, {kWent, OpenError::Kind::failed});
   record.missing.try_at = {};  // one that was made anew is there to be opened at once
   for (Record* const vlan : vlans) {
@@ -151,10 +166,11 @@ void Ports::open_again(const std::string& name, Record& record, Changes& changes
     const std::string& known = record.missing.why.text;
     // That what has just gone isn't there goes without saying.
     if (why.text != known && known != kWent)
-      log(kPresence, record, Level::warn, fmt::format("{}: missing: {}", name, why.text));
+      log(kPresence, record, Level::warn,
+          told("device", name, "missing", fmt::format("{}: missing: {}", name, why.text)));
     return await(record, why);
   }
-  log(kPresence, record, Level::info, name + ": back");
+  log(kPresence, record, Level::info, told("device", name, "back", name + ": back"));
   HostNetwork host_before = record.host;
   for (const Record* const opened : vlans_and(record, start(name, record))) {
     tell(*opened, changes);

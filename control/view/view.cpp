@@ -19,6 +19,14 @@ json result_of(const Table& table, const Running& running) {
   return table.result == nullptr ? rows : table.result(running, std::move(rows));
 }
 
+RowStream only(const std::string& name, RowStream rows) {
+  return [name, next = std::move(rows)](const auto& add) {
+    return next([&](const json& row) {
+      if (row.at("name") == name) add(row);
+    });
+  };
+}
+
 }  // namespace
 
 std::optional<Table> find_table(std::string_view what) {
@@ -43,10 +51,13 @@ json show(const Running& running, std::string_view what) {
   return table ? result_of(*table, running) : json();
 }
 
-ApiReply show_reply(const Running& running, std::string_view what) {
+ApiReply show_reply(const Running& running, std::string_view what, const std::string& name) {
   const auto table = find_table(what);
   if (!table) return {api_error({fmt::format("cannot show: {}", what)})};
+  const bool named = table->columns.front().name == "name";
+  if (!name.empty() && !named) return {api_error({fmt::format("{}: there is no name to choose by", what)})};
   const json beside = {{"columns", columns_json(*table)}};
+  if (!name.empty()) return ApiReply::in_rows(only(name, table->rows(running)), beside);
   if (table->result == nullptr) return ApiReply::in_rows(table->rows(running), beside);
   json reply = api_ok(result_of(*table, running));
   reply.update(beside);

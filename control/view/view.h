@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "control/api/reply.h"
@@ -21,7 +22,8 @@ nlohmann::json columns_json(const Table& table);
 nlohmann::json show(const Running& running, std::string_view what);
 
 // The same for the control socket, with the columns beside the result. Tables that are lists come in rows: each is of
-// the moment it is made at, and what is there from the first to the last is among them once.
-ApiReply show_reply(const Running& running, std::string_view what);
+// the moment it is made at, and what is there from the first to the last is among them once. With `name` the rows of
+// this name alone; only ports, bridges and tunnels have one.
+ApiReply show_reply(const Running& running, std::string_view what, const std::string& name = {});
 
 }  // namespace causeway

@@ -1,8 +1,11 @@
 // What the log says of neighbors, tunnels, VTEPs, MACs and limits (control/gateway/event_log.h).
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <thread>
 
 #include "control/gateway/event_log.h"
+#include "control/process/state_changes.h"
 #include "tests/pipeline/bed/bed.h"
 #include "tests/support/log_lines.h"
 
@@ -49,7 +52,57 @@ Lines wait_for_line(Bed& bed, LogLines& log) {
   return lines;
 }
 
+// Who follows, as "kind object state peer".
+struct Told final : StateChanges::Listener {
+  Lines lines;
+  Told() { state_changes().listen(this); }
+  ~Told() { state_changes().listen(nullptr); }
+  void take(const StateChange& change) override {
+    lines.push_back(fmt::format("{} {} {}{}{}", change.kind, change.object, change.state,
+                                change.peer.empty() ? "" : " ", change.peer));
+  }
+  Lines take_all() { return std::exchange(lines, {}); }
+};
+
 }  // namespace
+
+TEST_CASE("events: who follows hears of each, however often; the log of some") {
+  LogLines log;
+  Bed bed(topology());
+  Told told;
+  log.take();
+  bed.send("up0", frame("arp.is-at.2"));
+  CHECK(told.take_all() == Lines{"neighbor up0 found 172.31.0.2", "tunnel gn0 up 172.31.0.2"});
+  bed.send("up0", frame("arp.is-at-moved.2"));
+  CHECK(told.take_all() == Lines{"neighbor up0 changed 172.31.0.2"});
+  log.take();
+  constexpr int kTimes = 20;
+  for (int i = 0; i < kTimes; ++i) {
+    bed.port("lan0").set_link(i % 2 == 1);
+    bed.gateway().tick();
+  }
+  Lines expected;
+  for (int i = 0; i < kTimes; ++i) expected.push_back(i % 2 == 1 ? "link lan0 up" : "link lan0 down");
+  CHECK(told.take_all() == expected);
+  CHECK(log.take().size() < kTimes);
+  bed.port("up0").set_link(false);
+  bed.gateway().tick();
+  const Lines down = told.take_all();
+  CHECK(std::ranges::count(down, "link up0 down") == 1);
+  CHECK(std::ranges::count(down, "tunnel gn0 down 172.31.0.2") == 1);
+  bed.disappear("lan1");
+  bed.gateway().tick();
+  CHECK(std::ranges::count(told.take_all(), "device lan1 gone") == 1);
+}
+
+TEST_CASE("events: what happens with every frame is told when the log says it") {
+  LogLines log;
+  Bed bed(topology(kStatic, "max-macs: 1"));
+  bed.send("lan0", frame("eth.1-all"));
+  Told told;
+  for (int i = 0; i < 10; ++i) bed.send("lan1", frame("eth.2-1"));
+  CHECK(told.take_all() == Lines{"mac br0 limited"});
+}
 
 TEST_CASE("events: a neighbor found, with another MAC; its tunnel up") {
   LogLines log;

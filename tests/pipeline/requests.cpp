@@ -128,6 +128,37 @@ TEST_CASE("requests: plan, apply, a bad file, one that fails") {
   }
 }
 
+TEST_CASE("requests: the configuration that runs is a file that changes nothing") {
+  Service service;
+  const std::string text = R"(
+version: 1
+ethernets:
+  lan0: {mtu: 1400, vlan: {mode: trunk, trunks: [5, 7-9]}, bindings: [{mac: 02:00:00:00:00:05, addresses: [10.5.0.1]}]}
+  lan1: {flood-rate: 6}
+  up0: {macaddress: 02:00:00:00:00:01, addresses: [172.31.0.1/24, "fd00:31::1/64"], routes: [{to: default, via: 172.31.0.9}]}
+bridges: {br0: {interfaces: [lan1, vx0, lan0], parameters: {ageing-time: 5}, static-macs: [{mac: 02:00:00:00:00:07, port: lan1}]}}
+tunnels: {vx0: {mode: vxlan, id: 5, local: 172.31.0.1, remote: [172.31.0.3, 172.31.0.2], tos: inherit}}
+)";
+  REQUIRE(service.ask({{"verb", "apply"}, {"file", "a.yaml"}, {"text", text}}).at("ok") == true);
+  std::string yaml;
+  for (const json& line : service.ask({{"verb", "config"}}).at("result").at("lines")) {
+    yaml += line.get<std::string>() + "\n";
+  }
+  CAPTURE(yaml);
+  CHECK(yaml.find("172.31.0.3") != std::string::npos);
+  for (const char* verb : {"plan", "apply"}) {
+    const json reply = service.ask({{"verb", verb}, {"file", "shown.yaml"}, {"text", yaml}});
+    CAPTURE(reply.dump());
+    CHECK(reply.at("result").at("operations").empty());
+  }
+  // It is what runs, not what somebody wanted.
+  service.bed.fail_opening("lan3", "no such thing");
+  REQUIRE(service.ask({{"verb", "apply"}, {"file", "a.yaml"}, {"text", text + "vlans: {}\n"}}).at("ok") == true);
+  const std::string failing = std::string(text).replace(text.find("  lan1:"), 0, "  lan3: {}\n");
+  REQUIRE(service.ask({{"verb", "apply"}, {"file", "a.yaml"}, {"text", failing}}).at("ok") == false);
+  CHECK(service.ask({{"verb", "plan"}, {"file", "a.yaml"}, {"text", yaml}}).at("result").at("operations").empty());
+}
+
 TEST_CASE("requests: a MAC table that grows and changes while it is read: who is there all the time is told once") {
   constexpr uint32_t kMacs = 3000;
   Service service;

@@ -1,10 +1,15 @@
 #include <string>
 
+#include "control/ctl/rates.h"
 #include "control/ctl/render.h"
 #include "control/ctl/table.h"
 #include "control/view/view.h"
 #include "tests/catch.h"
 
+using causeway::add_rates;
+using causeway::Heading;
+using causeway::render_columns;
+using causeway::render_object;
 using causeway::render_operations;
 using causeway::render_show;
 using causeway::render_stats;
@@ -100,4 +105,73 @@ TEST_CASE("operations, one a line") {
         "add tunnel gnv0\nremove port veth1\n");
   CHECK(render_operations(json::parse(R"(["add tunnel gnv0"])")) == "add tunnel gnv0\n");
   CHECK(render_operations(json::parse(R"({"operations": []})")) == "nothing to change\n");
+}
+
+TEST_CASE("a table that is too wide has its texts cut, where least is lost; numbers stay whole") {
+  const json rows = {{{"name", "gnv0"}, {"remote", "172.31.0.2"}, {"mtu", 1450}},
+                     {{"name", "vx0"}, {"remote", {"172.31.0.3", "172.31.0.4", "172.31.0.5"}}, {"mtu", 1450}}};
+  const std::vector<Heading> columns = {{"name", "NAME"}, {"remote", "REMOTE"}, {"mtu", "MTU"}};
+  const std::string whole =
+      "NAME  REMOTE                             MTU\n"
+      "gnv0  172.31.0.2                        1450\n"
+      "vx0   172.31.0.3,172.31.0.4,172.31.0.5  1450\n";
+  CHECK(render_columns(rows, columns) == whole);
+  CHECK(render_columns(rows, columns, 44) == whole);
+  CHECK(render_columns(rows, columns, 30) ==
+        "NAME  REMOTE               MTU\n"
+        "gnv0  172.31.0.2          1450\n"
+        "vx0   172.31.0.3,172.31~  1450\n");
+  CHECK(render_columns(rows, columns, 10) ==
+        "NAME  REMOTE   MTU\n"
+        "gnv0  172.3~  1450\n"
+        "vx0   172.3~  1450\n");
+}
+
+TEST_CASE("one row, a line a column") {
+  const json columns = {{{"name", "name"}, {"title", "NAME"}},
+                        {{"name", "mtu"}, {"unit", "bytes"}},
+                        {{"name", "cache.hits"}},
+                        {{"name", "hops"}}};
+  const json row = {{"name", "gnv0"},
+                    {"mtu", 1450},
+                    {"cache", {{"hits", nullptr}}},
+                    {"hops", {{{"port", "up0"}, {"state", "reachable"}}, {{"port", "up1"}, {"state", "failed"}}}}};
+  CHECK(render_object(row, columns) ==
+        "name        gnv0\n"
+        "mtu         1450 bytes\n"
+        "cache.hits  -\n"
+        "hops        port=up0 state=reachable\n"
+        "            port=up1 state=failed\n");
+}
+
+TEST_CASE("rates: what counters have grown by, a second; none where a row is new or was reset") {
+  const json columns = {{{"name", "name"}, {"kind", "text"}, {"title", "NAME"}},
+                        {{"name", "rx"}, {"kind", "counter"}, {"title", "RX"}, {"unit", "packets"}},
+                        {{"name", "cache.hits"}, {"kind", "counter"}, {"unit", "packets"}},
+                        {{"name", "mtu"}, {"kind", "gauge"}, {"title", "MTU"}}};
+  const auto row = [](const char* name, int rx) {
+    return json{{"name", name}, {"rx", rx}, {"cache", {{"hits", 5}}}, {"mtu", 1500}};
+  };
+  json reply = {{"columns", columns}, {"result", {row("a", 301), row("b", 10), row("c", 7)}}};
+  add_rates(reply, {{"columns", columns}, {"result", {row("b", 50), row("a", 100)}}}, 2);
+  const json& rows = reply.at("result");
+  CHECK(rows[0].at("rx") == 301);
+  CHECK(rows[0].at("rx_per_s") == 100.5);
+  CHECK(rows[0].at("cache").at("hits_per_s") == 0);
+  CHECK(rows[1].at("rx_per_s").is_null());
+  CHECK(rows[2].at("rx_per_s").is_null());
+  CHECK(render_show("ports", reply) ==
+        "NAME   RX/S   MTU\n"
+        "a     100.5  1500\n"
+        "b         -  1500\n"
+        "c         -  1500\n");
+  // One object, and what has no counters.
+  json control = {{"columns", json::array({{{"name", "slices"}, {"kind", "counter"}}})}, {"result", {{"slices", 9}}}};
+  const json before = {{"result", {{"slices", 5}}}};
+  add_rates(control, before, 4);
+  CHECK(control.at("result") == json{{"slices", 9}, {"slices_per_s", 1.0}});
+  json flows = {{"columns", json::array({{{"name", "worker"}, {"kind", "text"}}})}, {"result", {{"cached", 0}}}};
+  const json same = flows;
+  add_rates(flows, same, 1);
+  CHECK(flows == same);
 }

@@ -1,0 +1,136 @@
+#include "control/ctl/show.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <iterator>
+#include <thread>
+#include <utility>
+
+#include "control/api/subjects.h"
+#include "control/ctl/dot.h"
+#include "control/ctl/rates.h"
+#include "control/ctl/render.h"
+#include "control/yaml/value.h"
+
+namespace causeway {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kConfig = "config";  // no table: it has a verb of its own
+
+using Clock = std::chrono::steady_clock;
+using Looks = std::vector<std::pair<std::string, json>>;  // subjects, and the replies about them
+
+// `indent`: -1 for one line.
+void print(const json& value, int indent = 2) {
+  fmt::print("{}\n", value.dump(indent, ' ', true, json::error_handler_t::replace));
+}
+
+// In characters; 0: stdout is no terminal.
+size_t terminal_width() {
+  winsize size{};
+  return isatty(STDOUT_FILENO) != 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+std::optional<Looks> look(const ShowOptions& options, const Ask& ask, const Complain& complain) {
+  std::vector<std::string> subjects{"ports", "bridges", "tunnels"};
+  if (!options.subject.empty()) subjects = {options.subject};
+  Looks looks;
+  for (const std::string& subject : subjects) {
+    json request = {{"verb", "show"}, {"what", subject}};
+    if (!options.name.empty()) request["name"] = options.name;
+    auto reply = ask(request);
+    if (!reply) return std::nullopt;
+    if (!options.name.empty() && reply->at("result").empty()) {
+      complain(fmt::format("{}: there is no {}", subject, config::quote(options.name)));
+      return std::nullopt;
+    }
+    looks.emplace_back(subject, std::move(*reply));
+  }
+  return looks;
+}
+
+void print_looks(const ShowOptions& options, const Looks& looks) {
+  if (options.json_output) {
+    const auto result_of = [&](const json& reply) {
+      return options.name.empty() ? reply.at("result") : reply.at("result").at(0);
+    };
+    json results = json::object();
+    for (const auto& [subject, reply] : looks) results[subject] = result_of(reply);
+    return print(options.subject.empty() ? results : results.front(), options.watch_s ? -1 : 2);
+  }
+  std::string text;
+  for (const auto& [subject, reply] : looks) {
+    if (!text.empty()) text += "\n";
+    text += options.name.empty() ? render_show(subject, reply, terminal_width())
+                                 : render_object(reply.at("result").at(0), reply.at("columns"));
+  }
+  fmt::print("{}{}", text, options.watch_s ? "\n" : "");
+}
+
+bool show_dot(const Ask& ask) {
+  json rows[3];
+  const char* const subjects[] = {"ports", "bridges", "tunnels"};
+  for (size_t i = 0; i < std::size(subjects); ++i) {
+    auto reply = ask({{"verb", "show"}, {"what", subjects[i]}});
+    if (!reply) return false;
+    rows[i] = std::move(reply->at("result"));
+  }
+  fmt::print("{}", topology_dot(rows[0], rows[1], rows[2]));
+  return true;
+}
+
+bool show_config(const ShowOptions& options, const Ask& ask) {
+  const auto reply = ask({{"verb", "config"}});
+  if (!reply) return false;
+  std::string yaml;
+  for (const json& line : reply->at("result").at("lines")) yaml += line.get<std::string>() + "\n";
+  if (options.json_output) {
+    print({{"yaml", yaml}});
+  } else {
+    fmt::print("{}", yaml);
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::string_view> show_subjects() {
+  std::vector<std::string_view> names;
+  for (const ShowSubject& subject : kShowSubjects) names.push_back(subject.name);
+  names.push_back(kConfig);
+  return names;
+}
+
+bool show(const ShowOptions& options, const Ask& ask, const Complain& complain) {
+  if (options.dot) return show_dot(ask);
+  if (options.subject == kConfig) return show_config(options, ask);
+  auto looked_at = Clock::now();
+  std::optional<Looks> before;
+  while (true) {
+    std::optional<Looks> now = look(options, ask, complain);
+    if (!now) return false;
+    if (!options.watch_s) {
+      print_looks(options, *now);
+      return true;
+    }
+    const auto looked_before = std::exchange(looked_at, Clock::now());
+    Looks shown = *now;
+    if (before) {
+      const std::chrono::duration<double> seconds = looked_at - looked_before;
+      for (size_t i = 0; i < shown.size(); ++i) add_rates(shown[i].second, (*before)[i].second, seconds.count());
+    }
+    print_looks(options, shown);
+    if (std::fflush(stdout) != 0) return true;  // nobody reads any more
+    before = std::move(now);
+    std::this_thread::sleep_until(
+        looked_at + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*options.watch_s)));
+  }
+}
+
+}  // namespace causeway
