@@ -45,9 +45,9 @@ Error trace_request(const TraceOptions& options, json& request) {
     error = frame_of_hex(options.hex, frame);
   }
   if (error) return fmt::format("{}: {}", option, error.text());
-  request = {{"verb", "trace"},
-             {"port", options.port},
-             {"text", fmt::format("{:02x}", fmt::join(frame.begin(), frame.end(), ""))}};
+  std::string digits;
+  for (const uint8_t byte : frame) digits += fmt::format("{:02x}", byte);
+  request = {{"verb", "trace"}, {"port", options.port}, {"text", digits}};
   return {};
 }
 

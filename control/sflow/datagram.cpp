@@ -60,7 +60,7 @@ class Writer {
  private:
   void append(const auto& number) {
     const auto* const from = reinterpret_cast<const uint8_t*>(&number);
-    bytes_.insert(bytes_.end(), from, from + sizeof number);
+    for (size_t i = 0; i < sizeof number; ++i) bytes_.push_back(from[i]);
   }
   Bytes bytes_;
 };

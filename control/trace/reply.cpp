@@ -36,7 +36,9 @@ Error read_hex(std::string_view text, std::vector<uint8_t>& bytes) {
 }
 
 std::string hex_of(const std::vector<uint8_t>& bytes) {
-  return fmt::format("{:02x}", fmt::join(bytes.begin(), bytes.end(), ""));
+  std::string digits;
+  for (const uint8_t byte : bytes) digits += fmt::format("{:02x}", byte);
+  return digits;
 }
 
 // Says what happened, stage by stage.
