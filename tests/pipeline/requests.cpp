@@ -141,9 +141,8 @@ tunnels: {vx0: {mode: vxlan, id: 5, local: 172.31.0.1, remote: [172.31.0.3, 172.
 )";
   REQUIRE(service.ask({{"verb", "apply"}, {"file", "a.yaml"}, {"text", text}}).at("ok") == true);
   std::string yaml;
-  for (const json& line : service.ask({{"verb", "config"}}).at("result").at("lines")) {
-    yaml += line.get<std::string>() + "\n";
-  }
+  const json shown = service.ask({{"verb", "config"}});
+  for (const json& line : shown.at("result").at("lines")) yaml += line.get<std::string>() + "\n";
   CAPTURE(yaml);
   CHECK(yaml.find("172.31.0.3") != std::string::npos);
   for (const char* verb : {"plan", "apply"}) {

@@ -110,7 +110,9 @@ class Collector {
     const uint32_t type = in.word();
     agent = in.address(type == 1);
     CHECK(in.word() == 0);  // sub-agent
-    CHECK(in.word() == ++datagrams_);
+    const uint32_t sequence = in.word();
+    CHECK((sequence_ == 0 || sequence == sequence_ + 1));
+    sequence_ = sequence;
     in.word();  // uptime
     for (uint32_t left = in.word(); left != 0; --left) {
       const uint32_t format = in.word();
@@ -134,7 +136,7 @@ class Collector {
 
   FileDescriptor socket_;
   uint16_t port_ = 0;
-  uint32_t datagrams_ = 0;
+  uint32_t sequence_ = 0;  // of the last datagram
 };
 
 // A tunnel's structure and the one with its number.
