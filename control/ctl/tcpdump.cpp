@@ -81,11 +81,13 @@ void Tcpdump::print_lines() {
   reads_ = FileDescriptor();  // nor may tcpdump wait for us
 }
 
-// A frame's line begins with its number; what belongs to the line before it begins with a tab or has none.
+// A frame's line begins with its number and two spaces. Others belong to the frame before: the one in its tunnel, whose
+// line begins with a MAC, and so may begin with digits, too.
 void Tcpdump::print_line(std::string_view line) {
   const size_t digits = line.find_first_not_of(' ');
   const size_t behind = line.find_first_not_of("0123456789", digits);
-  const bool first = digits != std::string_view::npos && behind != std::string_view::npos && behind != digits;
+  const bool first = digits != std::string_view::npos && behind != std::string_view::npos && behind != digits &&
+                     line.substr(behind).starts_with("  ");
   Label label;
   {
     const std::lock_guard lock(mutex_);
@@ -95,7 +97,7 @@ void Tcpdump::print_line(std::string_view line) {
     }
   }
   if (label.front.empty()) {
-    fmt::print("{}\n", line);
+    fmt::print("{}{}\n", line.starts_with('\t') ? "" : "\t", line);
   } else {
     fmt::print("{} {} [{}]\n", label.front, line.substr(line.find_first_not_of(' ', behind)), label.behind);
   }
