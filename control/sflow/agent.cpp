@@ -49,6 +49,7 @@ void SflowAgent::set(const config::Sflow* settings) {
       samplers.push_back(std::make_shared<FlowSampler>(settings->sampling, settings->header_bytes, seed, kRingBytes));
     }
     replace_samplers(std::move(samplers));
+    for (auto& [port, sent] : sent_) sent.flows = 0;  // as their pools begin anew (sFlow version 5, sample_pool)
   }
   if (begins) {
     counts_ = {};

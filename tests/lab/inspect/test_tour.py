@@ -57,6 +57,7 @@ def shell_fixture(tmp_path):
     shell.process.wait()
 
 
+@pytest.mark.alone  # it types at the pace of a person
 def test_each_command_prints_what_the_tour_says(shell, tmp_path):
     for kind, name, text in steps():
         if kind == "file":
