@@ -1,12 +1,12 @@
 #include "control/ctl/trace.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <string_view>
 
 #include "control/ctl/trace_frame.h"
+#include "control/process/printable.h"
 
 namespace causeway {
 namespace {
@@ -45,9 +45,7 @@ Error trace_request(const TraceOptions& options, json& request) {
     error = frame_of_hex(options.hex, frame);
   }
   if (error) return fmt::format("{}: {}", option, error.text());
-  std::string digits;
-  for (const uint8_t byte : frame) digits += fmt::format("{:02x}", byte);
-  request = {{"verb", "trace"}, {"port", options.port}, {"text", digits}};
+  request = {{"verb", "trace"}, {"port", options.port}, {"text", hex_digits(frame)}};
   return {};
 }
 

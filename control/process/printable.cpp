@@ -49,4 +49,12 @@ void make_printable(json& value) {
   value = std::move(safe);
 }
 
+std::string hex_digits(std::span<const uint8_t> bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string digits;
+  digits.reserve(2 * bytes.size());
+  for (const uint8_t byte : bytes) (digits += kDigits[byte >> 4]) += kDigits[byte & 15];
+  return digits;
+}
+
 }  // namespace causeway

@@ -1,7 +1,9 @@
-// Text from elsewhere, on its way to a terminal: what a terminal would take for orders is written out.
+// Text and bytes from elsewhere, on their way to a reader: what a terminal would take for orders is written out.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -13,5 +15,8 @@ std::string printable(std::string_view text);
 
 // The same for all strings in it, keys too.
 void make_printable(nlohmann::json& value);
+
+// Two digits a byte, 0 to f.
+std::string hex_digits(std::span<const uint8_t> bytes);
 
 }  // namespace causeway

@@ -1,7 +1,6 @@
 #include "control/trace/reply.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <string>
 #include <string_view>
@@ -9,6 +8,7 @@
 
 #include "control/api/reply.h"
 #include "control/config/address_text.h"
+#include "control/process/printable.h"
 #include "control/trace/cure.h"
 #include "control/yaml/value.h"
 #include "pmd/error.h"
@@ -33,12 +33,6 @@ Error read_hex(std::string_view text, std::vector<uint8_t>& bytes) {
   }
   if (bytes.empty()) return fmt::format("a frame has 1 to {} bytes", kMostFrameBytes);
   return {};
-}
-
-std::string hex_of(const std::vector<uint8_t>& bytes) {
-  std::string digits;
-  for (const uint8_t byte : bytes) digits += fmt::format("{:02x}", byte);
-  return digits;
 }
 
 // Says what happened, stage by stage.
@@ -161,7 +155,7 @@ json result_of(const Gateway& gateway, const Trace& trace) {
   Teller teller(gateway, trace);
   json out = json::array();
   for (const ShadowTables::Sent& sent : trace.sent) {
-    if (!sent.bytes.empty()) out.push_back({{"port", teller.port_name(sent.port)}, {"bytes", hex_of(sent.bytes)}});
+    if (!sent.bytes.empty()) out.push_back({{"port", teller.port_name(sent.port)}, {"bytes", hex_digits(sent.bytes)}});
   }
   json drops = json::array();
   for (size_t i = 0; i < kDropReasons; ++i) {

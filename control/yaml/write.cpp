@@ -117,11 +117,7 @@ YamlText yaml_of(const PortVlan& vlan) {
 }
 
 // In quotes, however many digits there are, and no letters.
-YamlText yaml_of(const std::vector<uint8_t>& bytes) {
-  std::string digits;
-  for (const uint8_t byte : bytes) digits += fmt::format("{:02x}", byte);
-  return YamlText::plain('"' + digits + '"');
-}
+YamlText yaml_of(const std::vector<uint8_t>& bytes) { return YamlText::plain('"' + hex_digits(bytes) + '"'); }
 
 YamlText yaml_of(const Route& route) {
   YamlText mapping;
