@@ -6,10 +6,6 @@
 A ratio is the cycles of this build over the other's within a round: 1.02 is two percent slower.
 """
 
-import shutil
-import signal
-import sys
-import tempfile
 
 from bench import machine, report
 from bench.pipeline import Pipeline, chosen_rows, parser_of, say
@@ -48,18 +44,10 @@ def main():
     parser.add_argument("build", help="a build folder, or one with the program in it")
     arguments = parser.parse_args()
     arguments.rounds = arguments.rounds or (2 if arguments.quick else 5)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     Earlier.path = program("causewayd", arguments.build)
-    directory = tempfile.mkdtemp(prefix="cwbench-")
-    try:
-        with machine.hugepages() as provide:
-            comparison = Comparison(chosen_rows(arguments), arguments, directory)
-            try:
-                comparison.run(provide)
-            except KeyboardInterrupt:
-                say("\ninterrupted: what was measured so far")
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with machine.measuring(arguments) as bench:
+        comparison = Comparison(chosen_rows(arguments), arguments, bench.directory)
+        comparison.run(bench.provide_hugepages)
     say(f"\n{'row':26} {'cycles':>7} {'before':>7}  ratio (min-max)")
     for name, ours, before, ratio in comparison.table():
         say(f"{name:26} {ours or 0:7.0f} {before or 0:7.0f}  {report.spread_text(ratio)}")

@@ -4,6 +4,9 @@ import contextlib
 import os
 import platform
 import re
+import signal
+import sys
+import tempfile
 import time
 
 from tests.support.process import LabError
@@ -54,6 +57,30 @@ def hugepages():
     finally:
         if int(read(f"{HUGEPAGES}/nr_hugepages")) != before:
             set_hugepages(before)
+
+
+class UnderWay:
+    """A bench that measures: a folder of its own, and the function that hugepages() gives."""
+
+    def __init__(self, directory, provide_hugepages):
+        self.directory = directory
+        self.provide_hugepages = provide_hugepages
+        self.interrupted = False
+
+
+@contextlib.contextmanager
+def measuring(arguments):
+    """Gives an UnderWay. Ctrl-C ends the block early and is told there; SIGTERM ends the program."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if arguments.core == arguments.control_core:
+        sys.exit("bench: the forwarding thread needs a core of its own: two cores at least")
+    with tempfile.TemporaryDirectory(prefix="cwbench-", ignore_cleanup_errors=True) as directory, hugepages() as provide:
+        bench = UnderWay(directory, provide)
+        try:
+            yield bench
+        except KeyboardInterrupt:
+            bench.interrupted = True
+            print("\ninterrupted: what was measured so far", flush=True)
 
 
 def set_hugepages(count):

@@ -8,9 +8,7 @@
 import argparse
 import os
 import shutil
-import signal
 import sys
-import tempfile
 import time
 
 from bench import frames, machine, report
@@ -139,26 +137,15 @@ def chosen_rows(arguments):
 
 def main():
     arguments = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if arguments.core == arguments.control_core:
-        sys.exit("bench: the forwarding thread needs a core of its own: two cores at least")
     rows = chosen_rows(arguments)
-    directory = tempfile.mkdtemp(prefix="cwbench-")
     started = time.monotonic()
-    pipeline = Pipeline(rows, arguments, directory)
-    unfinished = False
-    try:
-        with machine.hugepages() as provide:
-            pipeline.run(provide)
-    except KeyboardInterrupt:
-        unfinished = True
-        if arguments.whole:  # the last whole figures stay
-            arguments.json, arguments.markdown = os.path.join(FIGURES, "pipeline-part.json"), None
-        say("\ninterrupted: what was measured so far")
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with machine.measuring(arguments) as bench:
+        pipeline = Pipeline(rows, arguments, bench.directory)
+        pipeline.run(bench.provide_hugepages)
+    if bench.interrupted and arguments.whole:  # the last whole figures stay
+        arguments.json, arguments.markdown = os.path.join(FIGURES, "pipeline-part.json"), None
     results = report.collect(pipeline.results, rows, arguments)
     report.write(results, arguments)
     say("\n" + report.table(results))
     say(f"\n{time.monotonic() - started:.0f} s")
-    return 1 if unfinished or report.failures(results) else 0
+    return 1 if bench.interrupted or report.failures(results) else 0

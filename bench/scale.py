@@ -8,10 +8,8 @@
 import contextlib
 import os
 import shutil
-import signal
 import statistics
 import sys
-import tempfile
 import time
 
 from bench import machine, report
@@ -104,26 +102,16 @@ def cells(row, entry):
 
 def main():
     arguments = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if arguments.core == arguments.control_core:
-        sys.exit("bench: the forwarding thread needs a core of its own: two cores at least")
     rows = [row for row in ROWS if any(word in row.name for word in arguments.only or [""]) and
             (row.quick or not arguments.quick)]
     if not rows:
         sys.exit("bench: no row has that word in its name")
-    directory = tempfile.mkdtemp(prefix="cwbench-")
     started = time.monotonic()
     results = {row.name: [] for row in rows}
-    whole = not (arguments.quick or arguments.only)
-    try:
-        with machine.hugepages() as provide:
-            bench = Scale(arguments, directory, provide)
-            run_rows(bench, rows, arguments.rounds, results)
-    except KeyboardInterrupt:
-        whole = False
-        say("\ninterrupted: what was measured so far")
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with machine.measuring(arguments) as under_way:
+        bench = Scale(arguments, under_way.directory, under_way.provide_hugepages)
+        run_rows(bench, rows, arguments.rounds, results)
+    whole = not (arguments.quick or arguments.only or under_way.interrupted)
     rows = [row for row in rows if results[row.name]]
     collected = collect(bench, rows, results, arguments)
     table = report.aligned([["row", "what", "bar", "median (min-max)", ""],

@@ -8,9 +8,7 @@
 import os
 import re
 import shutil
-import signal
 import sys
-import tempfile
 import time
 
 from bench import machine, report
@@ -97,22 +95,12 @@ def parse():
 
 def main():
     arguments = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if arguments.core == arguments.control_core:
-        sys.exit("bench: the forwarding thread needs a core of its own: two cores at least")
     rows = chosen_rows(arguments.row)
     results = {row.name: [] for row in rows}
-    directory = tempfile.mkdtemp(prefix="cwbench-")
     started = time.monotonic()
-    whole = arguments.whole
-    try:
-        with machine.hugepages() as provide:
-            measure_rounds(rows, arguments, directory, provide, results)
-    except KeyboardInterrupt:
-        whole = False
-        say("\ninterrupted: what was measured so far")
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with machine.measuring(arguments) as bench:
+        measure_rounds(rows, arguments, bench.directory, bench.provide_hugepages, results)
+    whole = arguments.whole and not bench.interrupted
     collected = collect(rows, results, arguments)
     report.write_json(collected, os.path.join(FIGURES, "features.json" if whole else "features-part.json"))
     if whole:
