@@ -25,6 +25,7 @@ from bench.json_socket import JsonSocket
 from bench.pipeline import FIGURES, say
 from tests.peers.cable import plain_cable
 from tests.peers.ovs import OvsSwitch
+from tests.support import traffic
 from tests.support.lab import Lab
 from tests.support.ovsdb import BARE_FILE, OvsdbServer
 from tests.support.overlay import gateway, two_hosts
@@ -164,9 +165,7 @@ class Ping:
     def lost(self):
         """Of how many, up to the last that was answered: what was on its way at the end is none."""
         self.process.stop(signal.SIGINT)
-        answered = set(re.findall(r"bytes from .* icmp_seq=(\d+) ", self.process.output()))
-        last = max(map(int, answered))
-        return last - len(answered), last
+        return traffic.unanswered(self.process.output())
 
 
 def idle_share(server, pid):

@@ -62,9 +62,9 @@ class Watched:
     def lost(self):
         self.ping.child.send_signal(2)
         wait_until(lambda: "packets transmitted" in self.ping.output(), 5, "ping sums up")
-        sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+)", self.ping.output()).groups())
-        assert sent > 10
-        return sent - received
+        lost, pings = traffic.unanswered(self.ping.output())
+        assert pings > 10
+        return lost
 
 
 @pytest.fixture

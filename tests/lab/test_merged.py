@@ -1,5 +1,5 @@
 """Outer datagrams merged by the underlay's UDP GRO, as operators switch it on: `rx-udp-gro-forwarding` (Tailscale's advice),
-`rx-gro-list` (OpenWrt's default). The measure is the same gateway's rate without it."""
+`rx-gro-list` (OpenWrt's default): what is carried stays whole, and nothing is lost."""
 
 import pytest
 
@@ -30,27 +30,20 @@ def merge(host, feature):
     host.run(["ethtool", "-K", "up0", "gro", "on", feature, "on"])
 
 
-def most(client, server):
-    """The best of three runs: what else this machine does is no measure."""
-    return max(traffic.iperf3(client, server, server.ip4, seconds=1) for _ in range(3))
-
-
 @pytest.mark.parametrize("name", CASES)
-def test_rate_and_payload(lab, name):
+def test_payload_and_counts(lab, name):
     mode, family, feature = CASES[name]
     h1, h2, c1, c2 = two_hosts(lab, container_mtu=MTU)
     g2 = h2.causeway(config(2, mode, family))
     h1.causeway(config(1, mode, family))
     traffic.ping(c1, c2.ip4)
-    before = most(c1, c2)
     merge(h2, feature)
     capture = h2.capture("up0", filter="udp", snap_bytes=64, max_frames=20000)
-    after = most(c1, c2)
+    rate = traffic.iperf3(c1, c2, c2.ip4, seconds=2)
     capture.stop()
     merged = capture.count_bpf("greater 1600")
-    print(f"{name}: {before / 1e9:.2f} Gbit/s, merged {after / 1e9:.2f}; of 20,000 frames {merged} are merged")
+    print(f"{name}: {rate / 1e9:.2f} Gbit/s; of 20,000 frames {merged} are merged")
     assert merged > 100
-    assert after >= 0.8 * before
     fetched = traffic.fetch(c2, c1, c1.ip4, 20 << 20)
     assert fetched["sent"] == fetched["received"]
     assert g2.lost() == {}

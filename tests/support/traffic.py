@@ -25,6 +25,14 @@ def ping(source, address, count=3, payload_bytes=56, dont_fragment=False, interv
     return received
 
 
+def unanswered(output):
+    """(pings without an answer, of how many), of what ping printed so far: up to the last that was answered, since those
+    behind it may be on their way."""
+    answered = set(map(int, re.findall(r"bytes from .* icmp_seq=(\d+) ", output)))
+    last = max(answered, default=0)
+    return last - len(answered), last
+
+
 def sha256(file):
     with open(file, "rb") as data:
         return hashlib.file_digest(data, "sha256").hexdigest()
