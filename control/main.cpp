@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -11,12 +12,14 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <functional>
 #include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -102,6 +105,19 @@ void pin_to(unsigned core) {
   CPU_SET(core, &cores);
   const int error = pthread_setaffinity_np(pthread_self(), sizeof(cores), &cores);
   if (error != 0) spdlog::warn("system.control-core: cannot run on core {}: {}", core, std::strerror(error));
+}
+
+// Each thread that there is, and so those that they start: one of them on a worker's core costs frames. Before the
+// workers start; where these have all cores there is no other place.
+void leave_to_workers(const std::vector<unsigned>& worker_cores) {
+  cpu_set_t others;
+  if (sched_getaffinity(0, sizeof(others), &others) != 0) return;
+  for (const unsigned core : worker_cores) CPU_CLR(core, &others);
+  if (CPU_COUNT(&others) == 0) return;
+  std::error_code error;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", error)) {
+    sched_setaffinity(std::stoi(thread.path().filename()), sizeof(others), &others);
+  }
 }
 
 void notify_reloading() {
@@ -257,6 +273,7 @@ int run(const Options& options, char** argv) {
     begin_again_without_hugepages(argv);
   }
   if (error) return fail(error.text());
+  leave_to_workers(config->system.worker_cores);
   const int code = serve(loop, running, options, *config, text, hugepages);
   stop_eal();
   return code;

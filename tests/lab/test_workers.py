@@ -1,6 +1,7 @@
 """Two workers: every port has a queue for each, and queues change hands under traffic."""
 
 import copy
+import os
 import time
 
 import pytest
@@ -22,6 +23,26 @@ def test_queues_are_dealt_out_and_shown(lab):
     refused["ethernets"]["c1"] = {"rx-workers": [0, 2]}
     done = overlay.g1.apply(refused, check=False)
     assert done.returncode != 0 and "there is no worker 2, only 0 to 1" in done.stdout + done.stderr
+
+
+def cores_of_threads(pid):
+    """{name of a thread: all cores that it, or another of that name, may run on}"""
+    cores = {}
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/comm") as comm:
+            cores.setdefault(comm.read().strip(), set()).update(os.sched_getaffinity(int(thread)))
+    return cores
+
+
+def test_no_other_thread_runs_on_a_workers_core(lab):
+    mine, *others = sorted(os.sched_getaffinity(0))
+    if not others:
+        pytest.skip("there is one core")
+    overlay = Overlay(lab, system={"workers": [mine], "metrics": "127.0.0.1:9111"})
+    traffic.ping(overlay.c1, overlay.c2.ip4)
+    cores = cores_of_threads(overlay.g1.pid)
+    assert cores.pop("worker-0") == {mine}
+    assert cores and all(mine not in allowed for allowed in cores.values()), cores
 
 
 @pytest.mark.deadline(90)
