@@ -138,6 +138,7 @@ uint32_t Worker::poll(const PollList& list) noexcept {
     if (entry.after != 0 && !quiescence_.passed(entry.from, entry.after)) [[unlikely]] {
       continue;
     }
+    const uint64_t began = entry.cycles != nullptr ? rte_rdtsc() : 0;
     batch.count = port->io->rx_burst(entry.queue, batch.frame.data(), kBatch);
     if (batch.count == 0) continue;
     frames += batch.count;
@@ -146,6 +147,7 @@ uint32_t Worker::poll(const PollList& list) noexcept {
     } else {
       process_interfaces(*port, batch);
     }
+    if (entry.cycles != nullptr) entry.cycles->add(rte_rdtsc() - began);
   }
   return frames;
 }

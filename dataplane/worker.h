@@ -20,8 +20,9 @@ namespace causeway {
 struct PollEntry {
   PortIndex port = 0;
   uint16_t queue = 0;
-  uint16_t from = 0;   // the worker that had it before, if `after` is set
-  uint64_t after = 0;  // not polled before `from` has passed this grace period: two would take the same buffers
+  uint16_t from = 0;          // the worker that had it before, if `after` is set
+  uint64_t after = 0;         // not polled before `from` has passed this grace period: two would take the same buffers
+  Counter* cycles = nullptr;  // that the frames of this queue take, but for sending them; null: not measured
   bool operator==(const PollEntry& other) const { return port == other.port && queue == other.queue; }
 };
 using PollList = std::vector<PollEntry>;

@@ -21,6 +21,7 @@
 namespace causeway::config {
 
 enum class Idle : uint8_t { adaptive, busy };
+enum class Rebalance : uint8_t { off, automatic };
 
 struct System {
   std::string name;                      // default: the file's name without its ending
@@ -29,6 +30,7 @@ struct System {
   unsigned workers = 1;                  // worker_cores.size() where cores are given
   std::optional<unsigned> control_core;  // pinned only if given
   Idle idle = Idle::adaptive;
+  Rebalance rebalance = Rebalance::off;
   Toggle hugepages = Toggle::automatic;
   uint64_t memory_bytes = 512ULL << 20;
   std::optional<std::string> metrics;    // "address:port"

@@ -40,6 +40,9 @@ inline constexpr std::tuple kSystemKeys{
     key("control-core", &System::control_core, Number{0, kMaxCore}, "the core that the control thread is pinned to"),
     key("idle", &System::idle, Words<2>{{"adaptive", "busy"}},
         "`adaptive`: a worker without frames sleeps for tens of microseconds; `busy`: it polls on"),
+    key("rebalance", &System::rebalance, Words<2>{{"off", "auto"}},
+        "`auto`: when a worker is busy for 95 % of its time, receive queues go where that takes at least a quarter off "
+        "the variance of the workers' loads, which are looked at every 5 s; no frame is lost, none overtakes another"),
     key("hugepages", &System::hugepages, OnOffAuto{}, "`auto`: where there are any"),
     key("memory", &System::memory_bytes, Bytes{64ULL << 20, 1ULL << 40},
         "for buffers and devices, 64M to 1T, with a suffix K, M, G or T"),

@@ -69,6 +69,10 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       ports_(tables_, publisher_, adjacencies_, underlay_, workers_, pool, random_seed(), std::move(opener)),
       sflow_(std::make_unique<SflowAgent>(
           SflowAgent::Subjects{workers_, publisher_, ports_, tunnels_, adjacencies_, elephants_}, random_seed())) {
+  if (system.rebalance == config::Rebalance::automatic) {
+    ports_.measure_queues();
+    rebalance_ = std::make_unique<Rebalance>(workers_);
+  }
   ports_.before_closing([this](PortIndex port) {
     offload_sync_.forget(port);
     elephants_.forget(port);
@@ -424,6 +428,7 @@ void Gateway::tick() {
   offload_sync_.step(OffloadSync::Clock::now());
   elephants_.step(Elephants::Clock::now(), now_s());
   sflow_->tick(SflowAgent::Clock::now());
+  if (rebalance_ != nullptr) rebalance_->step(ports_, Rebalance::Clock::now());
   exchange_.count_drops(DropReason::rx_error, receive_errors_.step(ports_, ReceiveErrors::Clock::now()));
   look_at_ports(false);
 }

@@ -14,6 +14,7 @@
 #include "control/offload/elephants.h"
 #include "control/offload/tunnel_rules.h"
 #include "control/port/ports.h"
+#include "control/port/rebalance.h"
 #include "control/port/receive_errors.h"
 #include "control/publish/adjacencies.h"
 #include "control/publish/publisher.h"
@@ -105,6 +106,7 @@ class Gateway {
   const Fdb& fdb() const { return fdb_; }
   const Underlay& underlay() const { return underlay_; }
   const SflowAgent& sflow() const { return *sflow_; }
+  const Rebalance* rebalance() const { return rebalance_.get(); }  // null: off
   const Exchange::Workers& workers() const { return workers_; }
   Tables& tables() { return tables_; }
   Publisher& publisher() { return publisher_; }
@@ -151,6 +153,7 @@ class Gateway {
   Elephants elephants_;
   Exchange exchange_;
   ReceiveErrors receive_errors_;
+  std::unique_ptr<Rebalance> rebalance_;
   Ports ports_;
   std::unique_ptr<SflowAgent> sflow_;
   std::set<AdjacencyIndex> left_bridge_;  // since the last commit

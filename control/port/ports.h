@@ -118,6 +118,11 @@ class Ports {
   // Called before a device is closed, while it still works.
   void before_closing(std::function<void(PortIndex)> callback) { before_closing_ = std::move(callback); }
   const RxQueues& rx_queues() const { return rx_queues_; }
+  // From now on it is known what each queue takes of its worker (control/port/rebalance.h).
+  void measure_queues() { rx_queues_.measure(); }
+  // Where a queue shall be, unless its settings say; at the next deal_queues().
+  void prefer(PortIndex port, uint16_t queue, unsigned worker) { rx_queues_.prefer(port, queue, worker); }
+  void deal_queues();
 
  private:
   std::unique_ptr<Port> open(const std::string& name, const config::Ethernet& settings, OpenError& error) const;
@@ -149,7 +154,6 @@ class Ports {
   void set_underlay(const std::string& name, const Record& record);
   void close(Record& record);
   void test(Record& record);
-  void deal_queues();
   void log_queues(const Record& record) const;
 
   Tables& tables_;

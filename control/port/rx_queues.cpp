@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 namespace causeway {
 namespace {
@@ -67,13 +68,22 @@ RxQueues::~RxQueues() {
   for (const auto& worker : workers_) delete worker->set_poll_list(nullptr);
 }
 
-void RxQueues::deal(const std::vector<RxQueue>& queues) {
+void RxQueues::deal(std::vector<RxQueue> queues) {
   // Who gets a queue waits for the worker that had it last, and knows of none before that.
   while (!quiescence_.done(last_handover_)) std::this_thread::sleep_for(std::chrono::microseconds(20));
+  std::map<Queue, unsigned> preferred;
+  for (RxQueue& queue : queues) {
+    const auto found = preferred_.find({queue.port, queue.queue});
+    if (found == preferred_.end()) continue;
+    preferred.insert(*found);
+    if (!queue.worker) queue.worker = found->second;
+  }
+  preferred_ = std::move(preferred);
   std::vector<PollList> lists = assign_queues(queues, dealt_);
   std::vector<PollEntry*> moved;
   for (unsigned worker = 0; worker < lists.size(); ++worker) {
     for (PollEntry& entry : lists[worker]) {
+      if (measures_) entry.cycles = &cycles_[{entry.port, entry.queue}];
       const unsigned before = owner_of(dealt_, entry).value_or(worker);
       if (before == worker) continue;
       entry.from = static_cast<uint16_t>(before);

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "control/publish/publisher.h"
@@ -34,7 +36,12 @@ class RxQueues {
   // All the queues that there are now. A queue that changes hands is polled by its new worker once the old one has
   // sent what it took from it: no frame is lost, and none overtakes another. Nobody waits for this here, but the
   // next dealing does.
-  void deal(const std::vector<RxQueue>& queues);
+  void deal(std::vector<RxQueue> queues);
+
+  // From the next dealing on: counts the cycles that each queue takes (PollEntry::cycles).
+  void measure() { measures_ = true; }
+  // The same for the worker of a queue that no `rx-workers` names one for, for as long as there is this queue.
+  void prefer(PortIndex port, uint16_t queue, unsigned worker) { preferred_[{port, queue}] = worker; }
 
   const std::vector<PollList>& dealt() const { return dealt_; }  // by worker
   std::vector<unsigned> workers_of(PortIndex port) const;        // by queue
@@ -46,6 +53,10 @@ class RxQueues {
   Publisher& publisher_;
   std::vector<std::unique_ptr<Worker>>& workers_;
   std::vector<PollList> dealt_;
+  using Queue = std::pair<PortIndex, uint16_t>;
+  bool measures_ = false;
+  std::map<Queue, Counter> cycles_;  // of all queues that there have been: workers may still write to them
+  std::map<Queue, unsigned> preferred_;
   uint64_t last_handover_ = 0;  // its grace period
 };
 

@@ -34,11 +34,26 @@ json queues_json(const WorkerView& view) {
   return queues;
 }
 
+// Null where nobody measures it (`system.rebalance`).
+json loads_json(const WorkerView& view) {
+  const Rebalance* const rebalance = view.gateway.rebalance();
+  if (rebalance == nullptr) return nullptr;
+  json loads = json::object();
+  for (const PollEntry& entry : view.gateway.ports().rx_queues().dealt()[view.worker.id()]) {
+    const std::string name = view.gateway.ports().find(entry.port)->port->name();
+    loads[name + ":" + std::to_string(entry.queue)] = rebalance->load(entry.port, entry.queue);
+  }
+  return loads;
+}
+
 constexpr Column<WorkerView> kColumns[] = {
     {{"id", "ID", text, "", "The worker's number."}, [](const WorkerView& view) -> json { return view.worker.id(); }},
     {{"core", "CORE", text, "", "The core that it is bound to."},
      [](const WorkerView& view) { return view.worker.core() ? json(*view.worker.core()) : json(); }},
     {{"queues", "QUEUES", text, "", "The receive queues that it polls, as port:queue."}, queues_json},
+    {{"queue_loads", "", text, "",
+      "Each queue's share of a worker's time, 0 to 1, in the last 5 s; with `system.rebalance: auto`."},
+     loads_json},
     {{"rx_packets", "RX PACKETS", counter, "packets", "Packets that it has received."},
      [](const WorkerView& view) -> json { return view.counters.rx_packets.get(); }},
     {{"gro_in", "GRO IN", counter, "packets", "Packets that it has merged on their way out."},

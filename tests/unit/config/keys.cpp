@@ -38,6 +38,7 @@ const std::vector<Row> kSystem = {
     {"workers", "workers: 1", "workers: 2", "! system.workers: 1 -> 2 needs a restart"},
     {"control-core", "", "control-core: 0", "! system.control-core: default -> 0 needs a restart"},
     {"idle", "", "idle: busy", "! system.idle: adaptive -> busy needs a restart"},
+    {"rebalance", "", "rebalance: auto", "! system.rebalance: off -> auto needs a restart"},
     {"hugepages", "", "hugepages: off", "! system.hugepages: auto -> off needs a restart"},
     {"memory", "", "memory: 1G", "! system.memory: 512M -> 1024M needs a restart"},
     {"metrics", "", "metrics: \"0.0.0.0:9111\"", "! system.metrics: default -> 0.0.0.0:9111 needs a restart"},

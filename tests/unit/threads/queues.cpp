@@ -1,5 +1,12 @@
 // Who polls which receive queue: how they are dealt out, and how one changes hands.
 #include "control/port/rx_queues.h"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "control/port/rebalance.h"
 #include "tests/catch.h"
 
 namespace causeway {
@@ -87,6 +94,64 @@ TEST_CASE("a queue that changes hands waits for the worker that had it") {
     CHECK(dealer.workers_of(7).empty());
   }
   publisher.drain();
+}
+
+namespace {
+
+// "0 1 1": the worker of each queue; the loads are in percent.
+std::string places_of(const std::vector<std::pair<unsigned, int>>& worker_and_load, unsigned workers,
+                      size_t fixed = SIZE_MAX) {
+  std::vector<QueueLoad> queues;
+  for (const auto& [worker, load] : worker_and_load) {
+    queues.push_back({.port = 7,
+                      .queue = static_cast<uint16_t>(queues.size()),
+                      .worker = worker,
+                      .fixed = queues.size() == fixed,
+                      .load = load / 100.0});
+  }
+  std::string text;
+  for (const unsigned place : rebalanced(queues, workers)) text += (text.empty() ? "" : " ") + std::to_string(place);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("queues are rebalanced once a worker is overloaded, and where that helps") {
+  CHECK(places_of({{0, 40}, {1, 30}, {0, 58}, {1, 10}}, 2) == "1 1 0 1");
+  CHECK(places_of({{0, 40}, {1, 30}, {0, 54}, {1, 10}}, 2).empty());  // 94 %
+  CHECK(places_of({{0, 50}, {0, 30}, {0, 20}, {1, 0}}, 2) == "0 1 1 1");
+  CHECK(places_of({{0, 50}, {1, 48}, {0, 49}, {1, 49}}, 2).empty());  // even already
+  CHECK(places_of({{0, 100}, {1, 0}}, 2).empty());                    // one queue is one queue
+  CHECK(places_of({{1, 60}, {1, 40}}, 2) == "0 1");
+  CHECK(places_of({{0, 100}}, 1).empty());
+  // What has nothing to do stays, and so does what `rx-workers` has placed.
+  CHECK(places_of({{1, 0}, {0, 60}, {0, 40}}, 2) == "1 0 1");
+  CHECK(places_of({{0, 60}, {0, 40}}, 2, 0) == "0 1");
+  CHECK(places_of({{0, 50}, {0, 30}, {0, 20}}, 3) == "0 1 2");
+}
+
+TEST_CASE("a preferred worker has its queue while that is there, and no `rx-workers` says otherwise") {
+  Tables tables;
+  Publisher publisher(tables);
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (uint16_t id : {0, 1}) workers.push_back(std::make_unique<Worker>(tables, id, WorkerOptions{}));
+  RxQueues dealer(tables, publisher, workers);
+  dealer.measure();
+  dealer.deal(queues_of(7, 4));
+  REQUIRE(text_of(dealer.dealt()) == "7.0 7.2 | 7.1 7.3");
+  const Counter* const cycles = dealer.dealt()[0].at(0).cycles;
+  REQUIRE(cycles != nullptr);
+  for (const uint16_t queue : {0, 1, 3}) dealer.prefer(7, queue, 1);
+  dealer.deal(queues_of(7, 4));
+  CHECK(text_of(dealer.dealt()) == "7.2 | 7.0 7.1 7.3");
+  CHECK(dealer.dealt()[1].at(0).cycles == cycles);
+  std::vector<RxQueue> pinned = queues_of(7, 4);
+  pinned[0].worker = 0;
+  dealer.deal(pinned);
+  CHECK(text_of(dealer.dealt()) == "7.0 7.2 | 7.1 7.3");
+  dealer.deal({});
+  dealer.deal(queues_of(7, 4));
+  CHECK(text_of(dealer.dealt()) == "7.0 7.2 | 7.1 7.3");
 }
 
 }  // namespace causeway
