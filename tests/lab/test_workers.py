@@ -8,6 +8,7 @@ import pytest
 
 from tests.support import traffic
 from tests.support.overlay import Overlay
+from tests.support.process import wait_until
 
 pytestmark = pytest.mark.alone
 
@@ -69,3 +70,29 @@ def test_queues_change_hands_without_loss_and_in_order(lab):
     assert overlay.drops() == before
     for daemon in (overlay.g1, overlay.g2):
         assert all(worker["rx_packets"] > 100 for worker in daemon.ctl("show", "workers"))
+
+
+@pytest.mark.deadline(90)
+def test_queues_go_where_workers_have_time(lab):
+    """Dealt out by their number, both generators that never rest come to the first worker: it gives one of them away."""
+    sink = "02:99:00:00:00:01"
+    rates = {"gen0": 0, "gen1": 1000, "gen2": 0, "gen3": 1000}  # 0: as fast as they are polled
+    generators = {name: {"generator": {"flows": 16, "rate": rate, "destination-mac": sink,
+                                       "source-mac": {"first": f"02:0{number}:00:00:00:01", "count": 16}}}
+                  for number, (name, rate) in enumerate(rates.items())}
+    daemon = lab.host("h1").causeway({
+        "version": 1, "system": {"workers": 2, "hugepages": "off", "rebalance": "auto"},
+        "ethernets": {**generators, "sink": {"generator": {"flows": 0}}},
+        "bridges": {"br": {"interfaces": [*generators, "sink"], "static-macs": [{"mac": sink, "port": "sink"}]}}})
+
+    def restless():
+        """How many each worker has."""
+        return [len({"gen0:0", "gen2:0"} & set(worker["queues"])) for worker in daemon.ctl("show", "workers")]
+
+    assert restless() == [2, 0]
+    daemon.process.wait_for("rebalance: gen", timeout=40)
+    assert restless() == [1, 1]
+    wait_until(lambda: min(sum(worker["queue_loads"].values()) for worker in daemon.ctl("show", "workers")) > 0.5, 20,
+               "both are busy")
+    assert daemon.drops() == {}
+    assert restless() == [1, 1]
