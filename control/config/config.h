@@ -22,6 +22,7 @@ namespace causeway::config {
 
 enum class Idle : uint8_t { adaptive, busy };
 enum class Rebalance : uint8_t { off, automatic };
+enum class Spread : uint8_t { device, software };
 
 struct System {
   std::string name;                      // default: the file's name without its ending
@@ -98,6 +99,7 @@ struct Ethernet {
   std::variant<PacketDevice, TapDevice, DpdkDevice, GeneratorSettings, NicModelSettings, VlanDevice> device;
   uint16_t rx_queues = 0;            // 0: one a worker, where the device spreads flows over several
   std::vector<unsigned> rx_workers;  // the worker of each rx queue; none: dealt out evenly
+  Spread spread = Spread::device;    // software: one rx queue, whose frames are dealt out to all workers
   std::optional<uint16_t> mtu;       // bytes of IP packet
   std::optional<MacAddress> mac;
   std::vector<IpPrefix> addresses;  // any: the port is an underlay

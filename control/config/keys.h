@@ -166,6 +166,10 @@ inline constexpr auto kEthernetKeys = std::tuple_cat(
                       "items": {"type": "integer", "minimum": 0, "maximum": 63}})"},
                     "the worker of each receive queue; it counts workers (0 is the first), not cores; by default they "
                     "are dealt out evenly"),
+        key("spread", &Ethernet::spread, Words<2>{{"device", "software"}},
+            "`software`: for a device that doesn't spread what comes in (GRE, ESP, no RSS): its one receive queue is "
+            "polled by one worker, which hands each frame to the worker of its flow, the one inside of GRE; a flow's "
+            "frames stay in order. A worker that doesn't keep up loses them, counted in `rx_drops`"),
         key("mtu", &Ethernet::mtu, Number{68, 65535}, "bytes of IP packet"),
         key("macaddress", &Ethernet::mac, Mac{}, "its MAC"),
     },

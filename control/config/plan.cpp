@@ -42,7 +42,8 @@ std::string device_of(const Ethernet& ethernet) { return device_name(ethernet.de
 // made for one MAC. How many queues a port has by default only the open device knows.
 bool needs_reopening(const Ethernet& before, const Ethernet& after) {
   const bool generator = std::holds_alternative<GeneratorSettings>(after.device);
-  const bool other_queues = before.rx_queues != after.rx_queues && before.rx_queues != 0 && after.rx_queues != 0;
+  const bool other_queues = before.spread != after.spread ||
+                            (before.rx_queues != after.rx_queues && before.rx_queues != 0 && after.rx_queues != 0);
   return before.device != after.device || before.is_underlay() != after.is_underlay() ||
          before.host_addresses != after.host_addresses || before.carries_underlay() != after.carries_underlay() ||
          before.bridged_vlans != after.bridged_vlans || other_queues || (generator && before.mac != after.mac);

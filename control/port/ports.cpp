@@ -11,6 +11,7 @@
 #include "control/publish/mss_limit.h"
 #include "dataplane/flow/binding_table.h"
 #include "dataplane/wire/link_local.h"
+#include "pmd/spread_port.h"
 
 namespace causeway {
 
@@ -128,6 +129,9 @@ std::unique_ptr<Port> Ports::open(const std::string& name, const config::Etherne
     return nullptr;
   }
   std::unique_ptr<Port> port = opener_(settings, options_for(name, settings), error);
+  if (port != nullptr && settings.spread == config::Spread::software) {
+    port = spread_over(std::move(port), static_cast<uint16_t>(workers_.size()));
+  }
   if (port != nullptr && !gro_is_possible(settings, *port, error)) port.reset();
   if (port != nullptr && !lro_is_possible(settings, *port, error)) port.reset();
   if (port != nullptr && settings.offloads.flow == Toggle::on && port->flow_rules() == nullptr) {
@@ -145,7 +149,7 @@ std::unique_ptr<Port> Ports::open(const std::string& name, const config::Etherne
 PortOptions Ports::options_for(const std::string& name, const config::Ethernet& settings) const {
   PortOptions options;
   options.name = name;
-  options.rx_queues = settings.rx_queues;
+  options.rx_queues = settings.spread == config::Spread::software ? uint16_t{1} : settings.rx_queues;
   options.tx_queues = static_cast<uint16_t>(std::max<size_t>(workers_.size(), 1));
   options.mtu = settings.mtu.value_or(0);
   options.mac = settings.mac.value_or(MacAddress{});
@@ -271,8 +275,8 @@ Error Ports::change(const std::string& name, const config::Ethernet& settings) {
   // Only a device just opened knows what MTU and MAC it has of its own.
   const bool own_again = (record.settings.mtu && !settings.mtu) || (record.settings.mac && !settings.mac);
   const auto queues = options_for(name, settings).wanted_rx_queues();
-  const bool other_queues = settings.rx_queues != record.settings.rx_queues;
-  if (record.port == nullptr || own_again || (other_queues && queues != record.port->rx_queues()) ||
+  const bool other_queues = settings.rx_queues != record.settings.rx_queues && queues != record.port->rx_queues();
+  if (record.port == nullptr || own_again || other_queues || settings.spread != record.settings.spread ||
       settings.is_underlay() != record.settings.is_underlay() ||
       settings.host_addresses != record.settings.host_addresses ||
       settings.carries_underlay() != record.settings.carries_underlay() ||

@@ -87,6 +87,9 @@ void read_ethernet(Reading& reading, std::string_view name, const Value& value, 
   read_device(reading, name, fields, ethernet);
   if (const auto workers = fields.find("rx-workers")) read_rx_workers(reading, *workers, ethernet);
   read_keys(fields, kEthernetKeys, ethernet);
+  if (ethernet.spread == Spread::software && (ethernet.rx_queues > 1 || !ethernet.rx_workers.empty())) {
+    fields.find("spread")->error("for one rx queue, which all workers share; there is rx-queues or rx-workers, too");
+  }
   read_network(reading, name, fields, ethernet);
 }
 

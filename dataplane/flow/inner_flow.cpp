@@ -16,8 +16,8 @@ uint32_t l4_ports(const rte_mbuf* m, uint32_t offset, uint8_t protocol) noexcept
 
 }  // namespace
 
-InnerFlow inner_flow_of_any(const rte_mbuf* m) noexcept {
-  const auto [ethertype, offset] = behind_tags(m);
+InnerFlow inner_flow_of_any(const rte_mbuf* m, uint32_t ethernet_offset) noexcept {
+  const auto [ethertype, offset] = behind_tags(m, ethernet_offset);
   if (ethertype == kEtherTypeIpv4) [[likely]] {
     if (const auto* ip = header_at<Ipv4Header>(m, offset)) {
       // All fragments of a datagram go the same way, so none of them counts its ports.
@@ -34,7 +34,7 @@ InnerFlow inner_flow_of_any(const rte_mbuf* m) noexcept {
       return {static_cast<uint32_t>(hash), ip->traffic_class()};
     }
   }
-  const auto* bytes = rte_pktmbuf_mtod(m, const uint8_t*);
+  const auto* bytes = rte_pktmbuf_mtod_offset(m, const uint8_t*, ethernet_offset);
   const uint64_t hash = hash_words(word_at<uint64_t>(bytes) & kMacMask, word_at<uint64_t>(bytes + 6) & kMacMask, 0);
   return {static_cast<uint32_t>(hash), 0};
 }

@@ -20,8 +20,8 @@ struct InnerFlow {
   uint32_t entropy = 0;
   uint8_t tos = 0;
 };
-// Any frame with an Ethernet header in its first segment.
-InnerFlow inner_flow_of_any(const rte_mbuf* m) noexcept;
+// Any frame with an Ethernet header at `ethernet_offset`, in its first segment.
+InnerFlow inner_flow_of_any(const rte_mbuf* m, uint32_t ethernet_offset = 0) noexcept;
 
 inline uint32_t entropy_of_ipv4(const Ipv4Header& ip, uint32_t ports) noexcept {
   return static_cast<uint32_t>(hash_words(word_at<uint64_t>(&ip.source), uint64_t{ports} << 8 | ip.protocol, 0));

@@ -52,8 +52,9 @@ struct EthernetPayload {
   uint16_t ethertype;
   uint32_t offset;
 };
-inline EthernetPayload behind_tags(const rte_mbuf* m) noexcept {
-  EthernetPayload payload{rte_pktmbuf_mtod(m, const EthernetHeader*)->ethertype.get(), kEthernetBytes};
+inline EthernetPayload behind_tags(const rte_mbuf* m, uint32_t ethernet_offset = 0) noexcept {
+  EthernetPayload payload{rte_pktmbuf_mtod_offset(m, const EthernetHeader*, ethernet_offset)->ethertype.get(),
+                          ethernet_offset + kEthernetBytes};
   for (int tags = 0; tags < 2 && is_vlan_ethertype(payload.ethertype); ++tags) {
     const auto* tag = header_at<VlanHeader>(m, payload.offset);
     if (tag == nullptr) break;

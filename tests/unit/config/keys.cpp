@@ -91,6 +91,7 @@ const std::vector<Row> kEthernets = {
      "addresses -10.7.0.1/24, addresses +host (reopens the device)"},
     {"macaddress", "", "macaddress: 02:00:00:00:00:01", "macaddress default -> 02:00:00:00:00:01"},
     {"rx-workers", "tap: {rx-queues: 2}", "tap: {rx-queues: 2}, rx-workers: [0, 0]", "rx-workers default -> [0, 0]"},
+    {"spread", "", "spread: software", "spread device -> software (reopens the device)"},
     {"packet.rx-queues", "packet: {rx-queues: 1}", "packet: {rx-queues: 2}", "rx-queues 1 -> 2 (reopens the device)"},
     {"tap.rx-queues", "tap: {rx-queues: 1}", "tap: {rx-queues: 2}", "rx-queues 1 -> 2 (reopens the device)"},
     {"dpdk.devargs", "dpdk: {devargs: net_null0}", "dpdk: {devargs: net_null1}",

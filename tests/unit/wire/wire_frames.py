@@ -11,6 +11,7 @@ from scapy.all import (ARP, GRE, ICMP, IP, TCP, UDP, VXLAN, Dot1AD, Dot1Q, Ether
                        ICMPv6NDOptSrcLLAddr, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6PacketTooBig, IPOption_RR, IPv6, Raw,
                        checksum, raw)
 from scapy.contrib.geneve import GENEVE, GeneveOptions
+from scapy.layers.ipsec import ESP
 
 rng = random.Random(1071)
 ETHER = Ether(src="02:00:00:00:01:01", dst="02:00:00:00:02:02")
@@ -46,6 +47,26 @@ def headers():
     yield "gre-version", ETHER / V4 / GRE(proto=0x6558, version=1) / ETHER
 
 
+def flows():
+    """The same inner frames in several tunnels, and what else is to go to one worker, or to another."""
+    inner = {"a": ETHER / V4 / UDP(sport=1, dport=2) / Raw(b"x" * 20), "b": ETHER / V4 / UDP(sport=1, dport=3) / Raw(b"x" * 20),
+             "ipv6": ETHER / V6 / TCP(sport=1, dport=2), "arp": ETHER / ARP(psrc="10.0.0.1", pdst="10.0.0.2")}
+    full = GRE(proto=0x6558, chksum_present=1, key_present=1, seqnum_present=1, key=7, sequence_number=9)
+    tunnels = {"gre": ETHER / V4 / GRE(proto=0x6558), "gre-full": ETHER / V4 / full, "gre-vlan": ETHER / Dot1Q(vlan=5) / V4 / full,
+               "gre-ipv6": ETHER / V6 / full, "gre-other": Ether(src="02:00:00:00:03:03") / IP(src="10.9.9.9") / full}
+    for name, frame in inner.items():
+        yield f"plain.{name}", frame
+        for tunnel, outer in tunnels.items():
+            yield f"{tunnel}.{name}", outer / frame
+    yield "esp.1", ETHER / V4 / ESP(spi=1, seq=1, data=b"x" * 40)
+    yield "esp.1-later", ETHER / V4 / ESP(spi=1, seq=2, data=b"y" * 60)
+    yield "esp.2", ETHER / V4 / ESP(spi=2, seq=1, data=b"x" * 40)
+    for port in (1, 2):
+        yield f"vxlan.{port}", ETHER / V4 / UDP(sport=40000 + port, dport=4789) / VXLAN(flags=8, vni=1) / inner["a"]
+    yield "fragment.first", ETHER / IP(flags="MF", proto=47) / Raw(b"x" * 40)
+    yield "fragment.last", ETHER / IP(frag=5, proto=47) / Raw(b"y" * 40)
+
+
 def some_bytes(count):
     return bytes(rng.getrandbits(8) for _ in range(count))
 
@@ -54,6 +75,8 @@ def main():
     with open(sys.argv[1], "w", encoding="ascii") as out:
         for name, packet in headers():
             out.write(f"header.{name} {raw(packet).hex()}\n")
+        for name, packet in flows():
+            out.write(f"flow.{name} {raw(packet).hex()}\n")
         for count in [*range(1, 40), 63, 64, 65, 127, 1447, 1448, 1449, 5001]:
             data = some_bytes(count)
             out.write(f"sum.{count} {data.hex()} checksum={checksum(data)}\n")
