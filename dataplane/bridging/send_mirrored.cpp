@@ -95,15 +95,15 @@ void send_mirrored(WorkerContext& w, size_t least) noexcept {
   if (mirrors == nullptr || mirrors->waiting(w.id).count <= least) return;
   tx_flush_all(w);
   Mirrors::Waiting& waiting = mirrors->waiting(w.id);
-  const Captures* const captures = std::exchange(w.captures, nullptr);
   const PortIndex ingress = w.ingress;
   const AdjacencyIndex from = std::exchange(w.from, kNoAdjacency);
+  waiting.sending = true;
   const std::span<const MirroredCopy> copies(waiting.copy.data(), waiting.count);
   for (size_t place = 0; place < mirrors->all().size(); ++place) {
     send_of(w, copies, mirrors->all()[place], static_cast<uint16_t>(place));
   }
+  waiting.sending = false;
   waiting.count = 0;
-  w.captures = captures;
   w.ingress = ingress;
   w.from = from;
 }

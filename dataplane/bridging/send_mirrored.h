@@ -9,7 +9,7 @@ namespace causeway {
 inline constexpr size_t kMirroredPerTurn = 256;
 
 // What waits since the last call, if it is more than `least` copies. Flushes the originals first. Asked only while
-// somebody looks (w.captures); what it sends nobody looks at, or mirrors would mirror each other.
+// somebody looks (w.captures). What it sends captures see, and mirrors don't.
 [[gnu::cold]] void send_mirrored(WorkerContext& w, size_t least) noexcept;
 
 }  // namespace causeway

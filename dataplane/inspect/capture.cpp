@@ -68,6 +68,7 @@ Captures::Captures(std::vector<std::shared_ptr<Capture>> all, std::shared_ptr<Mi
 
 void Captures::look_at(size_t writer, std::span<rte_mbuf* const> frames, const CapturePlace& place) const noexcept {
   if (mirrors_) mirrors_->look_at(writer, frames, place);
+  if (all_.empty()) return;
   const uint64_t now = rte_rdtsc();
   for (const auto& capture : all_) {
     if (place.port >= kMaxPorts || !capture->wants(place)) continue;

@@ -40,7 +40,7 @@ Mirrors::Mirrors(const Tables& tables, rte_mempool* pool, size_t workers, std::v
 }
 
 void Mirrors::look_at(size_t writer, std::span<rte_mbuf* const> frames, const CapturePlace& place) noexcept {
-  if (writer >= waiting_.size()) return;
+  if (writer >= waiting_.size() || waiting_[writer]->sending) return;
   for (size_t mirror = 0; mirror < all_.size(); ++mirror) {
     if (!all_[mirror].choice.selects(place)) continue;
     const Adjacency* const end = end_at(place);

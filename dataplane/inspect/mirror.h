@@ -53,6 +53,7 @@ class Mirrors {
   static constexpr size_t kRoom = 1024;  // copies of a worker that wait
   struct Waiting {
     size_t count = 0;
+    bool sending = false;  // copies pass where originals do, and nobody mirrors a copy
     std::array<MirroredCopy, kRoom> copy;
   };
 
@@ -61,7 +62,7 @@ class Mirrors {
 
   // The frames stay the caller's and as they are. The control thread (`writer` behind the workers) mirrors nothing.
   void look_at(size_t writer, std::span<rte_mbuf* const> frames, const CapturePlace& place) noexcept;
-  // A worker's own; whoever takes copies out sets `count`.
+  // A worker's own, for whoever sends it.
   Waiting& waiting(size_t worker) noexcept { return *waiting_[worker]; }
   const std::vector<Mirror>& all() const noexcept { return all_; }
   // Whether frames are looked at as they go into tunnels.
