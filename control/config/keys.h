@@ -290,7 +290,7 @@ inline constexpr std::tuple kMirrorKeys{
                 "dropped"),
     key("output-vlan", &Mirror::output_vlan, Number{1, 4094},
         "in place of `output-port`: a copy gets this VLAN's tag, in place of one that it has, and is flooded in its "
-        "bridge to those who carry the VLAN; frames that are in it already are not copied"),
+        "bridge to those who carry the VLAN; frames that are in it already, or to 01:80:c2:00:00:0x, are not copied"),
 };
 
 inline constexpr std::tuple kRangeKeys{

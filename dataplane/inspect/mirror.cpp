@@ -61,6 +61,9 @@ void Mirrors::take(size_t worker, uint16_t mirror, rte_mbuf* frame, const Adjace
   if ((frame->ol_flags & kNeedsSegment) != 0 && !has_sane_segments(frame)) return;
   const uint16_t tagged = outer_vlan(frame, 0);
   const MirrorChoice& choice = all_[mirror].choice;
+  // Flooded, what is for this link's next bridge alone would reach others.
+  const MacAddress& destination = rte_pktmbuf_mtod(frame, const EthernetHeader*)->destination;
+  if (choice.output_vlan != 0 && is_bridges_own(destination.to_raw())) return;
   if (!choice.selects_vlan(tagged != 0 ? tagged : end.vlan.tag)) return;
   MirrorCounts& counts = (*all_[mirror].counts)[worker];
   counts.selected.add(1);
