@@ -15,8 +15,8 @@ void add(std::vector<bool>& set, size_t index) {
 PortMirrors::Counts PortMirrors::Record::totals() const {
   Counts totals;
   for (const MirrorCounts& worker : *counts) {
-    totals.lost += worker.lost.get();  // first: a worker counts what is lost behind what is selected
-    totals.selected += worker.selected.get();
+    totals.sent += worker.sent.get();
+    totals.lost += worker.lost.get();
   }
   return totals;
 }

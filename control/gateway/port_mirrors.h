@@ -19,8 +19,9 @@ namespace causeway {
 class PortMirrors {
  public:
   struct Counts {
-    uint64_t selected = 0;
+    uint64_t sent = 0;
     uint64_t lost = 0;
+    uint64_t selected() const { return sent + lost; }
   };
   struct Record {
     config::Mirror settings;

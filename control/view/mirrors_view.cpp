@@ -40,9 +40,9 @@ constexpr Column<MirrorView> kColumns[] = {
      [](const MirrorView& view) -> json { return view.settings.select_vlan; }},
     {{"output", "OUTPUT", text, "", "The port, tunnel or VLAN that the copies go to."}, output_json},
     {{"selected", "SELECTED", counter, "packets", "Frames that were to be copied."},
-     [](const MirrorView& view) -> json { return view.counts.selected; }},
+     [](const MirrorView& view) -> json { return view.counts.selected(); }},
     {{"copies", "COPIES", counter, "packets", "Those whose copy was sent."},
-     [](const MirrorView& view) -> json { return view.counts.selected - view.counts.lost; }},
+     [](const MirrorView& view) -> json { return view.counts.sent; }},
     {{"lost", "LOST", counter, "packets", "Those whose copy was lost: no buffer, or a way out that is down or full."},
      [](const MirrorView& view) -> json { return view.counts.lost; }},
 };

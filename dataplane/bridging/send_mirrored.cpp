@@ -85,7 +85,9 @@ void send_of(WorkerContext& w, std::span<const MirroredCopy> waiting, const Mirr
   }
   if (copies == 0) return;
   tx_flush_all(w);
-  (*mirror.counts)[w.id].lost.add(std::min(copies, all_drops(w) - before));
+  const uint64_t lost = std::min(copies, all_drops(w) - before);
+  (*mirror.counts)[w.id].sent.add(copies - lost);
+  (*mirror.counts)[w.id].lost.add(lost);
 }
 
 }  // namespace

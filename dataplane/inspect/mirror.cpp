@@ -65,12 +65,10 @@ void Mirrors::take(size_t worker, uint16_t mirror, rte_mbuf* frame, const Adjace
   const MacAddress& destination = rte_pktmbuf_mtod(frame, const EthernetHeader*)->destination;
   if (choice.output_vlan != 0 && is_bridges_own(destination.to_raw())) return;
   if (!choice.selects_vlan(tagged != 0 ? tagged : end.vlan.tag)) return;
-  MirrorCounts& counts = (*all_[mirror].counts)[worker];
-  counts.selected.add(1);
   Waiting& waiting = *waiting_[worker];
   rte_mbuf* const copy = waiting.count < kRoom ? replicate(pool_, frame) : nullptr;
   if (copy == nullptr) {
-    counts.lost.add(1);
+    (*all_[mirror].counts)[worker].lost.add(1);
     return;
   }
   waiting.copy[waiting.count++] = {copy, mirror, end.bridge};

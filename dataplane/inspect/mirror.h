@@ -31,9 +31,9 @@ struct MirrorChoice {
   bool selects_vlan(uint16_t vlan) const noexcept;
 };
 
-// Of one worker. What is not lost has been handed to the way out.
+// Of one worker; one that waits is neither yet.
 struct alignas(64) MirrorCounts {
-  Counter selected;
+  Counter sent;  // handed to the way out
   Counter lost;  // no buffer or room for the copy, or the way out was down, too narrow or full
 };
 

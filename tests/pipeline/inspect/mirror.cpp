@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "control/trace/trace.h"
 #include "control/view/view.h"
 #include "tests/pipeline/bed/bed.h"
 #include "tests/pipeline/bed/outer_compare.h"
@@ -88,7 +89,7 @@ TEST_CASE("mirror: what comes in, what goes out, and all") {
     CHECK(copies("a", "1-all") == one.from_a);
     CHECK(copies("b", "2-all") == one.from_b);
     CHECK(copies("c", "3-all") == one.from_c);
-    CHECK(counts_of(bed).selected == one.from_a + one.from_b + one.from_c);
+    CHECK(counts_of(bed).selected() == one.from_a + one.from_b + one.from_c);
     CHECK(counts_of(bed).lost == 0);
     CHECK(to_text(bed.counts()).empty());
   }
@@ -107,7 +108,7 @@ TEST_CASE("mirror: a few in a row are as many copies, and the originals are as t
     for (const Bytes& bytes : outer) CHECK(bytes == with_entropy(frame("out.vx10.1-all"), entropy_of(bytes)));
     // In VLAN 10 the frame has that tag until it leaves it in front of the tunnel.
     CHECK(times(bed, "out0", frame("1-all")) == 2 * count);
-    CHECK(counts_of(bed).selected - before.selected == 2 * count);
+    CHECK(counts_of(bed).selected() - before.selected() == 2 * count);
     CHECK(counts_of(bed).lost == 0);
     drain(bed);
   }
@@ -121,7 +122,7 @@ TEST_CASE("mirror: at a tunnel's end frames have no outer headers") {
     CHECK(times(bed, "a", frame("6-all")) == 1);
     drain(bed);
   }
-  CHECK(counts_of(bed).selected == 3);
+  CHECK(counts_of(bed).selected() == 3);
 }
 
 TEST_CASE("mirror: copies into a tunnel") {
@@ -144,8 +145,8 @@ TEST_CASE("mirror: copies into a VLAN") {
   CHECK(at_d[1] == frame("1-all.20"));
   // Nobody mirrors a copy.
   CHECK(bed.take("out0").empty());
-  CHECK(counts_of(bed, "n").selected == 0);
-  CHECK(counts_of(bed).selected == 1);
+  CHECK(counts_of(bed, "n").selected() == 0);
+  CHECK(counts_of(bed).selected() == 1);
   // From an end that carries all: another tag is replaced, what is in the VLAN is not copied.
   REQUIRE(bed.apply(topology("  m: {select-src-port: [d], output-vlan: 20}")).empty());
   drain(bed);
@@ -154,7 +155,13 @@ TEST_CASE("mirror: copies into a VLAN") {
   drain(bed);
   bed.send("d", frame("4-all.20"));
   CHECK(times(bed, "c", frame("4-all")) == 1);
-  CHECK(counts_of(bed).selected == 2);
+  // Nor is what only the next bridge is to hear (IEEE 802.1Q-2018 8.6.3).
+  Bytes to_bridge = frame("4-all.10");
+  std::ranges::copy(Bytes{0x01, 0x80, 0xc2, 0x00, 0x00, 0x02}, to_bridge.begin());
+  drain(bed);
+  bed.send("d", to_bridge);
+  CHECK(bed.nothing_sent());
+  CHECK(counts_of(bed).selected() == 2);
 }
 
 TEST_CASE("mirror: super-packets") {
@@ -179,7 +186,7 @@ TEST_CASE("mirror: super-packets") {
       }
       drain(bed);
     }
-    CHECK(counts_of(bed).selected == 2);
+    CHECK(counts_of(bed).selected() == 2);
     CHECK(counts_of(bed).lost == 0);
   }
 }
@@ -192,7 +199,7 @@ TEST_CASE("mirror: a way out that is full, down or without a buffer loses copies
     bed.run();
     CHECK(times(bed, "b", frame("1-all")) == count);
     const size_t kept = times(bed, "out0", frame("1-all"));
-    CHECK(counts_of(bed).selected - before.selected == count);
+    CHECK(counts_of(bed).selected() - before.selected() == count);
     CHECK(kept + counts_of(bed).lost - before.lost == count);
     CHECK(times(bed, "out1", frame("1-all")) == count);  // the other mirror's are its own
     CHECK(counts_of(bed, "n").lost == 0);
@@ -226,7 +233,7 @@ TEST_CASE("mirror: copies that find no buffer are the mirror's loss") {
   bed.send("b", frame("2-1"));  // learnt: a is known, so that the next one isn't flooded
   drain(bed);
   const PortMirrors::Counts learnt = counts_of(bed);
-  CHECK(learnt.selected - before.selected == 1);
+  CHECK(learnt.selected() - before.selected() == 1);
   bed.wait_a_tick();
   bed.deliver("a", frame("1-2"));
   while (rte_mbuf* const m = rte_pktmbuf_alloc(bed.pool())) held.push_back(m);
@@ -234,7 +241,7 @@ TEST_CASE("mirror: copies that find no buffer are the mirror's loss") {
   for (rte_mbuf* const m : held) rte_pktmbuf_free(m);
   CHECK(times(bed, "b", frame("1-2")) == 1);
   CHECK(bed.take("out0").empty());
-  CHECK(counts_of(bed).selected - learnt.selected == 1);
+  CHECK(counts_of(bed).selected() - learnt.selected() == 1);
   CHECK(counts_of(bed).lost == 1);
 }
 
@@ -244,7 +251,38 @@ TEST_CASE("mirror: what comes in by an output port dies") {
   bed.send("out0", frame("1-all"));
   CHECK(to_text(bed.counts() - before) == "port_unassigned 1");
   CHECK(bed.nothing_sent());
-  CHECK(counts_of(bed).selected == 0);
+  CHECK(counts_of(bed).selected() == 0);
+}
+
+TEST_CASE("mirror: captures see copies, and a trace makes none") {
+  Bed bed(topology("  m: {select-src-port: [a], output-port: out0}"));
+  const auto index = [&](const char* port) { return bed.gateway().ports().find(port)->index; };
+  const auto trace = trace_frame(bed.gateway(), index("a"), frame("1-all"));
+  REQUIRE(trace);
+  CHECK(trace->sent.size() == 3);  // b, d and vx10
+  CHECK(bed.nothing_sent());
+  CHECK(counts_of(bed).selected() == 0);
+
+  CaptureChoice choice;
+  choice.incoming = false;
+  choice.snap_bytes = 2000;
+  const auto capture = std::make_shared<Capture>(choice, FrameFilter(), bed.gateway().workers().size() + 1, 1 << 20);
+  capture->ports.assign({1ULL << index("out0")});
+  bed.gateway().looks().set_captures({capture});
+  bed.run();
+  bed.send("a", frame("1-all"));
+  CHECK(times(bed, "out0", frame("1-all")) == 1);
+  CaptureRing& ring = capture->writers.front()->ring;
+  const CapturedFrame* const seen = ring.front();
+  REQUIRE(seen != nullptr);
+  CHECK(Bytes(seen->bytes(), seen->bytes() + seen->kept_bytes) == frame("1-all"));
+  ring.pop();
+  CHECK(ring.front() == nullptr);
+  bed.gateway().looks().set_captures({});
+  bed.run();
+  bed.send("a", frame("1-all"));
+  CHECK(times(bed, "out0", frame("1-all")) == 1);
+  CHECK(ring.front() == nullptr);
 }
 
 TEST_CASE("mirror: changes by apply, under traffic") {
@@ -268,7 +306,7 @@ TEST_CASE("mirror: changes by apply, under traffic") {
   CHECK(seen() == "3 0");
   change("  m: {select-src-port: [a], output-port: out1}");
   CHECK(seen() == "0 3");
-  CHECK(counts_of(bed).selected == 7);  // they go on
+  CHECK(counts_of(bed).selected() == 7);  // they go on
   change("  m: {select-src-port: [a], output-port: out1}\n  n: {select-dst-port: [b], output-port: out0}");
   CHECK(seen() == "3 3");
   change("  n: {select-dst-port: [b], output-port: out0}");
