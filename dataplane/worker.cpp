@@ -14,6 +14,7 @@
 #include "dataplane/bridging/lookup.h"
 #include "dataplane/bridging/output.h"
 #include "dataplane/bridging/resolve.h"
+#include "dataplane/bridging/send_mirrored.h"
 #include "dataplane/egress/tx.h"
 #include "dataplane/frame/vlan_tag.h"
 #include "dataplane/gso/segment_limits.h"
@@ -125,6 +126,9 @@ uint32_t Worker::run_once() noexcept {
   uint32_t frames = send_injected();
   if (list != nullptr) frames += poll(*list);
   tx_flush_all(w);
+  if (w.captures != nullptr) [[unlikely]] {
+    send_mirrored(w, 0);
+  }
   return frames;
 }
 
@@ -146,6 +150,9 @@ uint32_t Worker::poll(const PollList& list) noexcept {
       process(*port, batch);
     } else {
       process_interfaces(*port, batch);
+    }
+    if (w.captures != nullptr) [[unlikely]] {
+      send_mirrored(w, kMirroredPerTurn);
     }
     if (entry.cycles != nullptr) entry.cycles->add(rte_rdtsc() - began);
   }

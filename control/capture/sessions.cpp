@@ -94,8 +94,7 @@ void CaptureSessions::publish() {
   for (const Running& running : running_) {
     if (running.published) all.push_back(running.capture);
   }
-  gateway_.publisher().publish(gateway_.tables().captures,
-                               all.empty() ? nullptr : std::make_unique<const Captures>(std::move(all)));
+  gateway_.looks().set_captures(std::move(all));
 }
 
 void CaptureSessions::follow_changes() {

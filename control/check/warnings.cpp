@@ -50,13 +50,16 @@ Underlay underlay_of(const Config& config) {
 void warn_of_idle_interfaces(const Config& config, std::vector<ConfigWarning>& warnings) {
   const Names in_bridge = bridged(config);
   const Names links = links_of_vlans(config);
+  Names outputs;
+  for (const auto& [name, mirror] : config.mirrors) outputs.insert(mirror.output_port);
   for (const auto& [name, ethernet] : config.ethernets) {
-    if (ethernet.is_underlay() || in_bridge.contains(name) || links.contains(name)) continue;
+    if (ethernet.is_underlay() || in_bridge.contains(name) || links.contains(name) || outputs.contains(name)) continue;
     warnings.push_back({ethernet.vlan_device() != nullptr ? "vlans" : "ethernets", name, "",
                         "is in no bridge and has no addresses: what it receives is dropped"});
   }
   for (const auto& [name, tunnel] : config.tunnels) {
-    if (!in_bridge.contains(name)) warnings.push_back({"tunnels", name, "", "is in no bridge: it carries nothing"});
+    if (in_bridge.contains(name) || outputs.contains(name)) continue;
+    warnings.push_back({"tunnels", name, "", "is in no bridge: it carries nothing"});
   }
 }
 

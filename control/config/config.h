@@ -193,12 +193,24 @@ struct Sflow {
   auto operator<=>(const Sflow&) const = default;
 };
 
+// Copies of frames, as the Mirror table of Open vSwitch has it (ovs-vswitchd.conf.db(5)).
+struct Mirror {
+  std::vector<std::string> select_src_port;  // ports and tunnels, whose frames are copied as they come in
+  std::vector<std::string> select_dst_port;  // as they go out
+  bool select_all = false;                   // whatever comes into a bridge
+  std::vector<uint16_t> select_vlan;         // of the frames that are selected those in these VLANs; none: all
+  std::string output_port;                   // a port or a tunnel in no bridge
+  uint16_t output_vlan = 0;                  // in its place: flooded in this VLAN
+  auto operator<=>(const Mirror&) const = default;
+};
+
 struct Config {
   System system;
   std::map<std::string, Ethernet> ethernets;  // and VLANs
   std::map<std::string, Bridge> bridges;
   std::map<std::string, Tunnel> tunnels;
   std::optional<Sflow> sflow;
+  std::map<std::string, Mirror> mirrors;
   auto operator<=>(const Config&) const = default;
 };
 

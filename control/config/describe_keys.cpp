@@ -145,6 +145,7 @@ void with_table(std::string_view name, auto&& use) {
   if (name == "idDirections") return use(kIdDirectionKeys, Tunnel{});
   if (name == "option") return use(kOptionKeys, GeneveOption{});
   if (name == "sflow") return use(kSflowKeys, Sflow{});
+  if (name == "mirror") return use(kMirrorKeys, Mirror{});
   if (name == "generator") return use(kGeneratorKeys, GeneratorSettings{});
   if (name == "generatorTunnel") return use(kGeneratorTunnelKeys, GeneratorTunnel{});
   if (name == "nicModel") return use(kNicModelKeys, NicModelSettings{});

@@ -127,6 +127,14 @@ Differences differences_of(const Sflow& before, const Sflow& after) {
   return result;
 }
 
+Differences differences_of(const Mirror& before, const Mirror& after) {
+  Differences result;
+  if (before == after) return result;
+  compare(result, kMirrorKeys, "", before, after);
+  if (result.empty()) result.emplace_back(kUnnamed);
+  return result;
+}
+
 std::vector<SystemDifference> differences_of(const System& before, const System& after) {
   std::vector<SystemDifference> result;
   for_each_key(kSystemKeys, [&](const auto& key) {

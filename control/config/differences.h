@@ -19,6 +19,7 @@ Differences differences_of(const Ethernet& before, const Ethernet& after);
 Differences differences_of(const Tunnel& before, const Tunnel& after);
 Differences differences_of(const Bridge& before, const Bridge& after);  // of its parameters
 Differences differences_of(const Sflow& before, const Sflow& after);
+Differences differences_of(const Mirror& before, const Mirror& after);
 
 struct SystemDifference {
   std::string key;   // "workers"

@@ -279,6 +279,27 @@ inline constexpr std::tuple kSflowKeys{
                 "from"),
 };
 
+inline constexpr std::string_view kInterfacesSchema =
+    R"({"type": "array", "items": {"type": "string"}, "uniqueItems": true})";
+inline constexpr std::tuple kMirrorKeys{
+    key_by_code("select-src-port", &Mirror::select_src_port, Other{kInterfacesSchema},
+                "ports and tunnels of bridges: what comes in by them is copied"),
+    key_by_code("select-dst-port", &Mirror::select_dst_port, Other{kInterfacesSchema},
+                "the same of what goes out by them; a frame that comes in by a source and goes out by a destination is "
+                "copied at both"),
+    key("select-all", &Mirror::select_all, Flag{}, "whatever comes into a bridge is copied, once"),
+    key_by_code(
+        "select-vlan", &Mirror::select_vlan, Other{R"({"type": "array", "uniqueItems": true,
+                  "items": {"type": "integer", "minimum": 0, "maximum": 4095}})"},
+        "only frames of these VLANs; without a tag they are of their port's `tag`, or else of 0; by default all"),
+    key_by_code("output-port", &Mirror::output_port, Other{kNameSchema},
+                "a port or a tunnel that is in no bridge: it has the copies for itself, and what comes in by it is "
+                "dropped"),
+    key("output-vlan", &Mirror::output_vlan, Number{1, 4094},
+        "in place of `output-port`: a copy gets this VLAN's tag, in place of one that it has, and is flooded in its "
+        "bridge to those who carry the VLAN; frames that are in it already, or to 01:80:c2:00:00:0x, are not copied"),
+};
+
 inline constexpr std::tuple kRangeKeys{
     key_by_code("first", NoMember{}, Other{"true"}, "the first flow's"),
     key_by_code("count", NoMember{}, Number{1, UINT32_MAX},

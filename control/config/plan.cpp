@@ -24,14 +24,15 @@ struct ThingRow {
   std::string_view name;
   std::string_view section;  // of the file
 };
-constexpr std::array<ThingRow, 8> kThings{{{Thing::system, "system", "system"},
+constexpr std::array<ThingRow, 9> kThings{{{Thing::system, "system", "system"},
                                            {Thing::ethernet, "ethernet", "ethernets"},
                                            {Thing::vlan, "vlan", "vlans"},
                                            {Thing::bridge, "bridge", "bridges"},
                                            {Thing::tunnel, "tunnel", "tunnels"},
                                            {Thing::member, "member", "bridges"},
                                            {Thing::static_mac, "static-mac", "bridges"},
-                                           {Thing::sflow, "sflow", "sflow"}}};
+                                           {Thing::sflow, "sflow", "sflow"},
+                                           {Thing::mirror, "mirror", "mirrors"}}};
 const ThingRow& row_of(Thing thing) { return kThings[static_cast<size_t>(thing)]; }
 constexpr std::array<std::string_view, 6> kVerbNames{"remove", "close", "open", "reopen", "change", "add"};
 
@@ -69,6 +70,7 @@ class Diff {
     diff_tunnels();
     diff_bridges();
     diff_sflow();
+    diff_mirrors();
     // Within a kind the order is that of the names, as the maps have it.
     std::stable_sort(operations_.begin(), operations_.end(),
                      [](const Operation& a, const Operation& b) { return order_of(a.kind) < order_of(b.kind); });
@@ -226,6 +228,24 @@ class Diff {
         });
   }
 
+  void diff_mirrors() {
+    walk(
+        before_.mirrors, after_.mirrors,
+        [&](const std::string& name, const Mirror& old) {
+          add({Thing::mirror, Verb::remove}, name, fmt::format("- mirror {}", name)).mirror = {&old, nullptr};
+        },
+        [&](const std::string& name, const Mirror& fresh) {
+          add({Thing::mirror, Verb::add}, name, fmt::format("+ mirror {} {}", name, text_of(fresh))).mirror = {nullptr,
+                                                                                                               &fresh};
+        },
+        [&](const std::string& name, const Mirror& old, const Mirror& fresh) {
+          const Differences differences = differences_of(old, fresh);
+          if (differences.empty()) return;
+          add({Thing::mirror, Verb::change}, name, fmt::format("~ mirror {}: {}", name, joined(differences))).mirror = {
+              &old, &fresh};
+        });
+  }
+
   void diff_contents(const std::string& bridge, const Bridge& before, const Bridge& after) {
     diff_members(bridge, before, after, Verb::remove);
     diff_members(bridge, after, before, Verb::add);
@@ -295,6 +315,7 @@ Operation opposite(Operation operation) {
   std::swap(operation.bridge_parameters.before, operation.bridge_parameters.after);
   std::swap(operation.static_mac.before, operation.static_mac.after);
   std::swap(operation.sflow.before, operation.sflow.after);
+  std::swap(operation.mirror.before, operation.mirror.after);
   return operation;
 }
 

@@ -15,7 +15,7 @@
 namespace causeway::config {
 
 // What an operation is about.
-enum class Thing : uint8_t { system, ethernet, vlan, bridge, tunnel, member, static_mac, sflow };
+enum class Thing : uint8_t { system, ethernet, vlan, bridge, tunnel, member, static_mac, sflow, mirror };
 
 enum class Verb : uint8_t {
   remove,
@@ -34,14 +34,15 @@ struct OperationKind {
 };
 
 // Every kind, in the order in which operations appear.
-inline constexpr std::array<OperationKind, 21> kOperationOrder{{
-    {Thing::system, Verb::change},   {Thing::static_mac, Verb::remove}, {Thing::member, Verb::remove},
-    {Thing::tunnel, Verb::remove},   {Thing::bridge, Verb::remove},     {Thing::vlan, Verb::remove},
-    {Thing::ethernet, Verb::remove}, {Thing::ethernet, Verb::close},    {Thing::ethernet, Verb::reopen},
-    {Thing::ethernet, Verb::open},   {Thing::ethernet, Verb::change},   {Thing::ethernet, Verb::add},
-    {Thing::vlan, Verb::change},     {Thing::vlan, Verb::add},          {Thing::bridge, Verb::add},
-    {Thing::bridge, Verb::change},   {Thing::tunnel, Verb::change},     {Thing::tunnel, Verb::add},
-    {Thing::member, Verb::add},      {Thing::static_mac, Verb::add},    {Thing::sflow, Verb::change},
+inline constexpr std::array<OperationKind, 24> kOperationOrder{{
+    {Thing::system, Verb::change},   {Thing::mirror, Verb::remove},   {Thing::static_mac, Verb::remove},
+    {Thing::member, Verb::remove},   {Thing::tunnel, Verb::remove},   {Thing::bridge, Verb::remove},
+    {Thing::vlan, Verb::remove},     {Thing::ethernet, Verb::remove}, {Thing::ethernet, Verb::close},
+    {Thing::ethernet, Verb::reopen}, {Thing::ethernet, Verb::open},   {Thing::ethernet, Verb::change},
+    {Thing::ethernet, Verb::add},    {Thing::vlan, Verb::change},     {Thing::vlan, Verb::add},
+    {Thing::bridge, Verb::add},      {Thing::bridge, Verb::change},   {Thing::tunnel, Verb::change},
+    {Thing::tunnel, Verb::add},      {Thing::member, Verb::add},      {Thing::static_mac, Verb::add},
+    {Thing::mirror, Verb::change},   {Thing::mirror, Verb::add},      {Thing::sflow, Verb::change},
 }};
 // The kind's place there.
 size_t order_of(OperationKind kind);
@@ -67,6 +68,7 @@ struct Operation {
   Change<Bridge> bridge_parameters{};
   Change<StaticMac> static_mac{};
   Change<Sflow> sflow{};
+  Change<Mirror> mirror{};
 };
 
 // Why an operation failed, or could not be undone.

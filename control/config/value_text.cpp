@@ -144,4 +144,9 @@ std::string options_text(const Tunnel& tunnel) {
   return text.empty() ? "none" : text;
 }
 
+std::string text_of(const Mirror& mirror) {
+  return mirror.output_vlan != 0 ? fmt::format("to VLAN {}", mirror.output_vlan)
+                                 : fmt::format("to {}", mirror.output_port);
+}
+
 }  // namespace causeway::config

@@ -35,6 +35,7 @@ std::string text_of(TunnelType type);
 std::string addresses_text(const Ethernet& ethernet);  // "host", "[172.31.0.1/24]"
 std::string text_of(const Tunnel& tunnel);             // of a new one: "geneve id 124 172.31.0.1 -> 172.31.0.2"
 std::string text_of(const Ethernet& ethernet);         // its device: "dpdk net_null0", "id 5 link up0"
+std::string text_of(const Mirror& mirror);             // where its copies go: "to out0", "to VLAN 99"
 template <typename T>
 std::string text_of(const std::optional<T>& value) {
   return value ? text_of(*value) : "default";

@@ -55,6 +55,9 @@ Error run(Gateway& gateway, const Operation& op) {
     case Thing::sflow:
       gateway.set_sflow(op.sflow.after);
       return {};
+    case Thing::mirror:
+      removes ? gateway.remove_mirror(op.name) : gateway.set_mirror(op.name, *op.mirror.after);
+      return {};
   }
   return "unknown operation";
 }
@@ -101,11 +104,20 @@ std::vector<FailedOperation> apply_each(Gateway& gateway, const std::vector<Oper
 config::Config without_failed(const config::Config& after, const std::vector<Operation>& operations,
                               const std::vector<FailedOperation>& failed) {
   config::Config config = after;
-  const auto leave_bridges = [&](const std::string& interface) {
+  const auto leave_others = [&](const std::string& interface) {
     for (auto& [name, bridge] : config.bridges) {
       std::erase(bridge.interfaces, interface);
       std::erase_if(bridge.static_macs, [&](const config::StaticMac& mac) { return mac.port == interface; });
     }
+    for (auto& [name, mirror] : config.mirrors) {
+      std::erase(mirror.select_src_port, interface);
+      std::erase(mirror.select_dst_port, interface);
+    }
+    std::erase_if(config.mirrors, [&](const auto& item) {
+      const config::Mirror& mirror = item.second;
+      return mirror.output_port == interface ||
+             (!mirror.select_all && mirror.select_src_port.empty() && mirror.select_dst_port.empty());
+    });
   };
   // As it was, or gone.
   const auto undo = [&](auto& section, const std::string& name, const auto* before) {
@@ -121,11 +133,11 @@ config::Config without_failed(const config::Config& after, const std::vector<Ope
       case Thing::ethernet:
       case Thing::vlan:
         undo(config.ethernets, op.name, op.ethernet.before);
-        if (op.ethernet.before == nullptr) leave_bridges(op.name);
+        if (op.ethernet.before == nullptr) leave_others(op.name);
         break;
       case Thing::tunnel:
         undo(config.tunnels, op.name, op.tunnel.before);
-        if (op.tunnel.before == nullptr) leave_bridges(op.name);
+        if (op.tunnel.before == nullptr) leave_others(op.name);
         break;
       case Thing::bridge:
         undo(config.bridges, op.name, op.bridge_parameters.before);
@@ -139,6 +151,8 @@ config::Config without_failed(const config::Config& after, const std::vector<Ope
         if (const auto bridge = config.bridges.find(op.bridge); bridge != config.bridges.end()) {
           if (op.static_mac.after != nullptr) std::erase(bridge->second.static_macs, *op.static_mac.after);
         }
+        break;
+      case Thing::mirror:  // nothing in it fails
         break;
     }
   }

@@ -68,7 +68,9 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
                  .elephants = elephants_}),
       ports_(tables_, publisher_, adjacencies_, underlay_, workers_, pool, random_seed(), std::move(opener)),
       sflow_(std::make_unique<SflowAgent>(
-          SflowAgent::Subjects{workers_, publisher_, ports_, tunnels_, adjacencies_, elephants_}, random_seed())) {
+          SflowAgent::Subjects{workers_, publisher_, ports_, tunnels_, adjacencies_, elephants_}, random_seed())),
+      looks_(tables_, publisher_),
+      mirrors_(ports_, tunnels_, bridges_, looks_, tables_, pool, workers_.size()) {
   if (system.rebalance == config::Rebalance::automatic) {
     ports_.measure_queues();
     rebalance_ = std::make_unique<Rebalance>(workers_);
@@ -357,6 +359,7 @@ void Gateway::commit() {
   elephants_.reconcile();
   listen_as_host();
   ports_.commit();
+  mirrors_.commit();
   publisher_.poll();
 }
 
@@ -431,6 +434,7 @@ void Gateway::tick() {
   if (rebalance_ != nullptr) rebalance_->step(ports_, Rebalance::Clock::now());
   exchange_.count_drops(DropReason::rx_error, receive_errors_.step(ports_, ReceiveErrors::Clock::now()));
   look_at_ports(false);
+  mirrors_.commit();
 }
 
 void Gateway::try_devices(const std::map<std::string, config::Ethernet>& wanted) {

@@ -11,6 +11,7 @@
 #include "control/config/config.h"
 #include "control/gateway/event_log.h"
 #include "control/gateway/exchange.h"
+#include "control/gateway/port_mirrors.h"
 #include "control/offload/elephants.h"
 #include "control/offload/tunnel_rules.h"
 #include "control/port/ports.h"
@@ -67,6 +68,8 @@ class Gateway {
   Error add_static_mac(const std::string& bridge, const config::StaticMac& mac);
   Error remove_static_mac(const std::string& bridge, const config::StaticMac& mac);
   void set_sflow(const config::Sflow* settings);  // null: none
+  void set_mirror(const std::string& name, const config::Mirror& settings) { mirrors_.set(name, settings); }
+  void remove_mirror(const std::string& name) { mirrors_.remove(name); }
   // Makes visible what the operations left for the end: flood lists, the FDB of what went away.
   void commit();
 
@@ -97,6 +100,8 @@ class Gateway {
   const OffloadSync& offload_sync() const { return offload_sync_; }
   const Elephants& elephants() const { return elephants_; }
   const Bridges& bridges() const { return bridges_; }
+  const PortMirrors& mirrors() const { return mirrors_; }
+  Looks& looks() { return looks_; }
   const Tunnels& tunnels() const { return tunnels_; }
   const Refusals& refusals() const { return refusals_; }
   const Neighbors& neighbors() const { return neighbors_; }
@@ -156,6 +161,8 @@ class Gateway {
   std::unique_ptr<Rebalance> rebalance_;
   Ports ports_;
   std::unique_ptr<SflowAgent> sflow_;
+  Looks looks_;
+  PortMirrors mirrors_;
   std::set<AdjacencyIndex> left_bridge_;  // since the last commit
   uint16_t vteps_looked_at_s_ = 0;
 };

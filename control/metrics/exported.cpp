@@ -28,6 +28,7 @@ std::vector<Exported> exported() {
       {"neighbors", "neighbor", {{"port", "port"}, {"address", "address"}}, true, {{"mac", "mac"}}},
       {"offloads", "offload", {{"port", "port"}, {"offload", "offload"}}, true},
       {"multicast", "multicast_group", {{"port", "port"}, {"group", "group"}}, true, {{"protocol", "protocol"}}},
+      {"mirrors", "mirror", {{"mirror", "name"}}, false, {{"output", "output"}}},
       {"control", "control", {}},
   };
 }

@@ -19,6 +19,7 @@ Table flows_table();
 Table workers_table();
 Table offloads_table();
 Table multicast_table();
+Table mirrors_table();
 Table control_table();
 
 struct NamedTable {
@@ -29,7 +30,7 @@ inline constexpr NamedTable kTables[] = {
     {"ports", ports_table},     {"bridges", bridges_table},     {"tunnels", tunnels_table},
     {"fdb", fdb_table},         {"neighbors", neighbors_table}, {"flows", flows_table},
     {"workers", workers_table}, {"offloads", offloads_table},   {"multicast", multicast_table},
-    {"control", control_table},
+    {"mirrors", mirrors_table}, {"control", control_table},
 };
 // What causewayctl offers is what there is.
 static_assert(std::ranges::equal(kTables, kShowSubjects, {}, &NamedTable::subject, &ShowSubject::name));

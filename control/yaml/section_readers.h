@@ -21,6 +21,7 @@ void read_vlans(const Value& section, Reading& reading);
 void read_tunnels(const Value& section, Reading& reading);
 void read_bridges(const Value& section, Reading& reading);
 void read_sflow(const Value& value, Reading& reading);
+void read_mirrors(const Value& section, Reading& reading);
 
 // What an underlay has, or else a bridge port, as far as no row says it. The MTU and what has rows have been read.
 void read_network(Reading& reading, std::string_view name, const Fields& fields, Ethernet& ethernet);

@@ -12,7 +12,7 @@ namespace causeway::config {
 void read_sections(const Value& root, Config& config, Diagnostics& diagnostics) {
   Reading reading{config, diagnostics, {}};
   static constexpr std::string_view kKeys[] = {"version", "system",  "ethernets", "vlans",
-                                               "bridges", "tunnels", "sflow"};
+                                               "bridges", "tunnels", "sflow",     "mirrors"};
   const Fields fields(root, kKeys);
   fields.require({"version"});
   if (const auto version = fields.find("version")) {
@@ -28,6 +28,7 @@ void read_sections(const Value& root, Config& config, Diagnostics& diagnostics) 
   if (const auto tunnels = fields.find("tunnels")) read_tunnels(*tunnels, reading);
   if (const auto bridges = fields.find("bridges")) read_bridges(*bridges, reading);
   if (const auto sflow = fields.find("sflow")) read_sflow(*sflow, reading);
+  if (const auto mirrors = fields.find("mirrors")) read_mirrors(*mirrors, reading);
 }
 
 }  // namespace causeway::config

@@ -292,6 +292,12 @@ YamlText yaml_of(const Tunnel& tunnel) {
   return mapping;
 }
 
+YamlText yaml_of(const Mirror& mirror) {
+  YamlText mapping;
+  write_keys(mapping, kMirrorKeys, mirror, Mirror{});
+  return mapping;
+}
+
 void append_comments(std::string& out, size_t indent, const Comments& comments, const std::string& key) {
   const auto found = comments.find(key);
   if (found == comments.end()) return;
@@ -334,6 +340,7 @@ std::string write_config(const Config& config, const Comments& comments) {
     append_comments(out, 0, comments, "sflow");
     append_entry(out, 0, "sflow", sflow);
   }
+  append_section<Mirror>(out, "mirrors", config.mirrors, comments, all);
   return out;
 }
 

@@ -1,13 +1,9 @@
 #include "dataplane/bridging/resolve.h"
 
+#include "dataplane/wire/ethernet.h"
+
 namespace causeway {
 namespace {
-
-// 01:80:c2:00:00:00 to :0f, which no bridge forwards (IEEE 802.1Q-2018 8.6.3).
-bool is_link_local(const FlowKey& key) noexcept {
-  constexpr uint64_t kPrefix = 0x0000'c280'01ULL;  // first five wire bytes, as loaded
-  return (key.lo & 0x0000'00ff'ffff'ffffULL) == kPrefix && (key.lo >> 40 & 0xf0) == 0;
-}
 
 // Slot of the source MAC if it lives where the frame came from. Otherwise the worker reports the MAC
 // to the control thread, unless it is a static entry somewhere else: those don't move.
@@ -41,7 +37,7 @@ AdjacencyIndex resolve_one(WorkerContext& w, rte_mbuf* frame, const FlowKey& key
     drop(w, frame, DropReason::source_zero);
     return kGone;
   }
-  if (is_link_local(key)) {
+  if (is_bridges_own(key.lo)) {
     drop(w, frame, DropReason::link_local_multicast);
     return kGone;
   }

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <utility>
 
+#include "dataplane/inspect/mirror.h"
+
 namespace causeway {
 namespace {
 
@@ -58,11 +60,15 @@ bool Capture::wants(const CapturePlace& place) const noexcept {
   return false;
 }
 
-Captures::Captures(std::vector<std::shared_ptr<Capture>> all) : all_(std::move(all)) {
-  at_tunnels_ = std::ranges::any_of(all_, [](const auto& one) { return one->choice.inner || one->choice.outer; });
+Captures::Captures(std::vector<std::shared_ptr<Capture>> all, std::shared_ptr<Mirrors> mirrors)
+    : all_(std::move(all)), mirrors_(std::move(mirrors)) {
+  at_tunnels_ = std::ranges::any_of(all_, [](const auto& one) { return one->choice.inner || one->choice.outer; }) ||
+                (mirrors_ && mirrors_->at_tunnels());
 }
 
 void Captures::look_at(size_t writer, std::span<rte_mbuf* const> frames, const CapturePlace& place) const noexcept {
+  if (mirrors_) mirrors_->look_at(writer, frames, place);
+  if (all_.empty()) return;
   const uint64_t now = rte_rdtsc();
   for (const auto& capture : all_) {
     if (place.port >= kMaxPorts || !capture->wants(place)) continue;

@@ -92,19 +92,24 @@ struct Capture {
   std::vector<std::unique_ptr<Writer>> writers;  // a worker each, and the control thread
 };
 
+class Mirrors;
+
 // All that look at a time; published whole (Tables::captures).
 class Captures {
  public:
-  explicit Captures(std::vector<std::shared_ptr<Capture>> all);
+  explicit Captures(std::vector<std::shared_ptr<Capture>> all, std::shared_ptr<Mirrors> mirrors = {});
 
   // `writer`: the worker's id. The frames stay the caller's and as they are.
   void look_at(size_t writer, std::span<rte_mbuf* const> frames, const CapturePlace& place) const noexcept;
   // Whether somebody looks at the ends of tunnels.
   bool at_tunnels() const noexcept { return at_tunnels_; }
+  // Null: there are none.
+  Mirrors* mirrors() const noexcept { return mirrors_.get(); }
 
  private:
   std::vector<std::shared_ptr<Capture>> all_;
   bool at_tunnels_ = false;
+  std::shared_ptr<Mirrors> mirrors_;
 };
 
 }  // namespace causeway

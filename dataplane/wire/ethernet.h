@@ -31,4 +31,11 @@ static_assert(offsetof(EthernetHeader, source) == 6 && offsetof(EthernetHeader, 
 
 inline constexpr MacAddress kBroadcastMac{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
+// 01:80:c2:00:00:00 to :0f, which no bridge forwards (IEEE 802.1Q-2018 8.6.3). `raw`: MacAddress::to_raw, whatever is
+// above its 48 bits.
+constexpr bool is_bridges_own(uint64_t raw) noexcept {
+  constexpr uint64_t kPrefix = 0x0000'c280'01ULL;  // first five wire bytes, as loaded
+  return (raw & 0x0000'00ff'ffff'ffffULL) == kPrefix && (raw >> 40 & 0xf0) == 0;
+}
+
 }  // namespace causeway

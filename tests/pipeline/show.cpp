@@ -12,9 +12,10 @@ using nlohmann::json;
 
 constexpr const char* kYaml = R"(
 version: 1
-ethernets: {lan0: {}, lan1: {}, up0: {macaddress: 02:00:00:00:00:01, addresses: ["fd00:31::1/64"]}}
+ethernets: {lan0: {}, lan1: {}, probe0: {}, up0: {macaddress: 02:00:00:00:00:01, addresses: ["fd00:31::1/64"]}}
 tunnels: {vx0: {mode: vxlan, id: 300, local: "fd00:31::1", remote: "fd00:31::2"}}
 bridges: {br0: {interfaces: [lan0, lan1, vx0]}}
+mirrors: {m0: {select-all: true, output-port: probe0}}
 )";
 
 // Two hosts have talked.

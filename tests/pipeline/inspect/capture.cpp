@@ -31,9 +31,9 @@ class Looker {
     capture_ =
         std::make_shared<Capture>(request_.choice, std::move(filter), bed.gateway().workers().size() + 1, ring_bytes);
     mark(request_, bed.gateway(), *capture_);
-    publish(std::make_unique<const Captures>(std::vector{capture_}));
+    publish({capture_});
   }
-  ~Looker() { publish(nullptr); }
+  ~Looker() { publish({}); }
   Looker(const Looker&) = delete;
   Looker& operator=(const Looker&) = delete;
 
@@ -57,8 +57,8 @@ class Looker {
   }
 
  private:
-  void publish(std::unique_ptr<const Captures> captures) {
-    bed_.gateway().publisher().publish(bed_.gateway().tables().captures, std::move(captures));
+  void publish(std::vector<std::shared_ptr<Capture>> captures) {
+    bed_.gateway().looks().set_captures(std::move(captures));
     bed_.run();
   }
   std::string name_of(PortIndex index) const {

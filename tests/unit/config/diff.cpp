@@ -262,10 +262,12 @@ TEST_CASE("system keys need a restart and say so") {
 
 // What gateway/apply relies on: at no time does something stand on what is gone or not there yet.
 TEST_CASE("kinds come in their order, whatever changes") {
-  const Config before = loaded(with("  veth1: {}\n",
-                                    "  veth1: {}\n  d0: {dpdk: {devargs: net_null0}}\n"
-                                    "  d1: {dpdk: {devargs: net_null1}}\n") +
-                               "vlans: {v1: {id: 1, link: lan1}, v2: {id: 2, link: lan1}}\n");
+  const Config before =
+      loaded(with("  veth1: {}\n",
+                  "  veth1: {}\n  d0: {dpdk: {devargs: net_null0}}\n"
+                  "  d1: {dpdk: {devargs: net_null1}}\n") +
+             "vlans: {v1: {id: 1, link: lan1}, v2: {id: 2, link: lan1}}\n"
+             "mirrors: {m1: {select-all: true, output-vlan: 5}, m2: {select-all: true, output-vlan: 5}}\n");
   const Config after = loaded(R"(version: 1
 system: {workers: 2}
 ethernets:
@@ -282,6 +284,7 @@ tunnels:
   vx1: {mode: vxlan, id: 100, local: 172.31.0.1, remote: 172.31.0.3}
 vlans: {v2: {id: 2, link: lan1, mtu: 1400}, v3: {id: 3, link: lan1}}
 sflow: {targets: [192.0.2.1]}
+mirrors: {m2: {select-all: true, output-vlan: 6}, m3: {select-all: true, output-vlan: 5}}
 )");
   const auto operations = diff_config(before, after);
   CHECK(std::is_sorted(operations.begin(), operations.end(),

@@ -238,6 +238,17 @@ const std::vector<Row> kTunnels = {
      "vlan trunk all -> trunk 7"},
 };
 
+const std::string kFromA = "select-src-port: [a], output-port: out0";
+const std::vector<Row> kMirrors = {
+    {"select-src-port", kFromA, "select-src-port: [a, b], output-port: out0", "select-src-port +b"},
+    {"select-dst-port", kFromA, kFromA + ", select-dst-port: [a]", "select-dst-port +a"},
+    {"select-all", kFromA, kFromA + ", select-all: true", "select-all false -> true"},
+    {"select-vlan", kFromA + ", select-vlan: [5]", kFromA + ", select-vlan: [6]", "select-vlan +6 -5"},
+    {"output-port", kFromA, "select-src-port: [a], output-port: out1", "output-port out0 -> out1"},
+    {"output-vlan", "select-src-port: [a], output-vlan: 5", "select-src-port: [a], output-vlan: 6",
+     "output-vlan 5 -> 6"},
+};
+
 std::vector<Row> operator+(const std::vector<Row>& a, const std::vector<Row>& b) {
   std::vector<Row> both = a;
   both.insert(both.end(), b.begin(), b.end());
@@ -409,6 +420,13 @@ TEST_CASE("every key of sflow is in the plan") {
   };
   check_rows(rows, "sflow: ", "");
   check_complete("sflow", rows);
+}
+
+TEST_CASE("every key of mirrors is in the plan") {
+  const std::vector<Row> rows = prefixed(kMirrors, "", "", "", "~ mirror x: ");
+  check_rows(rows,
+             "ethernets: {a: {}, b: {}, out0: {}, out1: {}}\nbridges: {br0: {interfaces: [a, b]}}\nmirrors: {x: ", "}");
+  check_complete("mirrors", rows);
 }
 
 TEST_CASE("devices that differ are a difference, though they are described alike") {

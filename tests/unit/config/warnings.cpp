@@ -59,6 +59,14 @@ TEST_CASE("a tunnel in no bridge") {
         "gw.yaml:4:3: warning: tunnels.gnv0: is in no bridge: it carries nothing\n");
 }
 
+TEST_CASE("what mirrors send to is in no bridge, and that is fine") {
+  CHECK(warnings("version: 1\nethernets: {veth1: {}, veth2: {}, probe0: {}, " + kUp +
+                 "}\nbridges: {br: {interfaces: [veth1, veth2]}}\n"
+                 "tunnels: {t: {mode: vxlan, id: 1, local: 172.31.0.1, remote: 172.31.0.2}}\n"
+                 "mirrors: {a: {select-all: true, output-port: probe0}, b: {select-all: true, output-port: t}}\n")
+            .empty());
+}
+
 TEST_CASE("a remote that no route reaches") {
   CHECK(warnings(to("172.31.0.2")).empty());
   CHECK(warnings(to("10.9.1.1")).empty());

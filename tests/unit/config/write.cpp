@@ -54,6 +54,9 @@ tunnels:
   gre0: {mode: gretap, keys: {input: 5, output: 0}, local: 172.31.0.1, remote: 172.31.0.2}
   vx0: {mode: vxlan, id: 7, local: 172.31.0.1, remote: 239.1.1.1, link: up0, ttl: 5, path-mtu: off}
 sflow: {targets: ["192.0.2.1:6343", "[2001:db8::1]:99"], sampling: 256, agent: 192.0.2.9}
+mirrors:
+  m0: {select-src-port: [gen0, gnv0], select-vlan: [0, 10], output-port: lan0}
+  m1: {select-all: true, output-vlan: 99}
 )";
 
 std::string with_comments(const Comments& comments) {
