@@ -300,8 +300,11 @@ ApiReply Daemon::handle(json request) {
          return show_reply(daemon.running(), request.at("what").get<std::string>(), request.value("name", ""));
        }},
       {"config", [](Daemon& daemon, json&) { return daemon.show_config(); }},
-      {"stats", [](Daemon& daemon,
-                   json& request) { return ApiReply(api_ok(stats(daemon.gateway_, flag_of(request, "per_worker")))); }},
+      {"stats",
+       [](Daemon& daemon, json& request) {
+         daemon.gateway_.take_drop_examples();
+         return ApiReply(api_ok(stats(daemon.gateway_, flag_of(request, "per_worker"))));
+       }},
       {"plan", [](Daemon& daemon, json& request) { return daemon.plan(std::move(request)); }},
       {"apply", [](Daemon& daemon, json& request) { return daemon.apply_request(std::move(request)); }},
       {"reload", [](Daemon& daemon, json& request) { return daemon.reload(flag_of(request, "empty")); }},

@@ -27,7 +27,8 @@ inline constexpr Verb kVerbs[] = {
     {"show", {"what", "name"}},
     // -> {lines: [...]}: YAML that `apply` takes, and that changes nothing.
     {"config", {}},
-    // per_worker: bool -> {drops: {reason: count}}, per worker also workers: [{id, drops}, ...].
+    // per_worker: bool -> {drops: {reason: count}, examples: {reason: {time, port, tunnel, ...}} (the last frame that
+    // died of each, control/view/drop_examples.h)}, per worker also workers: [{id, drops}, ...].
     {"stats", {"per_worker"}},
     // file: a label, text: the file's contents -> {operations: ["one line", ...], warnings: [...]}.
     {"plan", {"file", "text"}},

@@ -425,7 +425,13 @@ void Gateway::tick() {
   elephants_.step(Elephants::Clock::now(), now_s());
   sflow_->tick(SflowAgent::Clock::now());
   exchange_.count_drops(DropReason::rx_error, receive_errors_.step(ports_, ReceiveErrors::Clock::now()));
+  take_drop_examples();
   look_at_ports(false);
+}
+
+void Gateway::take_drop_examples() {
+  for (const auto& worker : workers_) last_drops_.take(worker->drop_examples());
+  last_drops_.take(exchange_.drop_examples());
 }
 
 void Gateway::try_devices(const std::map<std::string, config::Ethernet>& wanted) {

@@ -11,6 +11,7 @@
 #include "control/config/config.h"
 #include "control/gateway/event_log.h"
 #include "control/gateway/exchange.h"
+#include "control/gateway/last_drops.h"
 #include "control/offload/elephants.h"
 #include "control/offload/tunnel_rules.h"
 #include "control/port/ports.h"
@@ -89,6 +90,9 @@ class Gateway {
   uint16_t now_s() const;
   // Drops counted on the control thread.
   const std::array<uint64_t, kDropReasons>& drops() const { return exchange_.drops(); }
+  // Takes what threads have kept of the frames that died; tick() does, too.
+  void take_drop_examples();
+  const LastDrops& last_drops() const { return last_drops_; }
 
   // `causewayctl offloads test`.
   void test_offloads(const std::string& port) { ports_.test(port); }
@@ -150,6 +154,7 @@ class Gateway {
   OffloadSync offload_sync_;
   Elephants elephants_;
   Exchange exchange_;
+  LastDrops last_drops_;
   ReceiveErrors receive_errors_;
   Ports ports_;
   std::unique_ptr<SflowAgent> sflow_;
