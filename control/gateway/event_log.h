@@ -26,6 +26,8 @@ class EventLog {
   // What keeps frames from leaving through a tunnel's end now; none: nothing. The same as before is no news.
   void tunnel(AdjacencyIndex end, DropReason blocked);
   void refused(AdjacencyIndex end, const TunnelError& error);
+  // It sends and hears nothing, or no longer so.
+  void silent(AdjacencyIndex end, bool silent);
   // A word about the way's MTU that was believed.
   void path_mtu(AdjacencyIndex end, const TunnelError& error);
   void vtep_learnt(const std::string& tunnel, const IpAddress& vtep);
@@ -42,7 +44,18 @@ class EventLog {
   void tick(LogLimit::Clock::time_point now = LogLimit::Clock::now());
 
  private:
-  enum Kind : LogLimit::Kind { kNeighbor, kTunnel, kRefused, kVtep, kVtepsFull, kMacsFull, kMoves, kFloods, kPathMtu };
+  enum Kind : LogLimit::Kind {
+    kNeighbor,
+    kTunnel,
+    kRefused,
+    kSilent,
+    kVtep,
+    kVtepsFull,
+    kMacsFull,
+    kMoves,
+    kFloods,
+    kPathMtu
+  };
 
   std::string name_of(AdjacencyIndex end) const;  // "lan0", "gnv0 (172.31.0.2)"
   std::string name_of(const NextHop& hop) const;  // of its port

@@ -18,6 +18,7 @@
 #include "control/port/receive_errors.h"
 #include "control/publish/adjacencies.h"
 #include "control/publish/publisher.h"
+#include "control/tunnel/silences.h"
 #include "control/tunnel/tunnels.h"
 #include "control/underlay/host_sockets.h"
 #include "control/underlay/memberships.h"
@@ -102,6 +103,8 @@ class Gateway {
   const Bridges& bridges() const { return bridges_; }
   const Tunnels& tunnels() const { return tunnels_; }
   const Refusals& refusals() const { return refusals_; }
+  const Silences& silences() const { return silences_; }
+  const EventLog& events() const { return events_; }
   const Neighbors& neighbors() const { return neighbors_; }
   const Memberships& memberships() const { return memberships_; }
   const Adjacencies& adjacencies() const { return adjacencies_; }
@@ -119,6 +122,7 @@ class Gateway {
   Neighbors::Hooks neighbor_hooks();
   Memberships::Hooks membership_hooks();
   Tunnels::Hooks tunnel_hooks();
+  Silences::Hooks silence_hooks();
   void look_at_ports(bool interfaces_changed);
   void follow(const Ports::Changes& changes);
   void learn_anew(const std::string& interface);
@@ -151,6 +155,7 @@ class Gateway {
   Memberships memberships_;
   Tunnels tunnels_;
   Refusals refusals_;
+  Silences silences_;
   OffloadSync offload_sync_;
   Elephants elephants_;
   Exchange exchange_;
