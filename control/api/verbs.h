@@ -48,6 +48,10 @@ inline constexpr Verb kVerbs[] = {
     {"events", {}},
     // Tests the offloads of a port -> a list of {offload, state, reason}.
     {"offloads", {"port"}},
+    // -> {findings: [{severity: wrong, soon or hint; name, object, what, seen, cure}, ...] (the worst 200, worst
+    // first),
+    // all: number}.
+    {"doctor", {}},
     // What would become of a frame that a port receives; nothing does. text: its bytes in hex -> {port, bytes: number,
     // stages: [{stage, text}, ...], flow: {from, vlan, source, destination, to} or null, sent: number, out: the first
     // 256

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "control/bridge/bridges.h"
 #include "control/bridge/mac_moves.h"
@@ -38,6 +39,8 @@ class EventLog {
   void moved(BridgeIndex bridge, MacVlan key, AdjacencyIndex from, AdjacencyIndex to) {
     moves_.moved(bridge, key, from, to);
   }
+  // MACs that have moved to and fro in the last seconds.
+  const std::vector<MacMoves::Moves>& flapping() const { return moves_.flapping(); }
   // Of all workers, so far.
   void flood_limited(uint64_t frames);
   // Called a few times a second.

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "control/config/address_text.h"
+#include "dataplane/wire/arp.h"
 #include "dataplane/wire/big_endian.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/geneve.h"
@@ -74,6 +75,13 @@ void gre_fields(Bytes bytes, json& fields) {
   }
 }
 
+void arp_fields(Bytes bytes, json& fields) {
+  const auto* const arp = at<ArpPacket>(bytes, 0);
+  if (arp == nullptr || arp->protocol_type.get() != kEtherTypeIpv4) return;
+  fields["source"] = to_string(arp->sender_address());
+  fields["destination"] = to_string(arp->target_address());
+}
+
 // Returns the bytes behind the IP header.
 template <typename Header>
 Bytes ip_fields(Bytes bytes, const Header& ip, size_t header_bytes, json& fields) {
@@ -102,6 +110,7 @@ json frame_fields(Bytes bytes, const std::set<uint16_t>& tunnel_ports) {
     payload = ip_fields(packet, *ip, sizeof(Ipv6Header), fields);
     protocol = ip->next_header;
   }
+  if (ethertype == kEtherTypeArp) arp_fields(packet, fields);
   if (protocol == kIpProtocolUdp) udp_fields(payload, tunnel_ports, fields);
   if (protocol == kIpProtocolGre) gre_fields(payload, fields);
   return fields;
