@@ -134,10 +134,10 @@ void find_not_bound(const Gateway& gateway, Findings& findings) {
     if (!drop) continue;
     const std::string port = drop->text("port");
     const std::string who = drop->text(drop->example.contains(field) ? field : "mac");
+    const std::string missing =
+        reason == DropReason::mac_not_bound ? "name it" : fmt::format("give it to {}", drop->text("mac"));
     findings.push_back({Severity::wrong, name, port,
-                        fmt::format("{} speaks at {}, whose `bindings` don't give it to {}", who, port,
-                                    reason == DropReason::mac_not_bound ? "anybody" : drop->text("mac")),
-                        drop->seen(),
+                        fmt::format("{} speaks at {}, whose `bindings` don't {}", who, port, missing), drop->seen(),
                         fmt::format("add {} to `{}.bindings`, if it may speak there", who, section_of(gateway, port))});
   }
 }
