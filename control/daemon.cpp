@@ -9,6 +9,7 @@
 
 #include "control/api/verbs.h"
 #include "control/config/address_text.h"
+#include "control/doctor/doctor.h"
 #include "control/gateway/apply.h"
 #include "control/process/state_changes.h"
 #include "control/trace/reply.h"
@@ -300,8 +301,11 @@ ApiReply Daemon::handle(json request) {
          return show_reply(daemon.running(), request.at("what").get<std::string>(), request.value("name", ""));
        }},
       {"config", [](Daemon& daemon, json&) { return daemon.show_config(); }},
-      {"stats", [](Daemon& daemon,
-                   json& request) { return ApiReply(api_ok(stats(daemon.gateway_, flag_of(request, "per_worker")))); }},
+      {"stats",
+       [](Daemon& daemon, json& request) {
+         daemon.gateway_.take_drop_examples();
+         return ApiReply(api_ok(stats(daemon.gateway_, flag_of(request, "per_worker"))));
+       }},
       {"plan", [](Daemon& daemon, json& request) { return daemon.plan(std::move(request)); }},
       {"apply", [](Daemon& daemon, json& request) { return daemon.apply_request(std::move(request)); }},
       {"reload", [](Daemon& daemon, json& request) { return daemon.reload(flag_of(request, "empty")); }},
@@ -309,6 +313,7 @@ ApiReply Daemon::handle(json request) {
       {"capture", [](Daemon& daemon, json& request) { return daemon.captures_.begin(request); }},
       {"events", [](Daemon& daemon, json&) { return daemon.followers_.begin(); }},
       {"offloads", [](Daemon& daemon, json& request) { return ApiReply(daemon.test_offloads(request)); }},
+      {"doctor", [](Daemon& daemon, json&) { return doctor_reply(daemon.gateway_, daemon.file_config_); }},
       {"trace", [](Daemon& daemon, json& request) { return ApiReply(trace_reply(daemon.gateway_, request)); }},
   };
   static_assert(std::ranges::equal(kHandlers, kVerbs, {}, &Handler::verb, &Verb::name));

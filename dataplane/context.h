@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "dataplane/counters.h"
@@ -19,6 +20,7 @@
 #include "dataplane/gso/merged_datagrams.h"
 #include "dataplane/gso/segment.h"
 #include "dataplane/inspect/capture.h"
+#include "dataplane/inspect/drop_examples.h"
 #include "dataplane/inspect/sample.h"
 
 namespace causeway {
@@ -101,6 +103,7 @@ struct WorkerContext {
   uint16_t now_s = 0;
   bool sampling = false;
   const Captures* captures = nullptr;  // null: nobody looks at frames
+  const std::unique_ptr<DropExamples> examples = std::make_unique<DropExamples>();
   uint32_t tick = 0;
   PortIndex ingress = 0;               // the port of the batch under way
   AdjacencyIndex from = kNoAdjacency;  // where frames came in, once it is known; none: the control thread, too
@@ -116,7 +119,9 @@ inline void show(const WorkerContext& w, std::span<rte_mbuf* const> frames, cons
 // The same for one that dies, in the batch that came in through w.ingress.
 [[gnu::cold, gnu::noinline]] inline void show_dead(const WorkerContext& w, rte_mbuf* frame,
                                                    DropReason reason) noexcept {
-  show(w, std::span(&frame, 1), {.port = w.ingress, .reason = reason, .tunnel = w.from});
+  const CapturePlace place{.port = w.ingress, .reason = reason, .tunnel = w.from};
+  if (w.examples->wants(reason)) w.examples->keep(frame, place);
+  show(w, std::span(&frame, 1), place);
 }
 
 inline void count_drop(WorkerContext& w, DropReason reason) noexcept {
@@ -125,7 +130,7 @@ inline void count_drop(WorkerContext& w, DropReason reason) noexcept {
 
 // The end of a frame that came in through w.ingress.
 inline void drop(WorkerContext& w, rte_mbuf* frame, DropReason reason) noexcept {
-  if (w.captures != nullptr) [[unlikely]] {
+  if (w.captures != nullptr || w.examples->wants(reason)) [[unlikely]] {
     show_dead(w, frame, reason);
   }
   count_drop(w, reason);

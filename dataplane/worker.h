@@ -64,6 +64,8 @@ class Worker {
   Mailbox::ControlEnd mailbox() noexcept { return Mailbox::ControlEnd(context_.mailbox); }
   // Any thread may read these while the worker writes: the counters, and the cache's keys (FlowCache::key_at).
   const WorkerCounters& counters() const noexcept { return context_.counters; }
+  // Control thread: what has died, to take.
+  DropExamples& drop_examples() noexcept { return *context_.examples; }
   const FlowCache& flow_cache() const noexcept { return context_.cache; }
   // For tests, on a worker that wasn't started.
   const OuterCache& outer_cache() const noexcept { return context_.outer_cache; }

@@ -27,7 +27,8 @@ inline constexpr Verb kVerbs[] = {
     {"show", {"what", "name"}},
     // -> {lines: [...]}: YAML that `apply` takes, and that changes nothing.
     {"config", {}},
-    // per_worker: bool -> {drops: {reason: count}}, per worker also workers: [{id, drops}, ...].
+    // per_worker: bool -> {drops: {reason: count}, examples: {reason: {time, port, tunnel, ...}} (the last frame that
+    // died of each, control/view/drop_examples.h)}, per worker also workers: [{id, drops}, ...].
     {"stats", {"per_worker"}},
     // file: a label, text: the file's contents -> {operations: ["one line", ...], warnings: [...]}.
     {"plan", {"file", "text"}},
@@ -47,6 +48,10 @@ inline constexpr Verb kVerbs[] = {
     {"events", {}},
     // Tests the offloads of a port -> a list of {offload, state, reason}.
     {"offloads", {"port"}},
+    // -> {findings: [{severity: wrong, soon or hint; name, object, what, seen, cure}, ...] (the worst 200, worst
+    // first),
+    // all: number}.
+    {"doctor", {}},
     // What would become of a frame that a port receives; nothing does. text: its bytes in hex -> {port, bytes: number,
     // stages: [{stage, text}, ...], flow: {from, vlan, source, destination, to} or null, sent: number, out: the first
     // 256

@@ -16,8 +16,11 @@ void MacMoves::moved(BridgeIndex bridge, MacVlan key, AdjacencyIndex from, Adjac
 void MacMoves::tick(const std::function<void(const Moves&)>& visit, Clock::time_point now) {
   if (now < window_ends_) return;
   window_ends_ = now + kWindow;
+  flapping_.clear();
   for (const auto& [key, moves] : moves_) {
-    if (moves.count >= kFlapping) visit(moves);
+    if (moves.count < kFlapping) continue;
+    visit(moves);
+    flapping_.push_back(moves);
   }
   moves_.clear();
 }

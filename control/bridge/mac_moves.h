@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "dataplane/flow/tables.h"
 
@@ -29,9 +30,12 @@ class MacMoves {
   void moved(BridgeIndex bridge, MacVlan key, AdjacencyIndex from, AdjacencyIndex to);
   // At the end of a window: calls `visit` for each that moved often in it.
   void tick(const std::function<void(const Moves&)>& visit, Clock::time_point now);
+  // Those that moved often in the last whole window.
+  const std::vector<Moves>& flapping() const { return flapping_; }
 
  private:
   std::map<std::pair<BridgeIndex, MacVlan>, Moves> moves_;
+  std::vector<Moves> flapping_;
   Clock::time_point window_ends_{};
 };
 

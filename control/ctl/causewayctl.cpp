@@ -25,6 +25,7 @@
 #include "control/check/absent_interfaces.h"
 #include "control/check/warnings.h"
 #include "control/ctl/capture.h"
+#include "control/ctl/doctor.h"
 #include "control/ctl/events.h"
 #include "control/ctl/render.h"
 #include "control/ctl/show.h"
@@ -252,6 +253,13 @@ int test_offloads(const Options& options) {
   return kDone;
 }
 
+int doctor(const Options& options) {
+  const auto result = ask(options, {{"verb", "doctor"}});
+  if (!result) return kFailed;
+  print(options, *result, render_doctor(*result));
+  return is_well(*result) ? kDone : kFailed;
+}
+
 bool write_file(const std::string& path, const std::string& text) {
   std::ofstream file(path);
   file << text;
@@ -330,6 +338,10 @@ CommandLine::CommandLine() {
   stats_verb->add_flag("--per-worker", options.per_worker, "a column for each worker");
   stats_verb->add_flag("--all", options.all, "reasons nothing was dropped for, too");
   stats_verb->callback([this] { exit_code = stats(options); });
+
+  auto* doctor_verb =
+      app.add_subcommand("doctor", "what is wrong or will be, and what mends it; fails if something is");
+  doctor_verb->callback([this] { exit_code = doctor(options); });
 
   add_file_verb("check", "is this file good, and can it carry? Asks no daemon", check)
       .add_flag("--strict", options.strict, "exit code 3 if there are warnings");

@@ -44,7 +44,44 @@ std::string_view meaning_of(const std::string& reason) {
   return found == kDropReasonText.end() ? std::string_view{} : found->meaning;
 }
 
+// A table's lines, each with one of its own below where there is something to say, under the last column.
+std::string with_lines_below(const std::string& table, std::string_view last_title,
+                             const std::vector<std::string>& below) {
+  const std::string indent(table.find(last_title), ' ');
+  std::string text;
+  size_t row = 0;
+  for (size_t begin = 0; begin < table.size(); ++row) {
+    const size_t end = table.find('\n', begin) + 1;
+    text += table.substr(begin, end - begin);
+    if (row != 0 && row <= below.size() && !below[row - 1].empty()) text += indent + below[row - 1] + "\n";
+    begin = end;
+  }
+  return text;
+}
+
 }  // namespace
+
+std::string drop_example_text(const json& example) {
+  static constexpr std::pair<const char*, const char*> kWords[] = {{"time", ""},
+                                                                   {"port", " "},
+                                                                   {"tunnel", " tunnel "},
+                                                                   {"vtep", " VTEP "},
+                                                                   {"mac", " MAC "},
+                                                                   {"vlan", " VLAN "},
+                                                                   {"source", " from "},
+                                                                   {"destination", " to "},
+                                                                   {"udp_port", " UDP port "},
+                                                                   {"vni", " VNI "},
+                                                                   {"key", " key "},
+                                                                   {"inner_mac", " inner MAC "},
+                                                                   {"inner_vlan", " inner VLAN "}};
+  std::string line;
+  for (const auto& [key, word] : kWords) {
+    if (const auto value = example.find(key); value != example.end()) line += word + cell_text(*value);
+  }
+  if (const auto bytes = example.find("bytes"); bytes != example.end()) line += " " + cell_text(*bytes) + " bytes";
+  return line;
+}
 
 std::string render_show(std::string_view subject, const json& reply, size_t width) {
   const json nothing;
@@ -106,7 +143,13 @@ std::string render_stats(const json& stats, bool all) {
   }
   if (rows.empty()) return "no drops\n" + options;
   std::stable_sort(rows.begin(), rows.end(), [](const json& a, const json& b) { return a["drops"] > b["drops"]; });
-  return render_table(rows, columns) + options;
+  const json examples = stats.value("examples", json::object());
+  std::vector<std::string> last;
+  for (const json& row : rows) {
+    const auto example = examples.find(row["reason"].get<std::string>());
+    last.push_back(example != examples.end() ? "last: " + drop_example_text(*example) : "");
+  }
+  return with_lines_below(render_table(rows, columns), "MEANING", last) + options;
 }
 
 std::string render_operations(const json& result) {

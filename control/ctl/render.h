@@ -20,7 +20,11 @@ std::string render_show(std::string_view subject, const nlohmann::json& reply, s
 // One row with all that there is of it, a line a column; lists of objects a line each.
 std::string render_object(const nlohmann::json& row, const nlohmann::json& columns);
 
-// {"drops": {reason: count}}, and with "workers": [{"id": 0, "drops": {...}}, ...] a column for each worker.
+// The last frame that died of a reason (control/view/drop_examples.h), on one line.
+std::string drop_example_text(const nlohmann::json& example);
+
+// {"drops": {reason: count}, "examples": {reason: {...}}}, and with "workers": [{"id": 0, "drops": {...}}, ...] a
+// column for each worker.
 // Reasons nothing died of are left out unless `all`.
 std::string render_stats(const nlohmann::json& stats, bool all);
 

@@ -102,6 +102,18 @@ void EventLog::refused(AdjacencyIndex end, const TunnelError& error) {
   has_happened(limit_, Level::warn, kRefused, end, make);
 }
 
+void EventLog::silent(AdjacencyIndex end, bool silent) {
+  const Adjacencies::Owner& owner = adjacencies_.owner(end);
+  const auto make = [&]() -> StateChange {
+    const std::string& name = owner.interface;
+    const std::string peer = to_string(owner.remote.value_or(IpAddress{}));
+    if (!silent) return {"tunnel", name, "up", peer, fmt::format("{}: no longer silent, to {}", name, peer)};
+    return {"tunnel", name, "silent", peer,
+            fmt::format("{}: silent: it sends to {}, and hears nothing from there", name, peer)};
+  };
+  is_now(limit_, silent ? Level::warn : Level::info, kSilent, end, make);
+}
+
 void EventLog::path_mtu(AdjacencyIndex end, const TunnelError& error) {
   const auto make = [&]() -> StateChange {
     const auto* const adjacency = adjacencies_.get(end);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "control/bridge/bridges.h"
 #include "control/bridge/mac_moves.h"
@@ -26,6 +27,8 @@ class EventLog {
   // What keeps frames from leaving through a tunnel's end now; none: nothing. The same as before is no news.
   void tunnel(AdjacencyIndex end, DropReason blocked);
   void refused(AdjacencyIndex end, const TunnelError& error);
+  // It sends and hears nothing, or no longer so.
+  void silent(AdjacencyIndex end, bool silent);
   // A word about the way's MTU that was believed.
   void path_mtu(AdjacencyIndex end, const TunnelError& error);
   void vtep_learnt(const std::string& tunnel, const IpAddress& vtep);
@@ -36,13 +39,26 @@ class EventLog {
   void moved(BridgeIndex bridge, MacVlan key, AdjacencyIndex from, AdjacencyIndex to) {
     moves_.moved(bridge, key, from, to);
   }
+  // MACs that have moved to and fro in the last seconds.
+  const std::vector<MacMoves::Moves>& flapping() const { return moves_.flapping(); }
   // Of all workers, so far.
   void flood_limited(uint64_t frames);
   // Called a few times a second.
   void tick(LogLimit::Clock::time_point now = LogLimit::Clock::now());
 
  private:
-  enum Kind : LogLimit::Kind { kNeighbor, kTunnel, kRefused, kVtep, kVtepsFull, kMacsFull, kMoves, kFloods, kPathMtu };
+  enum Kind : LogLimit::Kind {
+    kNeighbor,
+    kTunnel,
+    kRefused,
+    kSilent,
+    kVtep,
+    kVtepsFull,
+    kMacsFull,
+    kMoves,
+    kFloods,
+    kPathMtu
+  };
 
   std::string name_of(AdjacencyIndex end) const;  // "lan0", "gnv0 (172.31.0.2)"
   std::string name_of(const NextHop& hop) const;  // of its port

@@ -114,8 +114,10 @@ void Exchange::inject(uint16_t worker, const InjectedFrame& frame) {
 }
 
 void Exchange::drop(rte_mbuf* frame, PortIndex port, DropReason reason) {
+  const CapturePlace place{.port = port, .reason = reason};
+  if (drop_examples_->wants(reason)) drop_examples_->keep(frame, place);
   if (const Captures* const captures = subjects_.tables.captures.load(std::memory_order_relaxed)) {
-    captures->look_at(workers_.size(), {&frame, 1}, {.port = port, .reason = reason});
+    captures->look_at(workers_.size(), {&frame, 1}, place);
   }
   count_drops(reason, 1);
   rte_pktmbuf_free(frame);

@@ -25,6 +25,7 @@
 #include "dataplane/exchange.h"
 #include "dataplane/flow/rate_limit.h"
 #include "dataplane/flow/tables.h"
+#include "dataplane/inspect/drop_examples.h"
 #include "dataplane/worker.h"
 
 namespace causeway {
@@ -71,6 +72,8 @@ class Exchange {
   uint64_t dropped_by_workers(DropReason reason) const;
   // Drops counted on the control thread.
   const std::array<uint64_t, kDropReasons>& drops() const { return drops_; }
+  // What has died on the control thread.
+  DropExamples& drop_examples() { return *drop_examples_; }
   void count_drops(DropReason reason, uint64_t frames) { drops_[static_cast<size_t>(reason)] += frames; }
 
  private:
@@ -89,6 +92,7 @@ class Exchange {
   rte_mempool* pool_;
   Subjects subjects_;
   std::array<uint64_t, kDropReasons> drops_{};
+  std::unique_ptr<DropExamples> drop_examples_ = std::make_unique<DropExamples>();
   RateLimit too_big_{kMaxPorts};  // of all workers together
 };
 

@@ -52,6 +52,7 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       memberships_(underlay_, membership_hooks()),
       tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, memberships_, workers_.size(), random_seed(),
                tunnel_hooks()),
+      silences_(tunnels_, silence_hooks()),
       offload_sync_(ports_, tunnels_, [this](AdjacencyIndex index) { return exchange_.received_from(index); }),
       elephants_(tables_, ports_, tunnels_, adjacencies_, fdb_),
       exchange_(workers_, pool,
@@ -120,6 +121,19 @@ Tunnels::Hooks Gateway::tunnel_hooks() {
   hooks.vtep_learnt = [this](const auto& tunnel, const IpAddress& vtep) { events_.vtep_learnt(tunnel, vtep); };
   hooks.vtep_gone = [this](const auto& tunnel, const IpAddress& vtep) { events_.vtep_gone(tunnel, vtep); };
   hooks.vteps_full = [this](const auto& tunnel) { events_.vteps_full(tunnel, Tunnels::kMaxVteps); };
+  return hooks;
+}
+
+Silences::Hooks Gateway::silence_hooks() {
+  Silences::Hooks hooks;
+  hooks.packets = [this](AdjacencyIndex end) {
+    Tunnels::Packets packets = exchange_.packets_of(end);
+    const SwitchedTraffic& switched = elephants_.of_tunnel(end);
+    packets.received += switched.rx_packets;
+    packets.sent += switched.tx_packets;
+    return packets;
+  };
+  hooks.changed = [this](AdjacencyIndex end, bool silent) { events_.silent(end, silent); };
   return hooks;
 }
 
@@ -426,6 +440,7 @@ void Gateway::tick() {
   memberships_.tick();
   forget_idle_vteps();
   refusals_.expire([this](AdjacencyIndex end) { return exchange_.received_from(end); }, Refusals::Clock::now());
+  silences_.step(Silences::Clock::now());
   events_.flood_limited(exchange_.dropped_by_workers(DropReason::flood_limit));
   events_.tick();
   offload_sync_.step(OffloadSync::Clock::now());
@@ -433,8 +448,14 @@ void Gateway::tick() {
   sflow_->tick(SflowAgent::Clock::now());
   if (rebalance_ != nullptr) rebalance_->step(ports_, Rebalance::Clock::now());
   exchange_.count_drops(DropReason::rx_error, receive_errors_.step(ports_, ReceiveErrors::Clock::now()));
+  take_drop_examples();
   look_at_ports(false);
   mirrors_.commit();
+}
+
+void Gateway::take_drop_examples() {
+  for (const auto& worker : workers_) last_drops_.take(worker->drop_examples());
+  last_drops_.take(exchange_.drop_examples());
 }
 
 void Gateway::try_devices(const std::map<std::string, config::Ethernet>& wanted) {

@@ -11,6 +11,7 @@
 #include "control/config/config.h"
 #include "control/gateway/event_log.h"
 #include "control/gateway/exchange.h"
+#include "control/gateway/last_drops.h"
 #include "control/gateway/port_mirrors.h"
 #include "control/offload/elephants.h"
 #include "control/offload/tunnel_rules.h"
@@ -19,6 +20,7 @@
 #include "control/port/receive_errors.h"
 #include "control/publish/adjacencies.h"
 #include "control/publish/publisher.h"
+#include "control/tunnel/silences.h"
 #include "control/tunnel/tunnels.h"
 #include "control/underlay/host_sockets.h"
 #include "control/underlay/memberships.h"
@@ -93,6 +95,9 @@ class Gateway {
   uint16_t now_s() const;
   // Drops counted on the control thread.
   const std::array<uint64_t, kDropReasons>& drops() const { return exchange_.drops(); }
+  // Takes what threads have kept of the frames that died; tick() does, too.
+  void take_drop_examples();
+  const LastDrops& last_drops() const { return last_drops_; }
 
   // `causewayctl offloads test`.
   void test_offloads(const std::string& port) { ports_.test(port); }
@@ -104,6 +109,8 @@ class Gateway {
   Looks& looks() { return looks_; }
   const Tunnels& tunnels() const { return tunnels_; }
   const Refusals& refusals() const { return refusals_; }
+  const Silences& silences() const { return silences_; }
+  const EventLog& events() const { return events_; }
   const Neighbors& neighbors() const { return neighbors_; }
   const Memberships& memberships() const { return memberships_; }
   const Adjacencies& adjacencies() const { return adjacencies_; }
@@ -122,6 +129,7 @@ class Gateway {
   Neighbors::Hooks neighbor_hooks();
   Memberships::Hooks membership_hooks();
   Tunnels::Hooks tunnel_hooks();
+  Silences::Hooks silence_hooks();
   void look_at_ports(bool interfaces_changed);
   void follow(const Ports::Changes& changes);
   void learn_anew(const std::string& interface);
@@ -154,9 +162,11 @@ class Gateway {
   Memberships memberships_;
   Tunnels tunnels_;
   Refusals refusals_;
+  Silences silences_;
   OffloadSync offload_sync_;
   Elephants elephants_;
   Exchange exchange_;
+  LastDrops last_drops_;
   ReceiveErrors receive_errors_;
   std::unique_ptr<Rebalance> rebalance_;
   Ports ports_;

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "control/view/drop_examples.h"
 #include "control/view/traffic.h"
 
 namespace causeway {
@@ -44,6 +45,7 @@ json drops_json(CountOf count_of) {
 json stats(const Gateway& gateway, bool per_worker) {
   const auto totals = drop_totals(gateway);
   json result = {{"drops", drops_json([&](size_t reason) { return totals.at(reason); })},
+                 {"examples", drop_examples(gateway)},
                  {"unknown_geneve_options", unknown_options(gateway)}};
   if (!per_worker) return result;
   json& workers = result["workers"] = json::array();

@@ -7,7 +7,8 @@
 
 namespace causeway {
 
-// {"drops": {reason: count}}, every reason; with `per_worker` also {"workers": [{"id", "drops"}]}.
+// {"drops": {reason: count}, every reason, "examples": {reason: the last frame that died of it}}; with `per_worker`
+// also {"workers": [{"id", "drops"}]}.
 nlohmann::json stats(const Gateway& gateway, bool per_worker);
 
 }  // namespace causeway

@@ -24,15 +24,12 @@ struct TunnelView {
   std::optional<uint16_t> path_mtu;  // what routers said, of the narrowest path; nullopt: they said nothing
 };
 
-std::string_view state_text(DropReason blocked) {
-  return blocked == DropReason::none ? "up" : kDropReasonText.at(static_cast<size_t>(blocked)).name;
-}
-
-// Frames leave, but somebody refuses them.
+// Frames leave, but somebody refuses them, or nothing comes back.
 std::string_view state_of(const Gateway& gateway, const Tunnels::Endpoint& endpoint) {
   const DropReason blocked = gateway.tunnels().blocked(endpoint);
   const bool refused = gateway.refusals().find(endpoint.adjacency, endpoint.remote) != nullptr;
-  return blocked == DropReason::none && refused ? "refused" : state_text(blocked);
+  if (blocked != DropReason::none) return kDropReasonText.at(static_cast<size_t>(blocked)).name;
+  return refused ? "refused" : gateway.silences().is_silent(endpoint) ? "silent" : "up";
 }
 
 // Bytes of IP packet inside: the largest frame without its Ethernet header.
@@ -121,7 +118,7 @@ constexpr Column<TunnelView> kColumns[] = {
      [](const TunnelView& view) { return bridge_json(view.gateway, view.name); }},
     {{"vlan", "VLAN", text, "", "The VLANs that it carries."},
      [](const TunnelView& view) { return vlan_json(view.tunnel.settings.vlan); }},
-    {{"state", "STATE", text, "", "`up`, `refused`, or the reason that its frames die of."},
+    {{"state", "STATE", text, "", "`up`, `refused`, `silent`, or the reason that its frames die of."},
      [](const TunnelView& view) -> json { return view.state; }},
     {{"mtu", "MTU", gauge, "bytes", "The largest IP packet that it carries to every remote."},
      [](const TunnelView& view) -> json { return view.mtu; }},

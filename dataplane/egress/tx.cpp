@@ -6,7 +6,9 @@ namespace causeway {
 namespace {
 
 void drop_unsent(WorkerContext& w, PortIndex port, rte_mbuf** frames, uint16_t count, DropReason reason) noexcept {
-  show(w, {frames, count}, {.port = port, .outgoing = true, .reason = reason});
+  const CapturePlace place{.port = port, .outgoing = true, .reason = reason};
+  if (w.examples->wants(reason)) w.examples->keep(frames[0], place);
+  show(w, {frames, count}, place);
   w.counters.drops[static_cast<size_t>(reason)].add(count);
   w.counters.ports[port].tx_drops.add(count);
   rte_pktmbuf_free_bulk(frames, count);

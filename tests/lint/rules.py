@@ -16,7 +16,7 @@ FLOORS = (
     (r"dataplane/(batch|counters|spsc_ring)\.",),
     (r"dataplane/exchange\.h$",),
     # What a worker keeps for its stages stands in its context, below them.
-    (r"dataplane/(gso/(segment|segment_layout|merged_datagrams)|egress/tx_buffers|inspect/(capture|capture_ring|sample))\.h$",),
+    (r"dataplane/(gso/(segment|segment_layout|merged_datagrams)|egress/tx_buffers|inspect/(capture|capture_ring|drop_examples|sample))\.h$",),
     (r"dataplane/(context|to_control)\.",),
     (r"dataplane/gso/",),
     (r"dataplane/ingress/", r"dataplane/egress/", r"dataplane/inspect/"),
@@ -35,12 +35,12 @@ FLOORS = (
     (r"control/gateway/",),
     (r"control/view/",),
     (r"control/capture/", r"control/metrics/", r"control/ovsdb/", r"control/trace/", r"control/unixctl/"),
-    (r"control/import/",),
+    (r"control/doctor/", r"control/import/"),
     (r"control/(daemon|vswitch|main)\.", r"control/ctl/"),
 )
 # causewayctl asks a gateway, or reads files and databases without one: it never has one of its own.
 WITHOUT_GATEWAY = re.compile(r"control/(ctl|import)/")
-OF_GATEWAY = re.compile(r"control/(bridge|capture|port|tunnel|offload|gateway|trace|view|daemon|vswitch|main)[/.]")
+OF_GATEWAY = re.compile(r"control/(bridge|capture|doctor|port|tunnel|offload|gateway|trace|view|daemon|vswitch|main)[/.]")
 PRODUCT = re.compile(r"(dataplane|pmd|control)/")
 MOST_FILES = 30  # in a folder
 DEVICE_HEADERS = {"rte_ethdev.h", "rte_flow.h"}  # for pmd/ alone

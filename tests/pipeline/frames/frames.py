@@ -7,6 +7,7 @@ from bindings_frames import write_bindings
 from bridge_frames import write_bridge
 from decap_frames import write_decap
 from discovery_frames import write_discovery
+from doctor_frames import write_doctor
 from elephant_frames import write_elephants
 from encap_frames import write_encap
 from gre_sequence_frames import write_gre_sequence
@@ -30,6 +31,7 @@ def main():
         write_bridge(out)
         write_host(out)
         write_discovery(out)
+        write_doctor(out)
         write_mtu(out)
         write_group(out)
         write_offload(out)

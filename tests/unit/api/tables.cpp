@@ -92,6 +92,19 @@ TEST_CASE("stats: what died, most first, each with its meaning") {
   CHECK(render_stats(json::parse(R"({"drops": {"too_big": 0}})"), false) == "no drops\n");
 }
 
+TEST_CASE("stats: below a reason the last frame that died of it") {
+  const json stats = json::parse(R"({"drops": {"unknown_vni": 3, "too_big": 20}, "examples": {"unknown_vni": {
+      "time": "2026-01-31T12:00:00Z", "port": "up0", "mac": "02:00:00:00:00:02", "source": "172.31.0.2",
+      "destination": "172.31.0.1", "udp_port": 4789, "vni": 7, "inner_mac": "02:00:00:00:01:51", "bytes": 110}}})");
+  CHECK(
+      render_stats(stats, false) ==
+      "DROPS  REASON       MEANING\n"
+      "   20  too_big      larger than the way out's MTU\n"
+      "    3  unknown_vni  no tunnel with this VNI or key\n"
+      "                    last: 2026-01-31T12:00:00Z up0 MAC 02:00:00:00:00:02 from 172.31.0.2 to 172.31.0.1 UDP port "
+      "4789 VNI 7 inner MAC 02:00:00:00:01:51 110 bytes\n");
+}
+
 TEST_CASE("stats per worker: a column each") {
   const json stats = json::parse(R"({"drops": {"tx_full": 5},
     "workers": [{"id": 0, "drops": {"tx_full": 5}}, {"id": 1, "drops": {}}]})");

@@ -1,0 +1,68 @@
+#include <fmt/format.h>
+#include <rte_mempool.h>
+
+#include "control/doctor/families.h"
+
+namespace causeway {
+namespace {
+
+bool is_nearly(uint64_t used, uint64_t most) { return most != 0 && used >= most - most / 10; }
+
+struct Limit {
+  std::string object;
+  std::string of_what;
+  uint64_t used;
+  uint64_t most;
+  std::string cure;
+};
+
+void find_full(const Limit& limit, Findings& findings) {
+  if (!is_nearly(limit.used, limit.most)) return;
+  findings.push_back({limit.used >= limit.most ? Severity::wrong : Severity::soon, "limit", limit.object,
+                      fmt::format("{}{}{} are nearly as many as there may be", limit.object,
+                                  limit.object.empty() ? "" : ": ", limit.of_what),
+                      fmt::format("{} of {}", limit.used, limit.most), limit.cure});
+}
+
+void examine_macs(const Gateway& gateway, Findings& findings) {
+  for (const auto& [name, bridge] : gateway.bridges().all()) {
+    const Fdb::BridgeState& state = gateway.fdb().bridge(bridge.index);
+    find_full({name, "MACs", state.macs, state.max_macs, fmt::format("`bridges.{}.parameters.max-macs`", name)},
+              findings);
+    for (const auto& [member, ends] : bridge.members) {
+      const Fdb::Limit* const limit = ends.empty() ? nullptr : gateway.fdb().limit_of(ends.front());
+      if (limit == nullptr) continue;
+      find_full({member, "MACs", limit->macs, limit->max_macs, fmt::format("`max-macs` of {}", member)}, findings);
+    }
+  }
+}
+
+// A full cache is no harm as long as frames find their flows in it.
+void examine_flow_caches(const Gateway& gateway, Findings& findings) {
+  for (const auto& worker : gateway.workers()) {
+    const WorkerCounters& counters = worker->counters();
+    if (counters.cache_misses.get() < counters.cache_hits.get() / 10) continue;
+    find_full({"", fmt::format("flows in the cache of worker {}", worker->id()), counters.cache_entries.get(),
+               worker->flow_cache().capacity(), "`system.flow-cache`"},
+              findings);
+  }
+}
+
+}  // namespace
+
+void examine_limits(const Gateway& gateway, Findings& findings) {
+  examine_macs(gateway, findings);
+  examine_flow_caches(gateway, findings);
+  for (const auto& [name, tunnel] : gateway.tunnels().all()) {
+    find_full({name, "VTEPs", tunnel.vteps.size(), Tunnels::kMaxVteps, "`allow-from` of the tunnel, or several groups"},
+              findings);
+  }
+  find_full({"", "buffers in use", rte_mempool_in_use_count(gateway.pool()), gateway.pool()->size,
+             "`system.memory`; `causewayctl show control` says who holds them"},
+            findings);
+  find_full({"", "buffers of frames that wait for neighbors", gateway.neighbors().held().buffers(),
+             gateway.neighbors().held().most_buffers(), "`system.held-buffers`; `causewayctl show neighbors`"},
+            findings);
+}
+
+}  // namespace causeway

@@ -1,0 +1,79 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <memory>
+
+#include "control/config/vlan_rules.h"
+#include "control/doctor/families.h"
+
+namespace causeway {
+namespace {
+
+// How many of a bridge's interfaces carry a VLAN; the isolated ones apart, which don't talk to each other.
+struct Carriers {
+  struct Count {
+    unsigned isolated = 0;
+    unsigned others = 0;
+    void add(bool of_isolated) { ++(of_isolated ? isolated : others); }
+    // Besides the asker, which is one of them, and whom the asker may talk to.
+    bool any_for(bool asker_isolated) const {
+      return (asker_isolated ? 0 : isolated) + others > (asker_isolated ? 0U : 1U);
+    }
+  };
+  std::array<Count, kVlans> of_vlan;
+
+  void add(const Adjacency& end) {
+    for (uint16_t vlan = 0; vlan < kVlans; ++vlan) {
+      if (end.vlan.carries(vlan)) of_vlan[vlan].add(end.isolated);
+    }
+  }
+  bool anybody_for(const Adjacency& end) const {
+    for (uint16_t vlan = 0; vlan < kVlans; ++vlan) {
+      if (end.vlan.carries(vlan) && of_vlan[vlan].any_for(end.isolated)) return true;
+    }
+    return false;
+  }
+};
+
+// "tunnels" where it is one.
+std::string key_of(const Gateway& gateway, const std::string& name) {
+  return fmt::format("{}.{}.vlan", gateway.tunnels().find(name) != nullptr ? "tunnels" : "ethernets", name);
+}
+
+const Adjacency* end_of(const Gateway& gateway, const std::vector<AdjacencyIndex>& ends) {
+  return ends.empty() ? nullptr : gateway.adjacencies().get(ends.front());
+}
+
+void examine_bridge(const Gateway& gateway, const std::string& bridge, const Bridges::Bridge& its, Findings& findings) {
+  constexpr size_t kMost = 1000;  // of a larger one the look at each would hold up others
+  bool any_rules = false;
+  for (const auto& [name, ends] : its.members) {
+    const Adjacency* const end = end_of(gateway, ends);
+    any_rules = any_rules || (end != nullptr && end->vlan.mode != VlanMode::none);
+  }
+  if (!any_rules || its.members.size() < 2 || its.members.size() > kMost) return;
+  const auto carriers = std::make_unique<Carriers>();
+  for (const auto& [name, ends] : its.members) {
+    if (const Adjacency* const end = end_of(gateway, ends)) carriers->add(*end);
+  }
+  for (const auto& [name, ends] : its.members) {
+    const Adjacency* const end = end_of(gateway, ends);
+    if (end == nullptr || end->vlan.mode == VlanMode::none || carriers->anybody_for(*end)) continue;
+    const Tunnels::Tunnel* const tunnel = gateway.tunnels().find(name);
+    const config::PortVlan& vlan =
+        tunnel != nullptr ? tunnel->settings.vlan : gateway.ports().find(name)->settings.vlan;
+    findings.push_back({Severity::wrong, "vlans-apart", name,
+                        fmt::format("{} carries {}, of which no other interface of {} carries any", name,
+                                    config::to_string(vlan), bridge),
+                        fmt::format("the VLANs of the interfaces of {} in `causewayctl show`", bridge),
+                        fmt::format("`{}`, or the `vlan` of those that it is to talk to", key_of(gateway, name))});
+  }
+}
+
+}  // namespace
+
+void examine_vlans(const Gateway& gateway, Findings& findings) {
+  for (const auto& [name, bridge] : gateway.bridges().all()) examine_bridge(gateway, name, bridge, findings);
+}
+
+}  // namespace causeway
