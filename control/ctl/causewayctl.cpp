@@ -28,6 +28,7 @@
 #include "control/ctl/events.h"
 #include "control/ctl/render.h"
 #include "control/ctl/show.h"
+#include "control/ctl/top/top.h"
 #include "control/ctl/trace.h"
 #include "control/import/ovs.h"
 #include "control/process/log.h"
@@ -66,6 +67,7 @@ struct Options {
   TraceOptions trace;
   ShowOptions show;
   EventsOptions events;
+  top::Options top;
 };
 
 std::vector<std::string> lines_of(const std::vector<config::ConfigError>& errors) {
@@ -221,6 +223,16 @@ int trace(const Options& options) {
   return kDone;
 }
 
+int watch(const Options& options) {
+  std::string error;
+  if (options.json_output) error = "top is for people; programs have `causewayctl --json show --watch`";
+  const std::string path = error.empty() ? choose_socket(options, error) : "";
+  if (error.empty()) error = top::run(path, options.top).text();
+  if (error.empty()) return kDone;
+  complain(options.json_output, {"causewayctl: " + error});
+  return kFailed;
+}
+
 int events(const Options& options) {
   ApiClient client;
   if (!reply_to(options, {{"verb", "events"}}, client)) return kFailed;
@@ -344,6 +356,10 @@ CommandLine::CommandLine() {
   auto* events_verb = app.add_subcommand("events", "what changes by itself or because somebody asked, as it comes");
   events_verb->add_option("-c,--count", options.events.count, "so many lines, then end")->check(CLI::PositiveNumber);
   events_verb->callback([this] { exit_code = events(options); });
+  auto* top_verb = app.add_subcommand("top", "what passes, what dies and what is wrong, alive in the terminal");
+  top_verb->add_option("--interval", options.top.interval_s, "seconds from one look to the next; default: 1")
+      ->check(CLI::Range(0.1, 86400.0));
+  top_verb->callback([this] { exit_code = watch(options); });
   add_capture_verb();
   add_trace_verb();
   add_fdb_verbs();

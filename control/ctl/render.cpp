@@ -38,13 +38,13 @@ std::string none_of(std::string_view subject) {
   return "no " + std::string(found == std::end(kShowSubjects) ? subject : found->rows) + "\n";
 }
 
-std::string_view meaning_of(const std::string& reason) {
+}  // namespace
+
+std::string_view meaning_of(std::string_view reason) {
   const auto found = std::find_if(kDropReasonText.begin(), kDropReasonText.end(),
-                                  [&reason](const DropReasonText& text) { return text.name == reason; });
+                                  [reason](const DropReasonText& text) { return text.name == reason; });
   return found == kDropReasonText.end() ? std::string_view{} : found->meaning;
 }
-
-}  // namespace
 
 std::string render_show(std::string_view subject, const json& reply, size_t width) {
   const json nothing;

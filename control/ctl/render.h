@@ -20,6 +20,9 @@ std::string render_show(std::string_view subject, const nlohmann::json& reply, s
 // One row with all that there is of it, a line a column; lists of objects a line each.
 std::string render_object(const nlohmann::json& row, const nlohmann::json& columns);
 
+// What a drop reason means; empty: there is none of this name.
+std::string_view meaning_of(std::string_view reason);
+
 // {"drops": {reason: count}}, and with "workers": [{"id": 0, "drops": {...}}, ...] a column for each worker.
 // Reasons nothing died of are left out unless `all`.
 std::string render_stats(const nlohmann::json& stats, bool all);

@@ -110,21 +110,17 @@ std::vector<std::string_view> show_subjects() {
 bool show(const ShowOptions& options, const Ask& ask, const Complain& complain) {
   if (options.dot) return show_dot(ask);
   if (options.subject == kConfig) return show_config(options, ask);
-  auto looked_at = Clock::now();
   std::optional<Looks> before;
   while (true) {
+    const auto looked_at = Clock::now();
     std::optional<Looks> now = look(options, ask, complain);
     if (!now) return false;
     if (!options.watch_s) {
       print_looks(options, *now);
       return true;
     }
-    const auto looked_before = std::exchange(looked_at, Clock::now());
     Looks shown = *now;
-    if (before) {
-      const std::chrono::duration<double> seconds = looked_at - looked_before;
-      for (size_t i = 0; i < shown.size(); ++i) add_rates(shown[i].second, (*before)[i].second, seconds.count());
-    }
+    for (size_t i = 0; before && i < shown.size(); ++i) add_rates(shown[i].second, (*before)[i].second);
     print_looks(options, shown);
     if (std::fflush(stdout) != 0) return true;  // nobody reads any more
     before = std::move(now);

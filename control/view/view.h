@@ -18,6 +18,10 @@ std::optional<Table> find_table(std::string_view what);
 // what the terminal shows.
 nlohmann::json columns_json(const Table& table);
 
+// When a reply begins, by a clock that only goes on: rates are differences over differences of this. Goes as "time_s"
+// beside the results of `show` and `stats`.
+double reply_time_s();
+
 // The whole result at once; null: there is no such table.
 nlohmann::json show(const Running& running, std::string_view what);
 
