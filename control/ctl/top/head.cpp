@@ -55,29 +55,37 @@ Line workers_line(const Model& model, size_t width) {
 Line drops_line(const Model& model, size_t width) {
   std::vector<std::string> texts;
   uint64_t total = 0;
+  bool alarming = false;
   for (const Drops& drops : model.drops()) {
     total += drops.total;
+    alarming = alarming || drops.alarming();
     if (drops.rate.value_or(0) > 0) texts.push_back(fmt::format("{} {}/s", drops.reason, short_number(drops.rate)));
   }
-  if (!texts.empty()) return listed("drops", texts, Style::wrong, width);
+  if (!texts.empty()) return listed("drops", texts, alarming ? Style::wrong : Style::plain, width);
   return listed("drops", {fmt::format("none now, {} so far", total)}, Style::plain, width);
 }
 
-void name_wrong(const std::vector<Item>& items, std::vector<std::string>& texts) {
+void find_wrong(const std::vector<Item>& items, std::vector<const Item*>& found) {
   for (const Item& item : items) {
-    // A tunnel says it for its only VTEP.
+    // A tunnel says it for its only VTEP, and leaves it to the VTEPs where there are several.
     if (item.wrong && item.below.size() <= 1) {
-      texts.push_back(fmt::format("{} {}{}{}", item.name, item.state, item.detail.empty() ? "" : ": ", item.detail));
+      found.push_back(&item);
     } else {
-      name_wrong(item.below, texts);
+      find_wrong(item.below, found);
     }
   }
 }
 
 Line wrong_line(const Model& model, size_t width) {
+  std::vector<const Item*> found;
+  find_wrong(model.items(), found);
+  if (found.empty()) return listed("wrong", {"nothing"}, Style::plain, width);
   std::vector<std::string> texts;
-  name_wrong(model.items(), texts);
-  if (texts.empty()) return listed("wrong", {"nothing"}, Style::plain, width);
+  for (const Item* const item : found) {
+    texts.push_back(fmt::format("{}{}{} {}", item->owner, item->owner.empty() ? "" : " ", item->name, item->state));
+  }
+  // One has room to say why.
+  if (found.size() == 1 && !found.front()->detail.empty()) texts.front() += ": " + found.front()->detail;
   return listed("wrong", texts, Style::wrong, width);
 }
 

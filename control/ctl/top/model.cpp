@@ -17,6 +17,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kSubjects[] = {"control", "workers", "bridges", "ports", "tunnels"};
+constexpr std::string_view kOrdinaryDrops[] = {"control_ignored", "host_traffic", "link_local_multicast"};
 constexpr double kBits = 8;  // of a byte
 
 Rate number_at(const json& row, const std::string& field) {
@@ -207,7 +208,8 @@ void Model::arrange() {
   drops_.clear();
   for (const json& row : rows("drops")) {
     const std::string reason = row.at("key");
-    Drops drops{reason, std::string(meaning_of(reason)), row.at("drops"), number_at(row, "drops_per_s")};
+    Drops drops{reason, std::string(meaning_of(reason)), row.at("drops"), number_at(row, "drops_per_s"),
+                std::ranges::find(kOrdinaryDrops, reason) != std::end(kOrdinaryDrops)};
     if (drops.total != 0) drops_.push_back(std::move(drops));
   }
   std::ranges::stable_sort(drops_, std::greater(),

@@ -60,6 +60,8 @@ struct Drops {
   std::string meaning;
   uint64_t total = 0;
   Rate rate;
+  bool ordinary = false;  // where others talk to each other it happens all the time
+  bool alarming() const { return !ordinary && rate.value_or(0) > 0; }
 };
 
 class Model {

@@ -66,9 +66,9 @@ std::string Poller::trouble(Clock::time_point now) const {
   const auto seconds = [now](Clock::time_point since) {
     return short_duration(static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now - since).count()));
   };
-  const std::string since = ever_ ? fmt::format(" (what is shown is {} old)", seconds(whole_)) : "";
-  if (!why_.empty()) return why_ + since;
-  if (asking_ && now - begun_ >= kPatience) return fmt::format("no answer for {}{}", seconds(begun_), since);
+  const std::string age = ever_ ? fmt::format("{} old: ", seconds(whole_)) : "";
+  if (!why_.empty()) return age + why_;
+  if (asking_ && now - begun_ >= kPatience) return fmt::format("{}no answer for {}", age, seconds(begun_));
   return {};
 }
 

@@ -104,6 +104,7 @@ std::optional<Pressed> Terminal::pressed() {
   while (true) {
     const int code = getch();
     if (code == ERR) return std::nullopt;
+    if (code == KEY_RESIZE) clear();  // terminals differ in what they keep
     const auto* const found = std::ranges::find(kKeys, code, &std::pair<int, Key>::first);
     if (found != std::end(kKeys)) return Pressed{found->second, 0};
     if (code >= ' ' && code < kDelete) return Pressed{Key::character, static_cast<char>(code)};

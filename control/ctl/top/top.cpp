@@ -63,7 +63,10 @@ Error run(const std::string& socket, const Options& options) {
     const auto next = std::clamp<Clock::duration>(poller.due() - Clock::now(), std::chrono::milliseconds(10),
                                                   std::chrono::seconds(1));
     listening = signals.wait(poller.fd(), next);
-    while (const auto pressed = terminal.pressed()) view.press(*pressed);
+    while (const auto pressed = terminal.pressed()) {
+      view.press(*pressed);
+      view.draw(model, terminal.size(), {});  // what the next key is about
+    }
   }
   return {};
 }

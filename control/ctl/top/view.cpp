@@ -49,7 +49,7 @@ double weight(const Item& item, size_t order) {
 
 bool contains(std::string_view text, std::string_view word) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return !std::ranges::search(text, word, {}, lower, lower).empty();
+  return word.empty() || !std::ranges::search(text, word, {}, lower, lower).empty();
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -84,24 +84,23 @@ void View::add_rows(std::vector<Row>& rows, std::vector<Item> items, size_t dept
     std::vector<Row> below;
     add_rows(below, std::move(item.below), depth + 1, shown);
     if (!shown && below.empty()) continue;
-    const auto number = [&](Rate rate, Style style = Style::plain) {
-      return Cell{rate || item.kind != Item::Kind::bridge ? short_number(rate) : "", style};
-    };
     const Rates& rates = item.rates;
     const bool vtep = item.kind == Item::Kind::vtep;
+    const bool counts_drops = item.kind == Item::Kind::bridge || item.kind == Item::Kind::port;
     Row row{fmt::format("{} {} {}", static_cast<int>(item.kind), item.owner, item.name), {}, item.kind, item.name};
     if (vtep) {
       row.kind = Item::Kind::tunnel;
       row.name = item.owner;
     }
-    row.cells = {{std::string(2 * depth, ' ') + item.name, depth == 0 ? Style::bold : Style::plain},
-                 {item.what, Style::dim},
-                 number(rates.in_packets),
-                 number(rates.in_bits),
-                 number(rates.out_packets),
-                 number(rates.out_bits),
-                 number(rates.drops, rates.drops.value_or(0) > 0 ? Style::wrong : Style::plain),
-                 {item.state, item.wrong ? Style::wrong : Style::plain, item.detail}};
+    row.cells = {
+        {std::string(2 * depth, ' ') + item.name, depth == 0 ? Style::bold : Style::plain},
+        {item.what, Style::dim},
+        {short_number(rates.in_packets)},
+        {short_number(rates.in_bits)},
+        {short_number(rates.out_packets)},
+        {short_number(rates.out_bits)},
+        {counts_drops ? short_number(rates.drops) : "", rates.drops.value_or(0) > 0 ? Style::bold : Style::plain},
+        {item.state, item.wrong ? Style::wrong : Style::plain, item.detail}};
     rows.push_back(std::move(row));
     std::ranges::move(below, std::back_inserter(rows));
   }
@@ -134,7 +133,7 @@ std::vector<View::Row> View::drop_rows(const Model& model) const {
   std::vector<Row> rows;
   for (const Drops& drops : model.drops()) {
     if (!contains(drops.reason, filter_) && !contains(drops.meaning, filter_)) continue;
-    const Style style = drops.rate.value_or(0) > 0 ? Style::wrong : Style::plain;
+    const Style style = drops.alarming() ? Style::wrong : Style::plain;
     rows.push_back({drops.reason,
                     {{short_number(drops.rate), style},
                      {std::to_string(drops.total)},
