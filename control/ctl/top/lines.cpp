@@ -57,6 +57,13 @@ std::string Line::text() const {
   return all;
 }
 
+void Line::cut_at(size_t width) {
+  for (Span& span : spans) {
+    span.text.resize(std::min(span.text.size(), width));
+    width -= span.text.size();
+  }
+}
+
 std::string cut(std::string text, size_t width) {
   if (text.size() <= width) return text;
   text.resize(width);

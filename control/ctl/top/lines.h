@@ -23,6 +23,8 @@ struct Line {
 
   size_t width() const;
   std::string text() const;
+  // What is behind `width` goes.
+  void cut_at(size_t width);
 };
 
 // A text cut to `width`, with a "~" at its end where something is missing.

@@ -81,20 +81,17 @@ Size Terminal::size() const {
 
 void Terminal::show(const std::vector<Line>& lines) {
   erase();
-  const Size whole = size();
-  for (size_t y = 0; y < std::min(lines.size(), whole.rows); ++y) {
-    size_t x = 0;
+  const size_t columns = size().columns;
+  for (size_t y = 0; y < lines.size(); ++y) {
     move(static_cast<int>(y), 0);
     const Line& line = lines[y];
     const attr_t all = line.selected ? A_REVERSE : A_NORMAL;
     for (const Span& span : line.spans) {
       attrset(attributes_of(span.style) | all);
-      addnstr(span.text.c_str(),
-              static_cast<int>(std::min(span.text.size(), whole.columns - std::min(whole.columns, x))));
-      x += span.text.size();
+      addstr(span.text.c_str());
     }
     attrset(all);
-    if (line.selected && x < whole.columns) hline(' ', static_cast<int>(whole.columns - x));
+    if (line.selected) hline(' ', static_cast<int>(columns - line.width()));
     attrset(A_NORMAL);
   }
   refresh();

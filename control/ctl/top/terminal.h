@@ -21,7 +21,7 @@ class Terminal {
   // Fails where stdin and stdout are no terminal, or one that can't place its cursor.
   Error open();
   Size size() const;
-  // Sends what has changed since the last time.
+  // Sends what has changed since the last time; `lines` are made for size().
   void show(const std::vector<Line>& lines);
   // What was typed; nullopt: nothing more.
   std::optional<Pressed> pressed();

@@ -214,6 +214,7 @@ std::vector<Line> View::draw(const Model& model, Size size, const std::string& t
   }
   lines.resize(size.rows - 1);
   lines.push_back(foot(trouble, size.columns));
+  for (Line& line : lines) line.cut_at(size.columns);
   return lines;
 }
 
