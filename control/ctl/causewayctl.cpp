@@ -211,7 +211,24 @@ int capture(const Options& options) {
   return kDone;
 }
 
+int trace_next(const Options& options) {
+  ApiClient client;
+  if (!reply_to(options, live_request(options.trace), client)) return kFailed;
+  uint64_t traced = 0;
+  const Error error = trace_live(
+      client, options.trace, [&options](const json& request) { return ask(options, request); },
+      [&](const json& result) {
+        const bool first = traced++ == 0;
+        if (!options.json_output) fmt::print("{}{}", first ? "" : "\n", render_trace(result, options.trace.bytes));
+        if (options.json_output) fmt::print("{}\n", result.dump(-1, ' ', true, json::error_handler_t::replace));
+        std::fflush(stdout);
+      });
+  if (error) complain(options.json_output, {"causewayctl: " + error.text()});
+  return traced == options.trace.count ? kDone : kFailed;
+}
+
 int trace(const Options& options) {
+  if (!options.trace.live.empty()) return trace_next(options);
   json request;
   if (const Error error = trace_request(options.trace, request)) {
     complain(options.json_output, {"causewayctl: " + error.text()});
@@ -435,7 +452,7 @@ void CommandLine::add_capture_verb() {
 void CommandLine::add_trace_verb() {
   TraceOptions& wanted = options.trace;
   auto* verb = app.add_subcommand("trace", "what would become of a frame, stage by stage; nothing is sent or counted");
-  verb->add_option("-p,--port", wanted.port, "that it comes in by")->required();
+  auto* port = verb->add_option("-p,--port", wanted.port, "that it comes in by");
   auto* hex = verb->add_option("--hex", wanted.hex, "its bytes");
   auto* pcap = verb->add_option("--pcap", wanted.pcap, "a pcap or pcapng file that has it")->excludes(hex);
   verb->add_option("--flow", wanted.flow,
@@ -446,6 +463,10 @@ void CommandLine::add_trace_verb() {
   verb->add_option("-n,--number", wanted.number, "of the frame in the file; default: 1")
       ->needs(pcap)
       ->check(CLI::PositiveNumber);
+  auto* live =
+      verb->add_option("--live", wanted.live, "a port: the next frame that really comes in there, or -c of them");
+  for (CLI::Option* const other : {port, hex, pcap, verb->get_option("--flow")}) live->excludes(other);
+  verb->add_option("-c,--count", wanted.count, "of frames")->needs(live)->check(CLI::PositiveNumber);
   verb->add_flag("--bytes", wanted.bytes, "what leaves, in hex");
   verb->callback([this] { exit_code = trace(options); });
 }
