@@ -307,6 +307,10 @@ ApiReply Daemon::handle(json request) {
   static constexpr Handler kHandlers[] = {
       {"show",
        [](Daemon& daemon, json& request) {
+         if (flag_of(request, "largest")) {
+           daemon.gateway_.elephants().watch(Elephants::Clock::now());
+           return largest_flows_reply(daemon.running());
+         }
          return show_reply(daemon.running(), request.at("what").get<std::string>(), request.value("name", ""));
        }},
       {"config", [](Daemon& daemon, json&) { return daemon.show_config(); }},

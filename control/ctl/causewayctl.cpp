@@ -411,9 +411,14 @@ void CommandLine::add_show_verb() {
   verb->add_option("name", wanted.name, "of a port, bridge or tunnel: everything known of it");
   auto* watch = verb->add_option("--watch", watch_s, "again every SECONDS, 1 unless said otherwise, with rates");
   watch->expected(0, 1)->type_name("[SECONDS]")->check(CLI::Range(0.1, 86400.0));
+  auto* top = verb->add_option("--top", wanted.top, "of flows: so many, those with the most packets in two seconds");
+  top->check(CLI::PositiveNumber)->needs(subject);
   auto* dot = verb->add_flag("--dot", wanted.dot, "the topology for Graphviz: show --dot | dot -Tsvg");
   dot->excludes(watch)->excludes(subject);
   verb->callback([this, watch] {
+    if (options.show.top != 0 && (options.show.subject != "flows" || !options.show.name.empty())) {
+      throw CLI::ValidationError("--top", "only of flows: show flows --top N");
+    }
     options.show.json_output = options.json_output;
     if (watch->count() != 0) options.show.watch_s = watch_s;
     const auto asked = [this](const json& request) { return reply_to(options, request); };

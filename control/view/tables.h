@@ -21,6 +21,9 @@ Table offloads_table();
 Table multicast_table();
 Table control_table();
 
+// The largest flows, as Elephants::watch counts them. No subject: `show flows` with `largest`.
+Table largest_flows_table();
+
 struct NamedTable {
   std::string_view subject;
   Table (*make)();

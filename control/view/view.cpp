@@ -69,4 +69,9 @@ ApiReply show_reply(const Running& running, std::string_view what, const std::st
   return {std::move(reply)};
 }
 
+ApiReply largest_flows_reply(const Running& running) {
+  const Table table = largest_flows_table();
+  return ApiReply::in_rows(table.rows(running), {{"columns", columns_json(table)}, {"time_s", reply_time_s()}});
+}
+
 }  // namespace causeway

@@ -30,4 +30,7 @@ nlohmann::json show(const Running& running, std::string_view what);
 // this name alone; only ports, bridges and tunnels have one.
 ApiReply show_reply(const Running& running, std::string_view what, const std::string& name = {});
 
+// The same of largest_flows_table().
+ApiReply largest_flows_reply(const Running& running);
+
 }  // namespace causeway

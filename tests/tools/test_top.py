@@ -17,7 +17,7 @@ from tests.tools.test_programs import Daemon, ctl
 FILE = """version: 1
 system: {name: gw1}
 ethernets:
-  gen0: {generator: {flows: 50, rate: 20000, destination-mac: 02:02:00:00:00:00}}
+  gen0: {generator: {flows: 50, rate: 20000, distribution: zipf, destination-mac: 02:02:00:00:00:00}}
   gen1: {generator: {flows: 1, rate: 300, frame-bytes: 1000, destination-mac: 02:02:00:00:00:01}}
   lan1: {generator: {flows: 0}}
   lan9: {}
@@ -137,6 +137,20 @@ def test_rates_are_those_of_the_counters(daemon, terminals, tmp_path):
     # These are not all zeros.
     assert tap.growth("ports", "rx_packets", "gen0") > 100 and tap.growth("ports", "tx_bytes", "up0") > 1000
     assert tap.growth("stats", "port_down") > 1
+
+
+def test_the_largest_flows(daemon):
+    """Of 50 the first is as frequent as 22 in a hundred, the last as one in 200."""
+    rows = json.loads(daemon.ctl("--json", "show", "flows", "--top", "10").stdout)
+    assert 1 <= len(rows) <= 10
+    rates = [row["packets_per_s"] for row in rows]
+    assert rates == sorted(rates, reverse=True) and rates[-1] > 0
+    first = next(row for row in rows if row["source"] == "02:01:00:00:00:00")
+    assert (first["from"], first["to"], first["to_remote"], first["destination"]) == ("gen0", "gnv0", "172.31.0.2", "02:02:00:00:00:00")
+    table = daemon.ctl("show", "flows", "--top", "3").stdout.splitlines()
+    assert table[0].startswith("PACKETS/S  BRIDGE  VLAN  FROM") and len(table) <= 4
+    wrong = daemon.ctl("show", "ports", "--top", "3")
+    assert wrong.returncode == 2 and "show flows --top N" in wrong.stderr
 
 
 def test_what_is_there_and_what_is_wrong(top):
