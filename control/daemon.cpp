@@ -80,12 +80,22 @@ json verdicts_json(const std::vector<OffloadVerdict>& verdicts) {
 
 }  // namespace
 
-Daemon::Daemon(EventLoop& loop, Gateway& gateway, const config::System& system, std::string file)
-    : loop_(loop), gateway_(gateway), captures_(loop, gateway), followers_(loop), file_(std::move(file)) {
+Daemon::Daemon(EventLoop& loop, Gateway& gateway, const config::System& system, std::string file, std::string version)
+    : loop_(loop),
+      gateway_(gateway),
+      captures_(loop, gateway),
+      followers_(loop),
+      file_(std::move(file)),
+      version_(std::move(version)) {
   config::Config nothing;
   nothing.system = system;
   config_ = std::make_shared<config::Config>(nothing);
   file_config_ = std::make_shared<const config::Config>(std::move(nothing));
+}
+
+Running Daemon::running() const {
+  const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_);
+  return {gateway_, loop_.slices(), changes_, {config_->system.name, version_, uptime}};
 }
 
 std::vector<std::string> Daemon::apply(const std::string& label, const std::string& text) {
@@ -298,13 +308,19 @@ ApiReply Daemon::handle(json request) {
   static constexpr Handler kHandlers[] = {
       {"show",
        [](Daemon& daemon, json& request) {
+         if (flag_of(request, "largest")) {
+           daemon.gateway_.elephants().watch(Elephants::Clock::now());
+           return largest_flows_reply(daemon.running());
+         }
          return show_reply(daemon.running(), request.at("what").get<std::string>(), request.value("name", ""));
        }},
       {"config", [](Daemon& daemon, json&) { return daemon.show_config(); }},
       {"stats",
        [](Daemon& daemon, json& request) {
          daemon.gateway_.take_drop_examples();
-         return ApiReply(api_ok(stats(daemon.gateway_, flag_of(request, "per_worker"))));
+         json reply = api_ok(stats(daemon.gateway_, flag_of(request, "per_worker")));
+         reply["time_s"] = reply_time_s();
+         return ApiReply(std::move(reply));
        }},
       {"plan", [](Daemon& daemon, json& request) { return daemon.plan(std::move(request)); }},
       {"apply", [](Daemon& daemon, json& request) { return daemon.apply_request(std::move(request)); }},

@@ -1,6 +1,7 @@
 // The daemon's one configuration and what people ask of it: requests from the control socket, reloads.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -24,8 +25,8 @@ namespace causeway {
 
 class Daemon {
  public:
-  // `file` is where reload() looks.
-  Daemon(EventLoop& loop, Gateway& gateway, const config::System& system, std::string file);
+  // `file` is where reload() looks; `version`: of Causeway, for who asks.
+  Daemon(EventLoop& loop, Gateway& gateway, const config::System& system, std::string file, std::string version = {});
 
   // Makes the gateway what the text says; empty, or error lines, and then it is as before. `label` names the
   // file in them. At the start: it waits for all of it.
@@ -44,7 +45,7 @@ class Daemon {
   // The file anew. `empty`: though it may have nothing in it.
   ApiReply reload(bool empty);
   // What the tables of `show` are made of, as of now.
-  Running running() const { return {gateway_, loop_.slices(), changes_}; }
+  Running running() const;
   // One request of the control socket (control/api/server.h).
   ApiReply handle(nlohmann::json request);
 
@@ -72,6 +73,8 @@ class Daemon {
   std::shared_ptr<config::Config> config_;  // what runs
   Completion completion_;
   std::string file_;
+  std::string version_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   ChangeCounts changes_;
 };
 

@@ -189,7 +189,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Options& options, co
   Gateway gateway(config.system, pool);
   gateway.try_devices_with("/proc/self/exe");
   const std::string file = options.file.value_or("");
-  Daemon daemon(loop, gateway, config.system, file);
+  Daemon daemon(loop, gateway, config.system, file, CAUSEWAY_VERSION);
   // First of all: where a daemon of this name runs already, nothing is touched.
   const std::string path = options.socket.empty() ? default_socket_path(config.system.name) : options.socket;
   Background background(loop);

@@ -48,26 +48,34 @@ Error ApiClient::connect(const std::string& path) {
 }
 
 nlohmann::json ApiClient::ask(const nlohmann::json& request) {
+  send(request);
+  return *receive(true);
+}
+
+void ApiClient::send(const nlohmann::json& request) {
   const std::string line = api_line(request);
   for (size_t sent = 0; sent < line.size();) {
-    const ssize_t count = send(fd_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
+    const ssize_t count = ::send(fd_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) break;  // refused half-way: the daemon's reason is there to be read
     sent += static_cast<size_t>(count);
   }
+}
 
-  size_t scanned = 0;
+std::optional<nlohmann::json> ApiClient::receive(bool wait) {
   size_t newline = std::string::npos;
-  while ((newline = received_.find('\n', scanned)) == std::string::npos) {
-    scanned = received_.size();
+  while ((newline = received_.find('\n', scanned_)) == std::string::npos) {
+    scanned_ = received_.size();
     std::array<char, 65536> chunk;
-    const ssize_t count = recv(fd_, chunk.data(), chunk.size(), 0);
+    const ssize_t count = recv(fd_, chunk.data(), chunk.size(), wait ? 0 : MSG_DONTWAIT);
     if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) return std::nullopt;
     if (count <= 0) return api_error({"causewayd at " + path_ + " closed the connection"});
     received_.append(chunk.data(), static_cast<size_t>(count));
   }
   const std::string answer = received_.substr(0, newline);
   received_.erase(0, newline + 1);
+  scanned_ = 0;
   nlohmann::json reply = nlohmann::json::parse(answer, nullptr, false);
   if (!reply.is_object() || !reply.contains("ok")) return api_error({"causewayd at " + path_ + ": unreadable answer"});
   return reply;
@@ -75,6 +83,7 @@ nlohmann::json ApiClient::ask(const nlohmann::json& request) {
 
 FileDescriptor ApiClient::release(std::string& received) {
   received = std::exchange(received_, {});
+  scanned_ = 0;
   return FileDescriptor(std::exchange(fd_, -1));
 }
 

@@ -22,9 +22,13 @@ struct Verb {
 inline constexpr Verb kVerbs[] = {
     // what: one of kShowSubjects (control/api/subjects.h) -> a list of objects; of flows {cached: number, flows: a list
     // of 1,000 at most}; of control one object. Beside the result there is "columns": [{name, kind: text, gauge or
-    // counter; title, where the terminal's table has it; unit, where it has one}].
-    // name: of a port, a bridge or a tunnel: its row alone.
-    {"show", {"what", "name"}},
+    // counter; title, where the terminal's table has it; unit, where it has one}], and "time_s": when it was asked, by
+    // a
+    // clock that only goes on (stats has it, too).
+    // name: of a port, a bridge or a tunnel: its row alone. largest: bool, with any subject: the flows that most
+    // packets
+    // were sampled of since somebody began to ask so, ten seconds without it at most -> a list of 1,000 at most.
+    {"show", {"what", "name", "largest"}},
     // -> {lines: [...]}: YAML that `apply` takes, and that changes nothing.
     {"config", {}},
     // per_worker: bool -> {drops: {reason: count}, examples: {reason: {time, port, tunnel, ...}} (the last frame that

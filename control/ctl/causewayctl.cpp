@@ -29,6 +29,7 @@
 #include "control/ctl/events.h"
 #include "control/ctl/render.h"
 #include "control/ctl/show.h"
+#include "control/ctl/top/top.h"
 #include "control/ctl/trace.h"
 #include "control/import/ovs.h"
 #include "control/process/log.h"
@@ -67,6 +68,7 @@ struct Options {
   TraceOptions trace;
   ShowOptions show;
   EventsOptions events;
+  top::Options top;
 };
 
 std::vector<std::string> lines_of(const std::vector<config::ConfigError>& errors) {
@@ -210,7 +212,24 @@ int capture(const Options& options) {
   return kDone;
 }
 
+int trace_next(const Options& options) {
+  ApiClient client;
+  if (!reply_to(options, live_request(options.trace), client)) return kFailed;
+  uint64_t traced = 0;
+  const Error error = trace_live(
+      client, options.trace, [&options](const json& request) { return ask(options, request); },
+      [&](const json& result) {
+        const bool first = traced++ == 0;
+        if (!options.json_output) fmt::print("{}{}", first ? "" : "\n", render_trace(result, options.trace.bytes));
+        if (options.json_output) fmt::print("{}\n", result.dump(-1, ' ', true, json::error_handler_t::replace));
+        std::fflush(stdout);
+      });
+  if (error) complain(options.json_output, {"causewayctl: " + error.text()});
+  return traced == options.trace.count ? kDone : kFailed;
+}
+
 int trace(const Options& options) {
+  if (!options.trace.live.empty()) return trace_next(options);
   json request;
   if (const Error error = trace_request(options.trace, request)) {
     complain(options.json_output, {"causewayctl: " + error.text()});
@@ -220,6 +239,16 @@ int trace(const Options& options) {
   if (!result) return kFailed;
   print(options, *result, options.json_output ? "" : render_trace(*result, options.trace.bytes));
   return kDone;
+}
+
+int watch(const Options& options) {
+  std::string error;
+  if (options.json_output) error = "top is for people; programs have `causewayctl --json show --watch`";
+  const std::string path = error.empty() ? choose_socket(options, error) : "";
+  if (error.empty()) error = top::run(path, options.top).text();
+  if (error.empty()) return kDone;
+  complain(options.json_output, {"causewayctl: " + error});
+  return kFailed;
 }
 
 int events(const Options& options) {
@@ -356,6 +385,10 @@ CommandLine::CommandLine() {
   auto* events_verb = app.add_subcommand("events", "what changes by itself or because somebody asked, as it comes");
   events_verb->add_option("-c,--count", options.events.count, "so many lines, then end")->check(CLI::PositiveNumber);
   events_verb->callback([this] { exit_code = events(options); });
+  auto* top_verb = app.add_subcommand("top", "what passes, what dies and what is wrong, alive in the terminal");
+  top_verb->add_option("--interval", options.top.interval_s, "seconds from one look to the next; default: 1")
+      ->check(CLI::Range(0.1, 86400.0));
+  top_verb->callback([this] { exit_code = watch(options); });
   add_capture_verb();
   add_trace_verb();
   add_fdb_verbs();
@@ -390,9 +423,14 @@ void CommandLine::add_show_verb() {
   verb->add_option("name", wanted.name, "of a port, bridge or tunnel: everything known of it");
   auto* watch = verb->add_option("--watch", watch_s, "again every SECONDS, 1 unless said otherwise, with rates");
   watch->expected(0, 1)->type_name("[SECONDS]")->check(CLI::Range(0.1, 86400.0));
+  auto* top = verb->add_option("--top", wanted.top, "of flows: so many, those with the most packets in two seconds");
+  top->check(CLI::PositiveNumber)->needs(subject);
   auto* dot = verb->add_flag("--dot", wanted.dot, "the topology for Graphviz: show --dot | dot -Tsvg");
   dot->excludes(watch)->excludes(subject);
   verb->callback([this, watch] {
+    if (options.show.top != 0 && (options.show.subject != "flows" || !options.show.name.empty())) {
+      throw CLI::ValidationError("--top", "only of flows: show flows --top N");
+    }
     options.show.json_output = options.json_output;
     if (watch->count() != 0) options.show.watch_s = watch_s;
     const auto asked = [this](const json& request) { return reply_to(options, request); };
@@ -431,7 +469,7 @@ void CommandLine::add_capture_verb() {
 void CommandLine::add_trace_verb() {
   TraceOptions& wanted = options.trace;
   auto* verb = app.add_subcommand("trace", "what would become of a frame, stage by stage; nothing is sent or counted");
-  verb->add_option("-p,--port", wanted.port, "that it comes in by")->required();
+  auto* port = verb->add_option("-p,--port", wanted.port, "that it comes in by");
   auto* hex = verb->add_option("--hex", wanted.hex, "its bytes");
   auto* pcap = verb->add_option("--pcap", wanted.pcap, "a pcap or pcapng file that has it")->excludes(hex);
   verb->add_option("--flow", wanted.flow,
@@ -442,6 +480,10 @@ void CommandLine::add_trace_verb() {
   verb->add_option("-n,--number", wanted.number, "of the frame in the file; default: 1")
       ->needs(pcap)
       ->check(CLI::PositiveNumber);
+  auto* live =
+      verb->add_option("--live", wanted.live, "a port: the next frame that really comes in there, or -c of them");
+  for (CLI::Option* const other : {port, hex, pcap, verb->get_option("--flow")}) live->excludes(other);
+  verb->add_option("-c,--count", wanted.count, "of frames")->needs(live)->check(CLI::PositiveNumber);
   verb->add_flag("--bytes", wanted.bytes, "what leaves, in hex");
   verb->callback([this] { exit_code = trace(options); });
 }

@@ -101,6 +101,7 @@ void PcapngReader::read_frame(std::string_view block) {
   const size_t kept = at<uint32_t>(block, kPacketBytes - 8);
   Frame frame;
   if (interface < interfaces_.size()) frame.interface = interfaces_[interface];
+  if (kPacketBytes + kept <= block.size()) frame.bytes = block.substr(kPacketBytes, kept);
   read_options(block, kPacketBytes + filled_up(kept), [&frame](uint16_t code, std::string_view value) {
     if (code == kPacketFlags) frame.outgoing = (at<uint32_t>(value, 0) & kDirectionMask) == kOutbound;
     if (code == kComment) frame.comment = value;

@@ -17,6 +17,7 @@ class PcapngReader {
     std::string_view interface;
     bool outgoing = false;
     std::string_view comment;
+    std::string_view bytes;  // as many as were kept
   };
 
   PcapngReader() = default;

@@ -40,7 +40,8 @@ json rate(const json& now, const json& before, double seconds) {
 
 }  // namespace
 
-void add_rates(json& reply, const json& before, double seconds) {
+void add_rates(json& reply, const json& before) {
+  const double seconds = reply.at("time_s").get<double>() - before.at("time_s").get<double>();
   json columns = json::array();
   std::vector<std::string> counters;
   for (json& column : reply.at("columns")) {

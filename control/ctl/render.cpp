@@ -38,12 +38,6 @@ std::string none_of(std::string_view subject) {
   return "no " + std::string(found == std::end(kShowSubjects) ? subject : found->rows) + "\n";
 }
 
-std::string_view meaning_of(const std::string& reason) {
-  const auto found = std::find_if(kDropReasonText.begin(), kDropReasonText.end(),
-                                  [&reason](const DropReasonText& text) { return text.name == reason; });
-  return found == kDropReasonText.end() ? std::string_view{} : found->meaning;
-}
-
 // A table's lines, each with one of its own below where there is something to say, under the last column.
 std::string with_lines_below(const std::string& table, std::string_view last_title,
                              const std::vector<std::string>& below) {
@@ -60,6 +54,12 @@ std::string with_lines_below(const std::string& table, std::string_view last_tit
 }
 
 }  // namespace
+
+std::string_view meaning_of(std::string_view reason) {
+  const auto found = std::find_if(kDropReasonText.begin(), kDropReasonText.end(),
+                                  [reason](const DropReasonText& text) { return text.name == reason; });
+  return found == kDropReasonText.end() ? std::string_view{} : found->meaning;
+}
 
 std::string drop_example_text(const json& example) {
   static constexpr std::pair<const char*, const char*> kWords[] = {{"time", ""},

@@ -20,6 +20,9 @@ std::string render_show(std::string_view subject, const nlohmann::json& reply, s
 // One row with all that there is of it, a line a column; lists of objects a line each.
 std::string render_object(const nlohmann::json& row, const nlohmann::json& columns);
 
+// What a drop reason means; empty: there is none of this name.
+std::string_view meaning_of(std::string_view reason);
+
 // The last frame that died of a reason (control/view/drop_examples.h), on one line.
 std::string drop_example_text(const nlohmann::json& example);
 

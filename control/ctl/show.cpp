@@ -4,9 +4,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
+#include <functional>
 #include <iterator>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -21,6 +25,7 @@ namespace {
 
 using nlohmann::json;
 
+constexpr double kSampledSeconds = 2;           // for `flows --top`, unless --watch says otherwise
 constexpr std::string_view kConfig = "config";  // no table: it has a verb of its own
 
 using Clock = std::chrono::steady_clock;
@@ -44,6 +49,7 @@ std::optional<Looks> look(const ShowOptions& options, const Ask& ask, const Comp
   for (const std::string& subject : subjects) {
     json request = {{"verb", "show"}, {"what", subject}};
     if (!options.name.empty()) request["name"] = options.name;
+    if (options.top != 0) request["largest"] = true;
     auto reply = ask(request);
     if (!reply) return std::nullopt;
     if (!options.name.empty() && reply->at("result").empty()) {
@@ -71,6 +77,27 @@ void print_looks(const ShowOptions& options, const Looks& looks) {
                                  : render_object(reply.at("result").at(0), reply.at("columns"));
   }
   fmt::print("{}{}", text, options.watch_s ? "\n" : "");
+}
+
+// Flows are counted from the first look on: one that wasn't there at the last had none until then.
+void add_unseen(json& before, const json& now) {
+  std::set<std::string> seen;
+  for (const json& row : before.at("result")) seen.insert(row.at("flow"));
+  for (const json& row : now.at("result")) {
+    if (!seen.contains(row.at("flow"))) before.at("result").push_back({{"flow", row.at("flow")}, {"packets", 0}});
+  }
+}
+
+// By what came since the look before.
+void keep_largest(size_t most, json& reply) {
+  auto& rows = reply.at("result").get_ref<json::array_t&>();
+  const auto rate = [](const json& row) {
+    const json& packets = row.at("packets_per_s");
+    return packets.is_number() ? packets.get<double>() : 0;
+  };
+  std::erase_if(rows, [&](const json& row) { return rate(row) == 0; });
+  std::ranges::stable_sort(rows, std::greater(), rate);
+  if (rows.size() > most) rows.resize(most);
 }
 
 bool show_dot(const Ask& ask) {
@@ -110,26 +137,22 @@ std::vector<std::string_view> show_subjects() {
 bool show(const ShowOptions& options, const Ask& ask, const Complain& complain) {
   if (options.dot) return show_dot(ask);
   if (options.subject == kConfig) return show_config(options, ask);
-  auto looked_at = Clock::now();
   std::optional<Looks> before;
   while (true) {
+    const auto looked_at = Clock::now();
     std::optional<Looks> now = look(options, ask, complain);
     if (!now) return false;
-    if (!options.watch_s) {
-      print_looks(options, *now);
-      return true;
-    }
-    const auto looked_before = std::exchange(looked_at, Clock::now());
     Looks shown = *now;
-    if (before) {
-      const std::chrono::duration<double> seconds = looked_at - looked_before;
-      for (size_t i = 0; i < shown.size(); ++i) add_rates(shown[i].second, (*before)[i].second, seconds.count());
+    if (before && options.top != 0) add_unseen(before->front().second, now->front().second);
+    for (size_t i = 0; before && i < shown.size(); ++i) add_rates(shown[i].second, (*before)[i].second);
+    if (options.top == 0 || before) {
+      if (options.top != 0) keep_largest(options.top, shown.front().second);
+      print_looks(options, shown);
+      if (!options.watch_s || std::fflush(stdout) != 0) return true;  // or nobody reads any more
     }
-    print_looks(options, shown);
-    if (std::fflush(stdout) != 0) return true;  // nobody reads any more
     before = std::move(now);
-    std::this_thread::sleep_until(
-        looked_at + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*options.watch_s)));
+    std::this_thread::sleep_until(looked_at + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(
+                                                  options.watch_s.value_or(kSampledSeconds))));
   }
 }
 

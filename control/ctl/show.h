@@ -1,6 +1,7 @@
 // `causewayctl show`: asks for tables, and prints them for people or programs.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -13,6 +14,7 @@ namespace causeway {
 struct ShowOptions {
   std::string subject;            // empty: ports, bridges and tunnels
   std::string name;               // of the subject's; empty: all
+  size_t top = 0;                 // of flows: so many, the largest; 0: all
   bool dot = false;               // the topology for Graphviz
   std::optional<double> watch_s;  // again and again, with rates; none: once
   bool json_output = false;

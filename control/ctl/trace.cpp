@@ -2,16 +2,25 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <string_view>
+#include <sys/socket.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "control/ctl/pcapng_reader.h"
 #include "control/ctl/trace_frame.h"
 #include "control/process/printable.h"
+#include "pmd/file_descriptor.h"
 
 namespace causeway {
 namespace {
 
 using nlohmann::json;
+
+constexpr size_t kPiece = 65536;  // of the capture's bytes
 
 // 16 bytes a line, with how many are in front, as text2pcap(1) reads it.
 std::string hexdump(std::string_view hex) {
@@ -30,8 +39,9 @@ std::string hexdump(std::string_view hex) {
 
 Error trace_request(const TraceOptions& options, json& request) {
   if (options.hex.empty() && options.pcap.empty() && options.flow.empty()) {
-    return "a frame is wanted: --hex, --pcap or --flow";
+    return "a frame is wanted: --hex, --pcap, --flow or --live";
   }
+  if (options.port.empty()) return "a port is wanted, that it comes in by: -p";
   FrameBytes frame;
   Error error;
   std::string_view option = "--hex";
@@ -47,6 +57,34 @@ Error trace_request(const TraceOptions& options, json& request) {
   if (error) return fmt::format("{}: {}", option, error.text());
   request = {{"verb", "trace"}, {"port", options.port}, {"text", hex_digits(frame)}};
   return {};
+}
+
+json live_request(const TraceOptions& options) {
+  return {{"verb", "capture"}, {"ports", options.live}, {"direction", "in"}, {"count", options.count}, {"text", ""}};
+}
+
+Error trace_live(ApiClient& client, const TraceOptions& options,
+                 const std::function<std::optional<json>(const json& request)>& ask,
+                 const std::function<void(const json& result)>& traced) {
+  std::string received;
+  const FileDescriptor connection = client.release(received);
+  std::vector<std::string> frames;  // in hex
+  PcapngReader reader([&frames](const PcapngReader::Frame& frame) {
+    frames.push_back(hex_digits({reinterpret_cast<const uint8_t*>(frame.bytes.data()), frame.bytes.size()}));
+  });
+  while (true) {
+    reader.read(received);
+    for (std::string& frame : std::exchange(frames, {})) {
+      const auto result = ask({{"verb", "trace"}, {"port", options.live}, {"text", std::move(frame)}});
+      if (!result) return {};
+      traced(*result);
+    }
+    received.resize(kPiece);
+    const ssize_t count = recv(connection.get(), received.data(), received.size(), 0);
+    received.resize(static_cast<size_t>(std::max<ssize_t>(count, 0)));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return reader.complete() ? "" : "causewayd closed the connection before the last frame";
+  }
 }
 
 std::string render_trace(const json& result, bool bytes) {

@@ -103,6 +103,7 @@ class Gateway {
   void test_offloads(const std::string& port) { ports_.test(port); }
   const Ports& ports() const { return ports_; }
   const OffloadSync& offload_sync() const { return offload_sync_; }
+  Elephants& elephants() { return elephants_; }
   const Elephants& elephants() const { return elephants_; }
   const Bridges& bridges() const { return bridges_; }
   const PortMirrors& mirrors() const { return mirrors_; }

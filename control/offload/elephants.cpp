@@ -29,6 +29,27 @@ void Elephants::sampled(const FlowKey& flow) {
   } else if (samples_.size() < limits_.candidates) {
     samples_.emplace(flow, 1);
   }
+  if (watching_ && (watched_.size() < limits_.candidates || watched_.contains(flow))) ++watched_[flow];
+}
+
+void Elephants::watch(Clock::time_point now) {
+  constexpr std::chrono::seconds kPatience{10};
+  watching_ = true;
+  watched_until_ = now + kPatience;
+  tables_.sampling.store(true, std::memory_order_relaxed);
+}
+
+std::vector<Elephants::Large> Elephants::largest(size_t most) const {
+  auto packets = watched_;
+  for (auto& [flow, count] : packets) count *= kSampledOneOf;
+  for (const auto& [flow, rule] : rules_) packets[flow] += rule.counted.packets;
+  std::vector<Large> all;
+  all.reserve(packets.size());
+  for (const auto& [flow, count] : packets) all.push_back({flow, count});
+  const size_t kept = std::min(most, all.size());
+  std::ranges::partial_sort(all, all.begin() + static_cast<std::ptrdiff_t>(kept), std::greater(), &Large::packets);
+  all.resize(kept);
+  return all;
 }
 
 void Elephants::reconcile() {
@@ -82,7 +103,11 @@ Elephants::Rules::iterator Elephants::remove(Rules::iterator rule) {
 }
 
 void Elephants::step(Clock::time_point now, uint16_t now_s) {
-  tables_.sampling.store(usable(), std::memory_order_relaxed);
+  if (watching_ && now >= watched_until_) {
+    watching_ = false;
+    watched_.clear();
+  }
+  tables_.sampling.store(usable() || watching_, std::memory_order_relaxed);
   reconcile();
   if (now - window_ < limits_.window) return;
   window_ = now;

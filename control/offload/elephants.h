@@ -10,6 +10,7 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <vector>
 
 #include "control/offload/elephant_plan.h"
 #include "pmd/error.h"
@@ -59,6 +60,16 @@ class Elephants {
   const SwitchedTraffic& of_port(PortIndex port) const { return find(ports_traffic_, port); }
   const SwitchedTraffic& of_tunnel(AdjacencyIndex tunnel) const { return find(tunnels_traffic_, tunnel); }
 
+  // Somebody wants to know the largest flows, of switches and workers: for the next ten seconds all workers send
+  // samples.
+  void watch(Clock::time_point now);
+  struct Large {
+    FlowKey flow;
+    uint64_t packets;  // about so many since the watch began, or since there is a rule for it
+  };
+  // The largest come first.
+  std::vector<Large> largest(size_t most) const;
+
   // For `show offloads`: flows that come in by a port.
   struct Summary {
     size_t installed = 0;
@@ -106,7 +117,10 @@ class Elephants {
   Limits limits_;
   Rules rules_;
   std::unordered_map<FlowKey, uint32_t, FlowKeyHash> samples_;  // in this window
-  std::map<PortIndex, Summary> devices_;                        // by where flows come in
+  std::unordered_map<FlowKey, uint64_t, FlowKeyHash> watched_;  // samples since the watch began
+  Clock::time_point watched_until_{};
+  bool watching_ = false;
+  std::map<PortIndex, Summary> devices_;  // by where flows come in
   std::map<Sort, Refusal> refusals_;
   std::unordered_map<PortIndex, SwitchedTraffic> ports_traffic_;
   std::unordered_map<AdjacencyIndex, SwitchedTraffic> tunnels_traffic_;

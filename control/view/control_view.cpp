@@ -59,6 +59,7 @@ constexpr Column<Running> kColumns[] = {
      [](const Running& view) -> json { return ms(view.slices.longest_of_minute); }},
     {{"lost_log_lines", "LOST LOG LINES", counter, "lines", "Lines of the log that nobody took in time."},
      [](const Running&) -> json { return lost_log_lines(); }},
+    {{"name", "", text, "", "The daemon's name."}, [](const Running& view) -> json { return view.program.name; }},
     {{"neighbors", "NEIGHBORS", gauge, "neighbors", "How many neighbors it keeps."},
      [](const Running& view) -> json { return view.gateway.neighbors().all().size(); }},
     {{"reloads.done", "RELOADS DONE", counter, "changes", "How often its own file was read anew."},
@@ -78,6 +79,10 @@ constexpr Column<Running> kColumns[] = {
      [](const Running& view) { return of_sflow(view, &SflowCounts::unsent_datagrams); }},
     {{"slices", "SLICES", counter, "slices", "How many things it was busy with."},
      [](const Running& view) -> json { return view.slices.count; }},
+    {{"uptime_s", "", gauge, "seconds", "How long ago the daemon was started."},
+     [](const Running& view) -> json { return view.program.uptime.count(); }},
+    {{"version", "", text, "", "Causeway's version."},
+     [](const Running& view) -> json { return view.program.version; }},
 };
 
 }  // namespace

@@ -1,6 +1,9 @@
 // `show flows`: what the workers' flow caches hold.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
+#include <string>
 
 #include "control/config/address_text.h"
 #include "control/view/tables.h"
@@ -84,7 +87,61 @@ constexpr Column<FlowView> kColumns[] = {
      [](const FlowView& view) { return remote_json(view.to); }},
 };
 
+struct LargeFlowView {
+  const std::string& bridge;
+  FlowKey key;
+  const Adjacencies::Owner& from;
+  const Adjacencies::Owner* to;  // null: nobody knows, it is flooded
+  uint64_t packets;
+};
+
+RecordStream<LargeFlowView> large_flow_views(const Running& running) {
+  const Gateway& gateway = running.gateway;
+  return [&gateway](const auto& add) {
+    for (const Elephants::Large& large : gateway.elephants().largest(kMostFlows)) {
+      const Adjacency* const in = gateway.adjacencies().get(large.flow.ingress());
+      if (in == nullptr || in->bridge == kNoBridge) continue;
+      const auto destination = gateway.fdb().find(in->bridge, large.flow.destination());
+      add({gateway.bridges().name_of(in->bridge), large.flow, gateway.adjacencies().owner(in->index),
+           destination ? &gateway.adjacencies().owner(destination->exit) : nullptr, large.packets});
+    }
+    return false;
+  };
+}
+
+// What is the same for no two of them.
+json flow_json(const LargeFlowView& view) {
+  const json remote = remote_json(view.from);
+  return fmt::format("{}{}{} {} > {} vlan {}", view.from.interface, remote.is_string() ? " " : "",
+                     remote.is_string() ? remote.get<std::string>() : "", to_string(mac_of(view.key.source())),
+                     to_string(mac_of(view.key.destination())), vlan_of(view.key.destination()));
+}
+
+constexpr Column<LargeFlowView> kLargeColumns[] = {
+    {{"flow", "", text, "", "Where it comes from, its MAC addresses and its VLAN: no two have the same."}, flow_json},
+    {{"packets", "PACKETS", counter, "packets", "About how many came, by samples; of a NIC's switch, by its counters."},
+     [](const LargeFlowView& view) -> json { return view.packets; }},
+    {{"bridge", "BRIDGE", text, "", "The bridge that it goes through."},
+     [](const LargeFlowView& view) -> json { return view.bridge; }},
+    {{"vlan", "VLAN", text, "", "The VLAN of its frames; 0: untagged."},
+     [](const LargeFlowView& view) -> json { return vlan_of(view.key.destination()); }},
+    {{"from", "FROM", text, "", "The port or tunnel that it comes from."},
+     [](const LargeFlowView& view) -> json { return view.from.interface; }},
+    {{"from_remote", "FROM REMOTE", text, "", "The remote of the tunnel that it comes from."},
+     [](const LargeFlowView& view) { return remote_json(view.from); }},
+    {{"source", "SOURCE", text, "", "The MAC address that its frames are from."},
+     [](const LargeFlowView& view) -> json { return to_string(mac_of(view.key.source())); }},
+    {{"destination", "DESTINATION", text, "", "The MAC address that its frames are to."},
+     [](const LargeFlowView& view) -> json { return to_string(mac_of(view.key.destination())); }},
+    {{"to", "TO", text, "", "The port or tunnel that it goes to; null: it is flooded."},
+     [](const LargeFlowView& view) { return view.to != nullptr ? json(view.to->interface) : json(); }},
+    {{"to_remote", "TO REMOTE", text, "", "The remote of the tunnel that it goes to."},
+     [](const LargeFlowView& view) { return view.to != nullptr ? remote_json(*view.to) : json(); }},
+};
+
 }  // namespace
+
+Table largest_flows_table() { return table_of(kLargeColumns, large_flow_views); }
 
 Table flows_table() {
   Table table = table_of(kColumns, flow_views);

@@ -5,6 +5,7 @@
 // until the function that is given it returns. All of this is the control thread's.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -50,15 +51,23 @@ struct ChangeCounts {
   Outcomes reloads;
 };
 
-// What the tables are made of. The gateway outlives the streams made of it.
+// Who tells all this.
+struct Program {
+  std::string_view name;     // system.name
+  std::string_view version;  // of Causeway
+  std::chrono::seconds uptime{};
+};
+
+// What the tables are made of. The gateway outlives the streams made of it, and so do the program's texts.
 struct Running {
   // NOLINTNEXTLINE(google-explicit-constructor): the gateway is all that most tables read
-  Running(const Gateway& running, EventLoop::Slices taken = {}, ChangeCounts counted = {})
-      : gateway(running), slices(taken), changes(counted) {}
+  Running(const Gateway& running, EventLoop::Slices taken = {}, ChangeCounts counted = {}, Program who = {})
+      : gateway(running), slices(taken), changes(counted), program(who) {}
 
   const Gateway& gateway;
   EventLoop::Slices slices;  // of the control thread's loop, at the time of the request
   ChangeCounts changes;
+  Program program;
 };
 
 // The records of a table, some at a call, like the rows that become of them (RowStream).

@@ -22,6 +22,9 @@ Table multicast_table();
 Table mirrors_table();
 Table control_table();
 
+// The largest flows, as Elephants::watch counts them. No subject: `show flows` with `largest`.
+Table largest_flows_table();
+
 struct NamedTable {
   std::string_view subject;
   Table (*make)();

@@ -31,16 +31,24 @@ PortTotals port_totals(const Gateway& gateway, const Ports::Record& record) {
   return totals;
 }
 
+void Traffic::add(const Traffic& other) {
+  rx_packets += other.rx_packets;
+  rx_bytes += other.rx_bytes;
+  tx_packets += other.tx_packets;
+  tx_bytes += other.tx_bytes;
+}
+
+Traffic remote_totals(const Gateway& gateway, AdjacencyIndex adjacency) {
+  Traffic traffic;
+  for (const auto& worker : gateway.workers()) traffic.add(worker->counters().tunnels[adjacency]);
+  traffic.add(gateway.elephants().of_tunnel(adjacency));
+  return traffic;
+}
+
 Traffic tunnel_totals(const Gateway& gateway, const Tunnels::Tunnel& tunnel) {
   Traffic traffic;
-  const auto add = [&](AdjacencyIndex adjacency) {
-    for (const auto& worker : gateway.workers()) traffic.add(worker->counters().tunnels[adjacency]);
-  };
-  for (const Tunnels::Endpoint& endpoint : tunnel.endpoints) {
-    add(endpoint.adjacency);
-    traffic.add(gateway.elephants().of_tunnel(endpoint.adjacency));
-  }
-  for (const auto& [remote, vtep] : tunnel.vteps) add(vtep.adjacency);
+  for (const Tunnels::Endpoint& endpoint : tunnel.endpoints) traffic.add(remote_totals(gateway, endpoint.adjacency));
+  for (const auto& [remote, vtep] : tunnel.vteps) traffic.add(remote_totals(gateway, vtep.adjacency));
   return traffic;
 }
 

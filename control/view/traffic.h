@@ -18,6 +18,7 @@ struct Traffic {
 
   void add(const TrafficCounters& counters);
   void add(const SwitchedTraffic& switched);
+  void add(const Traffic& other);
 };
 
 struct PortTotals {
@@ -28,7 +29,10 @@ struct PortTotals {
 };
 PortTotals port_totals(const Gateway& gateway, const Ports::Record& record);
 
-// To and from all of its remotes and learnt VTEPs.
+// To and from one of a tunnel's remotes or learnt VTEPs.
+Traffic remote_totals(const Gateway& gateway, AdjacencyIndex adjacency);
+
+// To and from all of them.
 Traffic tunnel_totals(const Gateway& gateway, const Tunnels::Tunnel& tunnel);
 
 // By reason, of all workers and the control thread.

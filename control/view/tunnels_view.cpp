@@ -102,6 +102,24 @@ json vteps_json(const TunnelView& view) {
   return vteps;
 }
 
+// Empty where there is but one, and so the tunnel's own numbers say it.
+json per_remote_json(const TunnelView& view) {
+  json list = json::array();
+  const auto add = [&](const Tunnels::Endpoint& endpoint) {
+    const Traffic traffic = remote_totals(view.gateway, endpoint.adjacency);
+    list.push_back({{"remote", to_string(endpoint.remote)},
+                    {"state", state_of(view.gateway, endpoint)},
+                    {"rx_packets", traffic.rx_packets},
+                    {"rx_bytes", traffic.rx_bytes},
+                    {"tx_packets", traffic.tx_packets},
+                    {"tx_bytes", traffic.tx_bytes}});
+  };
+  if (view.tunnel.endpoints.size() + view.tunnel.vteps.size() == 1) return list;
+  for (const Tunnels::Endpoint& endpoint : view.tunnel.endpoints) add(endpoint);
+  for (const auto& [remote, vtep] : view.tunnel.vteps) add(vtep);
+  return list;
+}
+
 constexpr Column<TunnelView> kColumns[] = {
     {{"name", "NAME", text, "", "The tunnel's name."}, [](const TunnelView& view) -> json { return view.name; }},
     {{"mode", "MODE", text, "", "The format of its outer headers."},
@@ -143,6 +161,9 @@ constexpr Column<TunnelView> kColumns[] = {
     {{"refusals", "", text, "", "Who refuses what is sent, and why."}, refusals_json},
     {{"next_hops", "", text, "", "The neighbors that its packets go to first, each with its state."}, next_hops_json},
     {{"vteps", "", text, "", "The VTEPs that it has learnt from its group, each with its state."}, vteps_json},
+    {{"per_remote", "", text, "",
+      "Of each of its remotes and learnt VTEPs, where there are several, what came and went."},
+     per_remote_json},
     {{"max_macs", "", gauge, "MACs", "How many MACs may be learnt behind it."},
      [](const TunnelView& view) { return max_macs_json(view.gateway, view.tunnel.endpoints.front().adjacency); }},
     {{"macs_refused", "", counter, "MACs", "How often a MAC wasn't learnt as there were too many."},

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "control/view/tables.h"
@@ -46,6 +47,10 @@ json columns_json(const Table& table) {
   return columns;
 }
 
+double reply_time_s() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 json show(const Running& running, std::string_view what) {
   const auto table = find_table(what);
   return table ? result_of(*table, running) : json();
@@ -56,12 +61,17 @@ ApiReply show_reply(const Running& running, std::string_view what, const std::st
   if (!table) return {api_error({fmt::format("cannot show: {}", what)})};
   const bool named = table->columns.front().name == "name";
   if (!name.empty() && !named) return {api_error({fmt::format("{}: there is no name to choose by", what)})};
-  const json beside = {{"columns", columns_json(*table)}};
+  const json beside = {{"columns", columns_json(*table)}, {"time_s", reply_time_s()}};
   if (!name.empty()) return ApiReply::in_rows(only(name, table->rows(running)), beside);
   if (table->result == nullptr) return ApiReply::in_rows(table->rows(running), beside);
   json reply = api_ok(result_of(*table, running));
   reply.update(beside);
   return {std::move(reply)};
+}
+
+ApiReply largest_flows_reply(const Running& running) {
+  const Table table = largest_flows_table();
+  return ApiReply::in_rows(table.rows(running), {{"columns", columns_json(table)}, {"time_s", reply_time_s()}});
 }
 
 }  // namespace causeway

@@ -18,6 +18,10 @@ std::optional<Table> find_table(std::string_view what);
 // what the terminal shows.
 nlohmann::json columns_json(const Table& table);
 
+// When a reply begins, by a clock that only goes on: rates are differences over differences of this. Goes as "time_s"
+// beside the results of `show` and `stats`.
+double reply_time_s();
+
 // The whole result at once; null: there is no such table.
 nlohmann::json show(const Running& running, std::string_view what);
 
@@ -25,5 +29,8 @@ nlohmann::json show(const Running& running, std::string_view what);
 // the moment it is made at, and what is there from the first to the last is among them once. With `name` the rows of
 // this name alone; only ports, bridges and tunnels have one.
 ApiReply show_reply(const Running& running, std::string_view what, const std::string& name = {});
+
+// The same of largest_flows_table().
+ApiReply largest_flows_reply(const Running& running);
 
 }  // namespace causeway

@@ -142,6 +142,59 @@ std::vector<Bytes> next_window(Bed& bed) {
 
 }  // namespace
 
+TEST_CASE("elephants: the largest flows, for as long as somebody asks") {
+  Herd herd(one_switch("", "switch: sw1"));  // no NIC could take them
+  Elephants& elephants = herd.elephants;
+  const std::atomic<bool>& sampling = herd.bed.gateway().tables().sampling;
+  herd.meet("vx4");
+  herd.sample(herd.up("vx4"));
+  CHECK(elephants.largest(10).empty());
+  CHECK_FALSE(sampling.load());
+
+  elephants.watch(herd.now);
+  CHECK(sampling.load());
+  herd.sample(herd.up("vx4"), 5);
+  herd.sample(herd.down("vx4"), 9);
+  herd.step();
+  herd.sample(herd.up("vx4"), 6);
+  const auto largest = elephants.largest(10);
+  REQUIRE(largest.size() == 2);
+  CHECK(largest[0].flow == herd.up("vx4"));
+  CHECK(largest[0].packets == 11 * 256);
+  CHECK(largest[1].packets == 9 * 256);
+  CHECK(elephants.largest(1).size() == 1);
+  CHECK(sampling.load());
+  herd.step(10s);
+  CHECK(elephants.largest(10).empty());
+  CHECK_FALSE(sampling.load());
+
+  // As the socket has it.
+  Gateway& gateway = herd.bed.gateway();
+  gateway.elephants().watch(Elephants::Clock::now());
+  gateway.elephants().sampled(herd.down("vx4"));
+  nlohmann::json rows = nlohmann::json::array();
+  const RowStream stream = largest_flows_reply(gateway).rows;
+  while (stream([&rows](const nlohmann::json& row) { rows.push_back(row); })) continue;
+  REQUIRE(rows.size() == 1);
+  CHECK(rows[0].at("packets") == 256);
+  CHECK(rows[0].at("from") == "vx4");
+  CHECK(rows[0].at("from_remote") == "172.31.0.2");
+  CHECK(rows[0].at("to") == "lan0");
+  CHECK(rows[0].at("bridge") == "br0");
+  CHECK(rows[0].at("source") != rows[0].at("destination"));
+}
+
+TEST_CASE("elephants: what a switch carries is among the largest flows") {
+  Herd herd;
+  herd.offload("vx4");
+  for (int i = 0; i < 7; ++i) herd.bed.send("lan0", frame("up", "vx4"));
+  herd.step();
+  const auto largest = herd.elephants.largest(10);
+  REQUIRE(!largest.empty());
+  CHECK(largest[0].flow == herd.up("vx4"));
+  CHECK(largest[0].packets == 7);
+}
+
 TEST_CASE("elephants: a large flow is found by samples, leaves the workers, and is counted all the same") {
   Bed bed(one_switch());
   CHECK_FALSE(bed.gateway().tables().sampling.load());

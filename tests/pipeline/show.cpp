@@ -78,7 +78,9 @@ TEST_CASE("show: the reply on the socket has the columns beside the result") {
       CHECK(reply.whole.at("ok") == true);
       continue;
     }
-    const json empty = json::parse(reply.frame.before + reply.frame.after);
+    json empty = json::parse(reply.frame.before + reply.frame.after);
+    CHECK(empty.at("time_s").is_number_float());
+    empty.erase("time_s");
     CHECK(empty == json{{"ok", true}, {"columns", columns}, {"result", json::array()}});
   }
   CHECK(show(talk.bed.gateway(), "nothing").is_null());

@@ -1,6 +1,7 @@
 """./run demo: two gateways and a container behind each, a tunnel between them, and proof that it carries traffic.
 
-    ./run demo [geneve|vxlan] [--keep]     about half a minute; --keep leaves it running
+    ./run demo [geneve|vxlan] [--keep]     about half a minute, and in a terminal ten
+                                           seconds of causewayctl top; --keep leaves it running
     ./run demo --down                      takes a kept one down
 """
 
@@ -9,6 +10,7 @@ import contextlib
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +24,7 @@ from tests.support.process import LabError, tail
 KEPT_PREFIX = "causeway-demo-"
 FILE_BYTES = 32 << 20
 IPERF_SECONDS = 4
+TOP_SECONDS = 10
 IPERF_FRAMES = 20_000  # captured of the iperf3 runs; ping and HTTP are captured whole
 TOOLS = {"ip": "iproute2", "ping": "iputils-ping", "curl": "curl", "iperf3": "iperf3", "tcpdump": "tcpdump",
          "tshark": "tshark"}
@@ -98,6 +101,7 @@ class Demo:
         self.on_the_wire(whole)
         self.state()
         self.verdict([("ping and HTTP, whole", whole), ("iperf3, its beginning", begin)])
+        self.live()
 
     def build(self):
         heading("Two hosts, a container each")
@@ -169,6 +173,23 @@ class Demo:
                 kept = shutil.copy(capture.file, os.path.join(tempfile.gettempdir(), "causeway-demo-broken.pcap"))
                 raise LabError(f"{len(broken)} broken frames, kept in {kept}:\n{tail(chr(10).join(broken[:10]))}")
             step.done(f"{tunnelled} {self.mode} frames, none broken")
+
+    def live(self):
+        """A while of `causewayctl top` with iperf3 running, where somebody looks at a terminal."""
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            return
+        gateway = self.gateways[0]
+        step = Step(f"iperf3 {self.c1.name} -> {self.c2.name}, and causewayctl top")
+        running = traffic.Iperf3(self.c1, self.c2, self.c2.ip4, seconds=TOP_SECONDS + 2)
+        top = subprocess.Popen([program("causewayctl"), "--socket", gateway.socket, "top"])
+        try:
+            top.wait(TOP_SECONDS)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            top.terminate()  # it puts the terminal back
+        if top.wait() != 0:
+            raise LabError(f"causewayctl top: exit {top.returncode}")
+        running.stop()
+        step.done(f"{TOP_SECONDS} s of it; q ends it")
 
     def close(self):
         if not self.keep:

@@ -74,6 +74,11 @@ class Iperf3:
         self.client = client.spawn(["iperf3", "-c", address, "-p", port, "-t", seconds, "-J",
                                     "--connect-timeout", 3000, *arguments], title=f"iperf3-{client.name}-{port}")
 
+    def stop(self):
+        """Ends it where nobody asks what came of it."""
+        self.client.stop(signal.SIGTERM)
+        self.server.stop(signal.SIGKILL)
+
     def result(self):
         """iperf3's own JSON, the part under `end`."""
         try:

@@ -1,10 +1,14 @@
 """`causewayctl trace` of a running gateway: scapy's frames in hex, in a file, in words; and what is no frame."""
 
+import json
+
 from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6EchoRequest, IPv6, Raw, raw, wrpcap
 from scapy.contrib.geneve import GENEVE
 
+from tests.support.causeway import program
 from tests.support.overlay import gateway
 from tests.support.process import wait_until
+from tests.support.traffic import PYTHON
 
 HERE, THERE = "02:00:00:00:01:01", "02:00:00:00:01:02"
 GATEWAY, PEER = "02:00:00:00:00:01", "02:00:00:00:00:02"
@@ -98,3 +102,38 @@ def test_frames_in_hex_files_and_words(lab):
     assert "vlan: '4095' is not a number from 0 to 4094" in refused("-p", "lan1", "--flow", f"src={HERE},dst={THERE},vlan=4095")
     assert "different IP versions" in refused("-p", "lan1", "--flow", f"src={HERE},dst={THERE},ip-src=10.0.0.1,ip-dst=fd00::1")
     assert "proto: udp, tcp or icmp" in refused("-p", "lan1", "--flow", f"src={HERE},dst={THERE},ip-src=10.0.0.1,ip-dst=10.0.0.2,proto=x")
+
+
+SEND = ("import socket, sys; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind((sys.argv[1], 0)); "
+        "s.send(bytes.fromhex(sys.argv[2]))")
+
+
+def test_the_next_frames_that_really_come_in(lab):
+    daemon = one_gateway(lab)
+    frame = padded(Ether(src=HERE, dst=THERE) / IP(src="10.1.0.1", dst="10.1.0.2") / UDP(sport=40000, dport=53))
+
+    def traced(*arguments):
+        """What is said of three frames of lan1; what its kernel sends by itself may be among them."""
+        live = daemon.host.spawn([program("causewayctl"), "--socket", daemon.socket, *arguments, "trace", "--live", "lan1", "-c", 3])
+
+        def sent_and_done():
+            daemon.host.run([PYTHON, "-c", SEND, "lan1", frame.hex()], quiet=True)
+            return live.poll() is not None
+        wait_until(sent_and_done, 30, "three frames have come", interval=0.1)
+        assert live.poll() == 0, live.output()
+        return live.output()
+
+    answers = [json.loads(line) for line in traced("--json").splitlines()]
+    assert len(answers) == 3 and {answer["port"] for answer in answers} == {"lan1"}
+    expected = daemon.ctl("trace", "-p", "lan1", "--hex", frame.hex())
+    ours = [answer for answer in answers if answer["flow"] and answer["flow"]["source"] == HERE]
+    assert ours and into_tunnel(expected)[50:] == frame
+    for answer in ours:
+        assert (answer["bytes"], answer["out"]) == (60, expected["out"])
+    pieces = traced().split("\n\n")
+    assert len(pieces) == 3 and all(piece.startswith("rx      lan1: ") for piece in pieces)
+    assert any("encap   tun0 (172.31.0.2), VNI 123" in piece for piece in pieces)
+    for arguments, why in ((("--live", "lan7"), "lan7"), (("--live", "lan1", "-p", "lan1"), "excludes"), (("-c", "2", "-p", "lan1"), "--live"),
+                           (("--hex", "00"), "a port is wanted")):
+        done = daemon.ctl_run("trace", *arguments, check=False)
+        assert done.returncode != 0 and why in done.stderr, done

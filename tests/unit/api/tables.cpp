@@ -165,8 +165,8 @@ TEST_CASE("rates: what counters have grown by, a second; none where a row is new
   const auto row = [](const char* name, int rx) {
     return json{{"name", name}, {"rx", rx}, {"cache", {{"hits", 5}}}, {"mtu", 1500}};
   };
-  json reply = {{"columns", columns}, {"result", {row("a", 301), row("b", 10), row("c", 7)}}};
-  add_rates(reply, {{"columns", columns}, {"result", {row("b", 50), row("a", 100)}}}, 2);
+  json reply = {{"columns", columns}, {"result", {row("a", 301), row("b", 10), row("c", 7)}}, {"time_s", 1002.5}};
+  add_rates(reply, {{"columns", columns}, {"result", {row("b", 50), row("a", 100)}}, {"time_s", 1000.5}});
   const json& rows = reply.at("result");
   CHECK(rows[0].at("rx") == 301);
   CHECK(rows[0].at("rx_per_s") == 100.5);
@@ -179,12 +179,16 @@ TEST_CASE("rates: what counters have grown by, a second; none where a row is new
         "b         -  1500\n"
         "c         -  1500\n");
   // One object, and what has no counters.
-  json control = {{"columns", json::array({{{"name", "slices"}, {"kind", "counter"}}})}, {"result", {{"slices", 9}}}};
-  const json before = {{"result", {{"slices", 5}}}};
-  add_rates(control, before, 4);
+  json control = {{"columns", json::array({{{"name", "slices"}, {"kind", "counter"}}})},
+                  {"result", {{"slices", 9}}},
+                  {"time_s", 9}};
+  const json before = {{"result", {{"slices", 5}}}, {"time_s", 5}};
+  add_rates(control, before);
   CHECK(control.at("result") == json{{"slices", 9}, {"slices_per_s", 1.0}});
-  json flows = {{"columns", json::array({{{"name", "worker"}, {"kind", "text"}}})}, {"result", {{"cached", 0}}}};
+  json flows = {{"columns", json::array({{{"name", "worker"}, {"kind", "text"}}})},
+                {"result", {{"cached", 0}}},
+                {"time_s", 9}};
   const json same = flows;
-  add_rates(flows, same, 1);
+  add_rates(flows, same);
   CHECK(flows == same);
 }
