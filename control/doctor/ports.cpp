@@ -55,11 +55,12 @@ void find_lone_worker(const Gateway& gateway, Findings& findings) {
   const uint64_t busy = most->counters().busy_cycles.get();
   const uint64_t idle = most->counters().idle_cycles.get();
   if (all < kLeastPackets || packets < all / 10 * 9 || busy < idle) return;
-  findings.push_back({Severity::soon, "one-worker", "",
-                      fmt::format("worker {} of {} carries nearly all there is", most->id(), gateway.workers().size()),
-                      fmt::format("{} of {} packets so far, and it is busy {} % of its time", packets, all,
-                                  busy / ((busy + idle) / 100 + 1)),
-                      "`rx-queues` and `rx-workers` of the port, or a device that spreads flows over queues (RSS)"});
+  findings.push_back(
+      {Severity::soon, "one-worker", "",
+       fmt::format("worker {} of {} carries nearly all there is", most->id(), gateway.workers().size()),
+       fmt::format("{} of {} packets so far, and it is busy {} % of its time", packets, all,
+                   busy / ((busy + idle) / 100 + 1)),
+       "`rx-queues` of the port and `system.rebalance: auto`; where the device has no RSS, `spread: software`"});
 }
 
 }  // namespace
