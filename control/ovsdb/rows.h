@@ -13,7 +13,7 @@ namespace causeway::ovsdb {
 // By column; one that the database doesn't have is missing.
 using Row = std::map<std::string, nlohmann::json, std::less<>>;
 using TableRows = std::map<std::string, Row, std::less<>>;  // by UUID
-// By table: "Open_vSwitch", "Bridge", "Port", "Interface".
+// By table: "Open_vSwitch", "Bridge", "Port", "Interface", "Mirror".
 using Database = std::map<std::string, TableRows, std::less<>>;
 
 // What rows were that have come, changed or gone since; none: they weren't there. By table and UUID.

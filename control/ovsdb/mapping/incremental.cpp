@@ -92,7 +92,8 @@ bool add_port(const Find& find, const std::string& bridge, const std::string& uu
 Translation IncrementalTranslator::translate_all(const Database& rows, const config::Config& yaml, const Host& host) {
   Translation all = translate(rows, yaml, host);
   claims_ = {};
-  alone_ = claims_.add(rows) && !all.conflict;
+  // A mirror may select each port that comes, or have waited for it.
+  alone_ = claims_.add(rows) && !all.conflict && table_of(rows, "Mirror").empty();
   ends_ = std::move(all.ends);
   underlays_ = all.underlays;
   return all;
@@ -128,6 +129,7 @@ std::optional<RowPatch> IncrementalTranslator::changed_ports(const Database& row
     return found == before.end() ? kNone : found->second;
   };
   const auto now = [&](std::string_view table, const std::string& uuid) { return find(rows, table, uuid); };
+  if (!changes_of("Mirror").empty()) return std::nullopt;
   for (const auto& [uuid, row] : changes_of("Open_vSwitch")) {
     if (!row || now("Open_vSwitch", uuid) == nullptr) return std::nullopt;
   }

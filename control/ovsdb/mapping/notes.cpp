@@ -12,8 +12,8 @@ namespace {
 constexpr size_t kMostSubjects = 200;
 
 constexpr const char* kBridgeColumns[] = {"controller", "flood_vlans", "ipfix",       "mcast_snooping_enable",
-                                          "mirrors",    "netflow",     "rstp_enable", "auto_attach",
-                                          "sflow",      "stp_enable"};
+                                          "netflow",    "rstp_enable", "auto_attach", "sflow",
+                                          "stp_enable"};
 constexpr const char* kPortColumns[] = {"cvlans", "qos"};
 constexpr const char* kInterfaceColumns[] = {"cfm_mpid", "ingress_policing_burst", "ingress_policing_kpkts_burst",
                                              "ingress_policing_kpkts_rate", "ingress_policing_rate"};

@@ -11,6 +11,7 @@
 #include "control/ovsdb/columns.h"
 #include "control/ovsdb/mapping/bridge_settings.h"
 #include "control/ovsdb/mapping/devices.h"
+#include "control/ovsdb/mapping/mirrors.h"
 #include "control/ovsdb/mapping/port_vlan.h"
 #include "control/ovsdb/mapping/tunnel_options.h"
 #include "control/yaml/section_readers.h"
@@ -70,7 +71,8 @@ std::string cannot_add(const std::string& name, std::string_view why) {
 class Translator {
  public:
   Translator(const Database& rows, const config::Config& yaml, const Host& host, NoteDetail detail)
-      : ports_(table_of(rows, "Port")),
+      : rows_(rows),
+        ports_(table_of(rows, "Port")),
         interfaces_(table_of(rows, "Interface")),
         yaml_(yaml),
         underlays_(yaml, host),
@@ -88,6 +90,7 @@ class Translator {
   Translation take() {
     add_underlays();
     add_tunnels();
+    for (const auto& [name, bridge] : bridges_) read_mirrors(rows_, *bridge, name, result_.config, notes_);
     result_.notes = notes_.take();
     return std::move(result_);
   }
@@ -145,6 +148,7 @@ class Translator {
     }
     read_bridge_settings(*bridge.row, bridge.name, result_.config.bridges[bridge.name], notes_);
     notes_.of_bridge(*bridge.row, bridge.name);
+    bridges_.emplace(bridge.name, bridge.row);
     for (const NamedRow& port : ports) add_port(bridge, port);
   }
 
@@ -273,14 +277,16 @@ class Translator {
     }
   }
 
+  const Database& rows_;
   const TableRows& ports_;
   const TableRows& interfaces_;
   const config::Config& yaml_;
   Underlays underlays_;
   Devices devices_;
   Notes notes_;
-  std::unordered_set<std::string> seen_;   // Interfaces, by UUID
-  std::unordered_set<std::string> names_;  // of the interfaces that there are
+  std::unordered_set<std::string> seen_;       // Interfaces, by UUID
+  std::unordered_set<std::string> names_;      // of the interfaces that there are
+  std::map<std::string, const Row*> bridges_;  // that have a place
   std::vector<WaitingTunnel> waiting_;
   std::map<std::string, std::string> shared_;  // interfaces of the host's, and a tunnel that each is for
   Translation result_;
@@ -305,7 +311,11 @@ std::vector<WatchedTable> vswitch_tables() {
           {"Interface",
            {"name", "type", "options", "mac", "mtu_request", "ofport_request", "ingress_policing_rate", "bfd",
             "cfm_mpid", "lldp", "other_config", "external_ids"},
-           {"ofport"}}};
+           {"ofport"}},
+          {"Mirror",
+           {"name", "select_all", "select_src_port", "select_dst_port", "select_vlan", "output_port", "output_vlan",
+            "snaplen"},
+           {}}};
 }
 
 }  // namespace causeway::ovsdb

@@ -206,3 +206,25 @@ def test_the_file_and_the_database_stand_beside_each_other(hosts):
     assert "+ ethernet lan9 tap" in planned and "tun0" not in planned
     assert [row["name"] for row in one.gateway.ctl("show", "tunnels")] == ["tun0"]
     assert {"lan9", "sw", "up0"} == {row["name"] for row in one.gateway.ctl("show", "ports")}
+
+
+def test_mirrors(lab, hosts):
+    one, two, c1, _ = hosts
+    bridge_the_containers(one, two)
+    join(one, two, "geneve", key=123)
+    wait_until(lambda: pings(c1), 10, "the tunnel carries")
+    probe = lab.host("probe")
+    lab.link(one.gateway.host, "probe0", probe, "eth0")
+    mirror = ["--id=@c1", "get", "port", "c1", "--", "--id=@probe", "get", "port", "probe0", "--", "--id=@m", "create", "mirror",
+              "name=m0", "select-src-port=@c1", "select-dst-port=@c1", "output-port=@probe", "--", "set", "bridge", "sw", "mirrors=@m"]
+    one("add-port", "sw", "probe0", "--", *mirror)
+    assert one.gateway.row("mirrors", "m0")["output"] == "probe0"
+    assert "probe0" not in one.gateway.row("bridges", "sw")["interfaces"]
+    assert one("get", "interface", "probe0", "ofport").strip().isdigit()
+    capture = probe.capture("eth0", filter="icmp")
+    traffic.ping(c1, "10.1.0.2", count=3)
+    wait_until(lambda: one.gateway.row("mirrors", "m0")["copies"] >= 6, 20, "pings are copied")
+    assert capture.stop().count() == 6
+    one("clear", "bridge", "sw", "mirrors")
+    assert one.gateway.ctl("show", "mirrors") == []
+    assert "probe0" in one.gateway.row("bridges", "sw")["interfaces"]

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -80,6 +81,10 @@ void check_whole(const Database& rows, const OvsImport& imported, const std::str
   CHECK(*loaded == expected);
   size_t interfaces = imported.left_out;
   for (const auto& [name, bridge] : imported.config.bridges) interfaces += bridge.interfaces.size();
+  std::set<std::string> outputs;
+  for (const auto& [name, mirror] : imported.config.mirrors) outputs.insert(mirror.output_port);
+  outputs.erase("");
+  interfaces += outputs.size();
   for (const auto& [name, ethernet] : imported.config.ethernets) {
     if (text.find("in Open vSwitch the port of bridge") != std::string::npos && ethernet.is_underlay()) interfaces += 2;
   }

@@ -63,6 +63,9 @@ class RandomRows {
     for (unsigned i = 0; i < bridges; ++i) rows["Bridge"][fmt::format("b{}", i)] = bridge();
     for (unsigned i = 0; i < ports; ++i) rows["Port"][fmt::format("p{}", i)] = port(i);
     for (unsigned i = 0; i < ports + below(3); ++i) rows["Interface"][fmt::format("i{}", i)] = interface();
+    const unsigned mirrors = below(3);
+    rows["Mirror"];
+    for (unsigned i = 0; i < mirrors; ++i) rows["Mirror"][fmt::format("m{}", i)] = mirror();
     return rows;
   }
 
@@ -102,6 +105,18 @@ class RandomRows {
     if (below(4) == 0) put(row, "mac", mac());
     if (below(4) == 0) put(row, "mtu_request", below(70000));
     if (below(8) == 0) put(row, "bfd", {{"enable", "true"}});
+    return row;
+  }
+
+  Row mirror() {
+    Row row;
+    put(row, "name", name());
+    if (below(3) == 0) put(row, "select_all", below(2) == 0);
+    put(row, "select_src_port", references('p', 3));
+    put(row, "select_dst_port", references('p', 3));
+    if (below(3) == 0) put(row, "select_vlan", json::array({below(4097), below(20)}));
+    if (below(3) != 0) put(row, "output_port", references('p', 2));
+    if (below(3) == 0) put(row, "output_vlan", below(5000));
     return row;
   }
 

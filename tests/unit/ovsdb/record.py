@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
-TABLES = ("Bridge", "Port", "Interface")
+TABLES = ("Bridge", "Port", "Interface", "Mirror")
 
 
 def value_of(value, kind):
