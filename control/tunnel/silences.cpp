@@ -32,13 +32,13 @@ void Silences::look_at(const Tunnels::Tunnel& tunnel, const Tunnels::Endpoint& e
   traffic.round = round_;
   traffic.remote = end.remote;
   // A group is answered by VTEPs, which it has learnt then.
-  if (is_new || packets.received != before.received || !tunnel.vteps.empty()) {
+  const bool heard = is_new || packets.received != before.received || !tunnel.vteps.empty();
+  const bool sends = packets.sent != before.sent;
+  if (heard || (!sends && now - traffic.sent_at >= kPatience)) {
     traffic.unanswered_since = {};
-  } else if (packets.sent != before.sent) {
+  } else if (sends) {
     if (traffic.unanswered_since == Clock::time_point{}) traffic.unanswered_since = now;
     traffic.sent_at = now;
-  } else if (now - traffic.sent_at >= kPatience) {
-    traffic.unanswered_since = {};
   }
   const bool unanswered = traffic.unanswered_since != Clock::time_point{};
   const bool silent = unanswered && now - traffic.unanswered_since >= kPatience;

@@ -233,7 +233,8 @@ void Neighbors::receive_arp(PortIndex port, rte_mbuf* frame) {
   const bool known = found != neighbors_.end() && found->second.state != State::permanent;
   const bool believed = known && confirm(found->first, found->second, sender_mac);
   if (request && for_us) send_arp(port, kArpReply, target, sender_mac, sender);
-  if (believed || (request && for_us)) {
+  // Who says that it has our address isn't one who asks (RFC 5227 section 2.4); what dies is seen (control/doctor).
+  if (believed || (request && for_us && !underlay_.owns(port, sender))) {
     rte_pktmbuf_free(frame);
   } else {
     hooks_.drop(frame, port, DropReason::control_ignored);
