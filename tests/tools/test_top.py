@@ -163,8 +163,8 @@ def test_what_is_there_and_what_is_wrong(top):
     assert "    172.31.0.2 " in lines[10] and lines[11].startswith("  lan1 ")
     for red in ("missing: no such", "neighbor_unresolved:", "port_down"):
         assert top.colours(red) == {"red"}, red
-    assert top.colours("up  mtu") == {"default"}
-    assert top.line("^up0 .* up  172.31.0.1/24")
+    assert top.colours("up  mtu 1550$") == {"default"}
+    assert top.line("^up0 .* up  172.31.0.1/24$")
 
 
 def test_keys(top):
