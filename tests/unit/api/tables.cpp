@@ -172,9 +172,8 @@ TEST_CASE("rates: what counters have grown by, a second; none where a row is new
   const json before = {{"result", {{"slices", 5}}}, {"time_s", 5}};
   add_rates(control, before);
   CHECK(control.at("result") == json{{"slices", 9}, {"slices_per_s", 1.0}});
-  json flows = {{"columns", json::array({{{"name", "worker"}, {"kind", "text"}}})},
-                {"result", {{"cached", 0}}},
-                {"time_s", 9}};
+  json flows = {
+      {"columns", json::array({{{"name", "worker"}, {"kind", "text"}}})}, {"result", {{"cached", 0}}}, {"time_s", 9}};
   const json same = flows;
   add_rates(flows, same);
   CHECK(flows == same);
