@@ -98,7 +98,7 @@ class Terminal:
         """Of the characters of what matches first."""
         with self.lock:
             for y, line in enumerate(self.screen.display):
-                if match := re.search(pattern, line):
+                if match := re.search(pattern, line.rstrip()):
                     return {self.screen.buffer[y][x].fg for x in range(*match.span()) if line[x] != " "}
         return set()
 
