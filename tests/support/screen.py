@@ -16,7 +16,8 @@ import pyte
 from tests.support.process import wait_until
 
 ENTER_ALTERNATE, LEAVE_ALTERNATE = b"\x1b[?1049h", b"\x1b[?1049l"  # xterm's smcup and rmcup (ctlseqs, DECSET 1049)
-KEYS = {"up": "\x1bOA", "down": "\x1bOB", "page down": "\x1b[6~", "page up": "\x1b[5~", "enter": "\r", "escape": "\x1b", "tab": "\t"}
+KEYS = {"up": "\x1bOA", "down": "\x1bOB", "page down": "\x1b[6~", "page up": "\x1b[5~", "home": "\x1bOH", "end": "\x1bOF",
+        "enter": "\r", "escape": "\x1b", "tab": "\t"}
 
 
 class Screen(pyte.Screen):
@@ -81,6 +82,7 @@ class Terminal:
     def press(self, *keys):
         """Keys by their names, or characters."""
         for key in keys:
+            assert key in KEYS or len(key) == 1, key
             os.write(self.ours, KEYS.get(key, key).encode())
 
     def lines(self):
@@ -98,17 +100,17 @@ class Terminal:
         """Of the characters of what matches first."""
         with self.lock:
             for y, line in enumerate(self.screen.display):
-                if match := re.search(pattern, line):
+                if match := re.search(pattern, line.rstrip()):
                     return {self.screen.buffer[y][x].fg for x in range(*match.span()) if line[x] != " "}
         return set()
 
-    def wait_for(self, pattern, timeout=20):
+    def wait_for(self, pattern, timeout=30):
         return wait_until(lambda: self.line(pattern), timeout, lambda: f"{pattern!r} stands on\n{self.text()}")
 
-    def wait_gone(self, pattern, timeout=20):
+    def wait_gone(self, pattern, timeout=30):
         wait_until(lambda: not self.line(pattern), timeout, lambda: f"{pattern!r} is gone from\n{self.text()}")
 
-    def wait_end(self, timeout=20):
+    def wait_end(self, timeout=30):
         """The exit code, once it has ended and all it wrote is here."""
         code = self.child.wait(timeout)
         size = -1

@@ -123,14 +123,14 @@ Line row_line(std::span<const Column> columns, std::span<const size_t> widths, c
     if (widths[i] == 0) continue;
     if (!line.spans.empty()) line.spans.push_back({std::string(kGap, ' ')});
     const Cell& cell = row[i];
-    if (cell.detail.empty()) {
+    const bool fits = cell.text.size() + kGap + cell.detail.size() <= widths[i];
+    if (cell.detail.empty() || (cell.style != Style::wrong && !fits)) {
       add_padded(line, cut(cell.text, widths[i]), cell.style, widths[i], columns[i].number);
     } else if (cell.style == Style::wrong) {
       add_padded(line, cut(cell.text + ": " + cell.detail, widths[i]), cell.style, widths[i], false);
     } else {
-      const std::string text = cut(cell.text, widths[i]);
-      line.spans.push_back({text, cell.style});
-      add_padded(line, cut("  " + cell.detail, widths[i] - text.size()), Style::dim, widths[i] - text.size(), false);
+      line.spans.push_back({cell.text, cell.style});
+      add_padded(line, std::string(kGap, ' ') + cell.detail, Style::dim, widths[i] - cell.text.size(), false);
     }
   }
   return line;

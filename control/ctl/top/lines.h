@@ -46,7 +46,7 @@ struct Column {
 struct Cell {
   std::string text;
   Style style = Style::plain;
-  std::string detail{};  // behind the text, as far as there is room. Of what is wrong it counts for the width
+  std::string detail{};  // behind the text, where there is room for it; of what is wrong as much as there is room for
 };
 
 // How wide each column is, 0: it isn't there, of all `rows`; with two spaces between columns.

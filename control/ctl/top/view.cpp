@@ -49,7 +49,8 @@ double weight(const Item& item, size_t order) {
 
 bool contains(std::string_view text, std::string_view word) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return word.empty() || !std::ranges::search(text, word, {}, lower, lower).empty();
+  const auto same = [lower](char a, char b) { return lower(a) == lower(b); };
+  return std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end() || word.empty();
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
