@@ -1,6 +1,7 @@
 #include "pmd/spread_port.h"
 
 #include <rte_mbuf.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,7 @@
 #include "dataplane/counters.h"
 #include "dataplane/flow/innermost_flow.h"
 #include "dataplane/spsc_ring.h"
+#include "pmd/file_descriptor.h"
 
 namespace causeway {
 namespace {
@@ -45,7 +47,11 @@ class SpreadPort final : public Port {
     return device_->tx_burst(queue, frames, count);
   }
   bool refused(uint16_t queue) const noexcept override { return device_->refused(queue); }
-  int rx_fd(uint16_t queue) const noexcept override { return queue == 0 ? device_->rx_fd(0) : -1; }
+  // Who has only handed frames on has none of its own, and yet no time to sleep.
+  int rx_fd(uint16_t queue) const noexcept override {
+    if (queue != 0) return -1;
+    return handed_on_ ? readable_.get() : device_->rx_fd(0);
+  }
 
   uint16_t rx_queues() const noexcept override { return queues_; }
   RxSpread rx_spread() const noexcept override { return RxSpread::inner; }
@@ -80,6 +86,7 @@ class SpreadPort final : public Port {
   uint16_t receive(rte_mbuf** frames, uint16_t count) noexcept {
     const uint16_t received = device_->rx_burst(0, frames, count);
     uint16_t kept = 0;
+    handed_on_ = received != 0;
     for (uint16_t i = 0; i < received; ++i) {
       rte_mbuf* const frame = frames[i];
       const auto queue = static_cast<uint16_t>((uint64_t{innermost_entropy(frame)} * queues_) >> 32);
@@ -96,7 +103,10 @@ class SpreadPort final : public Port {
   std::unique_ptr<Port> device_;
   uint16_t queues_;
   std::vector<std::unique_ptr<SpscRing<rte_mbuf*>>> rings_;  // of the queues but the first
-  Counter missed_;                                           // of whoever polls queue 0
+  // Of whoever polls queue 0.
+  Counter missed_;
+  bool handed_on_ = false;
+  const FileDescriptor readable_{eventfd(1, EFD_CLOEXEC)};
 };
 
 }  // namespace

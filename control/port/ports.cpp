@@ -275,9 +275,9 @@ Error Ports::change(const std::string& name, const config::Ethernet& settings) {
   // Only a device just opened knows what MTU and MAC it has of its own.
   const bool own_again = (record.settings.mtu && !settings.mtu) || (record.settings.mac && !settings.mac);
   const auto queues = options_for(name, settings).wanted_rx_queues();
-  const bool other_queues = settings.rx_queues != record.settings.rx_queues && queues != record.port->rx_queues();
-  if (record.port == nullptr || own_again || other_queues || settings.spread != record.settings.spread ||
-      settings.is_underlay() != record.settings.is_underlay() ||
+  const bool other_queues = settings.rx_queues != record.settings.rx_queues;
+  if (record.port == nullptr || own_again || (other_queues && queues != record.port->rx_queues()) ||
+      settings.spread != record.settings.spread || settings.is_underlay() != record.settings.is_underlay() ||
       settings.host_addresses != record.settings.host_addresses ||
       settings.carries_underlay() != record.settings.carries_underlay() ||
       settings.bridged_vlans != record.settings.bridged_vlans ||

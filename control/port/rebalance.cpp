@@ -11,7 +11,8 @@
 namespace causeway {
 namespace {
 
-constexpr double kIdle = 0.005;  // a queue that has less stays where it is
+constexpr double kIdle = 0.005;   // a queue that has less stays where it is
+constexpr double kRelief = 0.05;  // less than that for the busiest worker isn't worth a move
 
 double variance(const std::vector<double>& loads) {
   const auto count = static_cast<double>(loads.size());
@@ -60,6 +61,7 @@ std::vector<unsigned> rebalanced(const std::vector<QueueLoad>& queues, unsigned 
     after[places[i]] += queues[i].load;
   }
   if (variance(after) > (1 - Rebalance::kImprovement) * variance(before)) return {};
+  if (*std::ranges::max_element(after) > *std::ranges::max_element(before) - kRelief) return {};
   return places;
 }
 
@@ -77,9 +79,9 @@ void Rebalance::step(Ports& ports, Clock::time_point now) {
   std::vector<QueueLoad> now_at = loads_;
   for (size_t i = 0; i < places.size(); ++i) {
     const QueueLoad& queue = loads_[i];
+    ports.prefer(queue.port, queue.queue, places[i]);  // those that stay, too: nobody is to even out their number
     if (places[i] == queue.worker) continue;
     now_at[i].worker = places[i];
-    ports.prefer(queue.port, queue.queue, places[i]);
     moved += fmt::format("{}{}:{} to worker {}", moved.empty() ? "" : ", ", ports.find(queue.port)->port->name(),
                          queue.queue, places[i]);
     ++moves_;

@@ -23,7 +23,7 @@ struct QueueLoad {
 };
 
 // The worker of each queue, in their order, if the busiest of `workers` is overloaded (kOverloaded) and the new places
-// take enough off the variance of their loads (kImprovement). Else empty.
+// take enough off the variance of their loads (kImprovement), and something off the busiest. Else empty.
 std::vector<unsigned> rebalanced(const std::vector<QueueLoad>& queues, unsigned workers);
 
 class Rebalance {

@@ -28,9 +28,13 @@ bool segments_fit(const rte_mbuf* m, uint32_t max_frame_bytes) noexcept {
   return intent.csum_start + l4_bytes + intent.gso_size <= max_frame_bytes;
 }
 
+}  // namespace
+
 bool fits(const rte_mbuf* m, uint32_t max_frame_bytes) noexcept {
   return m->pkt_len <= max_frame_bytes || segments_fit(m, max_frame_bytes);
 }
+
+namespace {
 
 // The end of a frame that doesn't fit. The control thread answers the senders of some.
 [[gnu::cold, gnu::noinline]] void refuse_too_big(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {

@@ -35,6 +35,10 @@ void send_to(WorkerContext& w, rte_mbuf* copy, const Adjacency& to) noexcept {
     w.counters.ports[to.port].tx_drops.add(1);
     return lose(w, copy, to.blocked);
   }
+  if (!fits(copy, uint32_t{to.max_frame_bytes} + (to.vlan_rules ? kVlanTagBytes : 0))) {
+    w.counters.ports[to.port].tx_drops.add(1);
+    return lose(w, copy, DropReason::too_big);
+  }
   w.ingress = to.port;  // whoever it was copied from has lost nothing
   output(w, copy, to);
 }
