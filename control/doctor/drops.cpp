@@ -6,6 +6,7 @@
 #include "control/config/vlan_rules.h"
 #include "control/doctor/families.h"
 #include "control/doctor/recent_drop.h"
+#include "control/doctor/section.h"
 #include "control/trace/cure.h"
 #include "control/view/traffic.h"
 #include "dataplane/wire/ethernet.h"
@@ -46,12 +47,6 @@ const Named* tunnel_with_id(const Gateway& gateway, const RecentDrop& drop) {
     if (!udp || std::to_string(settings.port) == drop.text("udp_port")) return &named;
   }
   return nullptr;
-}
-
-std::string section_of(const Gateway& gateway, const std::string& port) {
-  const Ports::Record* const record = gateway.ports().find(port);
-  return fmt::format("{}.{}", record != nullptr && record->settings.vlan_device() != nullptr ? "vlans" : "ethernets",
-                     port);
 }
 
 void find_unknown_vni(const Gateway& gateway, Findings& findings) {
@@ -120,11 +115,10 @@ void find_not_allowed(const Gateway& gateway, Findings& findings) {
                                             [&](const IpPrefix& prefix) { return prefix.contains(*sender); });
   const Named* const tunnel = of_port ? nullptr : tunnel_with_id(gateway, *drop);
   const std::string name = tunnel != nullptr ? tunnel->first : port;
-  const std::string key = tunnel != nullptr ? "tunnels." + name : section_of(gateway, port);
-  findings.push_back({Severity::wrong, "source-not-allowed", name,
-                      fmt::format("{} sends to {}, whose `allow-from` doesn't name it", drop->text("source"), name),
-                      drop->seen(),
-                      fmt::format("add {} to `{}.allow-from`, if it may send", drop->text("source"), key)});
+  findings.push_back(
+      {Severity::wrong, "source-not-allowed", name,
+       fmt::format("{} sends to {}, whose `allow-from` doesn't name it", drop->text("source"), name), drop->seen(),
+       fmt::format("add {} to `{}.allow-from`, if it may send", drop->text("source"), section_of(gateway, name))});
 }
 
 void find_not_bound(const Gateway& gateway, Findings& findings) {
@@ -157,13 +151,12 @@ void find_vlan_drops(const Gateway& gateway, Findings& findings) {
     const Ports::Record* const record = gateway.ports().find(name);
     if (tunnel == nullptr && record == nullptr) continue;  // it is gone
     const config::PortVlan& vlan = tunnel != nullptr ? tunnel->settings.vlan : record->settings.vlan;
-    const std::string key = tunnel != nullptr ? "tunnels." + name : section_of(gateway, name);
     const std::string frames = drop->example.contains("vlan") ? "VLAN " + drop->text("vlan") : "no VLAN tag";
     if (reason == DropReason::vlan_not_member) {
       findings.push_back({Severity::wrong, "vlan-not-member", name,
                           fmt::format("{} sends frames of {} to {}, which carries {}", drop->text("mac"), frames, name,
                                       to_string(vlan)),
-                          drop->seen(), fmt::format("`{}.vlan`, or the sender's VLAN", key)});
+                          drop->seen(), fmt::format("`{}.vlan`, or the sender's VLAN", section_of(gateway, name))});
     } else {
       findings.push_back(
           {Severity::wrong, "vlan-not-carried", name,

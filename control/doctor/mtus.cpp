@@ -6,6 +6,7 @@
 #include "control/config/address_text.h"
 #include "control/doctor/families.h"
 #include "control/doctor/recent_drop.h"
+#include "control/doctor/section.h"
 #include "control/trace/cure.h"
 #include "dataplane/wire/ethernet.h"
 
@@ -73,11 +74,12 @@ void find_narrow_paths(const Gateway& gateway, Findings& findings) {
       const Underlay::Port* const port =
           end.next_hops.empty() ? nullptr : gateway.underlay().find(end.next_hops[0].port);
       if (!believed || port == nullptr || *believed >= port->mtu) continue;
-      findings.push_back({Severity::wrong, "path-narrow", name,
-                          fmt::format("{}: the way to {} carries packets of {} bytes, {} says {}", name,
-                                      to_string(end.remote), *believed, port->name, port->mtu),
-                          "a router on the way has said so (ICMP, packet too big)",
-                          fmt::format("`ethernets.{}.mtu: {}`, or a larger MTU on the way", port->name, *believed)});
+      findings.push_back(
+          {Severity::wrong, "path-narrow", name,
+           fmt::format("{}: the way to {} carries packets of {} bytes, {} says {}", name, to_string(end.remote),
+                       *believed, port->name, port->mtu),
+           "a router on the way has said so (ICMP, packet too big)",
+           fmt::format("`{}.mtu: {}`, or a larger MTU on the way", section_of(gateway, port->name), *believed)});
     }
   }
 }
@@ -96,14 +98,13 @@ void find_wider_members(const Gateway& gateway, Findings& findings) {
       widest = std::max(widest, record->mtu);
     }
     if (wider.empty()) continue;
-    findings.push_back(
-        {Severity::hint, "mtu", name,
-         fmt::format("{}: {} takes packets of {} bytes, {} carries {}", name, wider, widest, narrowest->tunnel,
-                     narrowest->mtu),
-         "what is bigger dies as too_big, and IP senders are told",
-         fmt::format("`ethernets.{}.mtu: {}` and the same MTU for who is behind it; or a larger `mtu` for "
-                     "the underlay",
-                     wider, narrowest->mtu)});
+    findings.push_back({Severity::hint, "mtu", name,
+                        fmt::format("{}: {} takes packets of {} bytes, {} carries {}", name, wider, widest,
+                                    narrowest->tunnel, narrowest->mtu),
+                        "what is bigger dies as too_big, and IP senders are told",
+                        fmt::format("`{}.mtu: {}` and the same MTU for who is behind it; or a larger `mtu` for "
+                                    "the underlay",
+                                    section_of(gateway, wider), narrowest->mtu)});
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "control/config/vlan_rules.h"
 #include "control/doctor/families.h"
+#include "control/doctor/section.h"
 
 namespace causeway {
 namespace {
@@ -35,11 +36,6 @@ struct Carriers {
   }
 };
 
-// "tunnels" where it is one.
-std::string key_of(const Gateway& gateway, const std::string& name) {
-  return fmt::format("{}.{}.vlan", gateway.tunnels().find(name) != nullptr ? "tunnels" : "ethernets", name);
-}
-
 const Adjacency* end_of(const Gateway& gateway, const std::vector<AdjacencyIndex>& ends) {
   return ends.empty() ? nullptr : gateway.adjacencies().get(ends.front());
 }
@@ -62,11 +58,12 @@ void examine_bridge(const Gateway& gateway, const std::string& bridge, const Bri
     const Tunnels::Tunnel* const tunnel = gateway.tunnels().find(name);
     const config::PortVlan& vlan =
         tunnel != nullptr ? tunnel->settings.vlan : gateway.ports().find(name)->settings.vlan;
-    findings.push_back({Severity::wrong, "vlans-apart", name,
-                        fmt::format("{} carries {}, of which no other interface of {} carries any", name,
-                                    config::to_string(vlan), bridge),
-                        fmt::format("the VLANs of the interfaces of {} in `causewayctl show`", bridge),
-                        fmt::format("`{}`, or the `vlan` of those that it is to talk to", key_of(gateway, name))});
+    findings.push_back(
+        {Severity::wrong, "vlans-apart", name,
+         fmt::format("{} carries {}, of which no other interface of {} carries any", name, config::to_string(vlan),
+                     bridge),
+         fmt::format("the VLANs of the interfaces of {} in `causewayctl show`", bridge),
+         fmt::format("`{}.vlan`, or the `vlan` of those that it is to talk to", section_of(gateway, name))});
   }
 }
 

@@ -273,6 +273,33 @@ TEST_CASE("doctor: wider members are a hint, behind what is wrong") {
   CHECK(findings[0].severity == Severity::wrong);
 }
 
+TEST_CASE("doctor: the keys of VLAN interfaces stand under vlans") {
+  Bed bed(R"(
+version: 1
+ethernets:
+  lan0: {mtu: 1400}
+  up0: {macaddress: 02:00:00:00:00:01}
+vlans:
+  lan0.7: {id: 7, link: lan0, mtu: 1380, vlan: {mode: access, tag: 10}}
+  up0.5: {id: 5, link: up0, addresses: [172.31.0.1/24], neighbors: [{to: 172.31.0.2, macaddress: 02:00:00:00:00:02}]}
+tunnels:
+  vx0: {mode: vxlan, id: 100, local: 172.31.0.1, remote: 172.31.0.2, vlan: {mode: access, tag: 20}}
+bridges:
+  br0: {interfaces: [lan0.7, vx0]}
+)");
+  bed.send("up0", frame("narrow-vlan-5"));
+  const Findings findings = findings_in(bed);
+  CAPTURE(text_of(findings));
+  REQUIRE(findings.size() == 4);
+  CHECK(findings[0].name == "path-narrow");
+  CHECK(says(findings[0].cure, {"`vlans.up0.5.mtu: 1400`"}));
+  CHECK(findings[1].name == "vlans-apart");
+  CHECK(says(findings[1].cure, {"`vlans.lan0.7.vlan`"}));
+  CHECK(says(findings[2].cure, {"`tunnels.vx0.vlan`"}));
+  CHECK(findings[3].name == "mtu");
+  CHECK(says(findings[3].cure, {"`vlans.lan0.7.mtu: 1350`"}));
+}
+
 TEST_CASE("doctor: nothing to say of what is well") {
   SECTION("with traffic both ways") {
     Bed bed(yaml({}));
