@@ -65,15 +65,19 @@ std::string drops_from(const Gateway& gateway, const std::string& remote) {
   return reasons;
 }
 
+// Where nothing comes from there at all, nobody there may have anything to say: what is sent may be others' broadcasts.
 void find_silent(const Gateway& gateway, const std::string& name, const Tunnels::Endpoint& end, Findings& findings) {
   const std::string remote = to_string(end.remote);
   const std::string drops = drops_from(gateway, remote);
-  findings.push_back(
-      {Severity::wrong, "silent", name, fmt::format("{} sends to {} and hears nothing from there", name, remote),
-       drops.empty() ? fmt::format("for {} s and longer", Silences::kPatience.count())
-                     : fmt::format("what comes from there dies here: {}", drops),
-       drops.empty() ? fmt::format("at {}: its tunnel's state, VNI or key, and remote; a firewall between", remote)
-                     : "`causewayctl stats` shows who sent it"});
+  findings.push_back({drops.empty() ? Severity::hint : Severity::wrong, "silent", name,
+                      fmt::format("{} sends to {} and hears nothing from there", name, remote),
+                      drops.empty() ? fmt::format("for {} s and longer", Silences::kPatience.count())
+                                    : fmt::format("what comes from there dies here: {}", drops),
+                      drops.empty()
+                          ? fmt::format("none, where nobody there has anything to say; else at {}: its tunnel's state, "
+                                        "VNI or key, and remote; a firewall between",
+                                        remote)
+                          : "`causewayctl stats` shows who sent it"});
 }
 
 void examine_end(const Gateway& gateway, const std::string& name, const Tunnels::Tunnel& tunnel,

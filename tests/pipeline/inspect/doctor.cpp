@@ -127,12 +127,14 @@ TEST_CASE("doctor: the peer says nothing at all, or what it says isn't understoo
   send_for("");
   const Finding finding = finding_in(bed);
   CHECK(finding.name == "silent");
+  CHECK(finding.severity == Severity::hint);  // a site without anybody who talks looks the same
   CHECK(finding.what == "vx0 sends to 172.31.0.2 and hears nothing from there");
   send_for("vni-101");
   const Findings both = findings_in(bed);
   CAPTURE(text_of(both));
   REQUIRE(both.size() == 2);
   CHECK(both[0].name == "silent");
+  CHECK(both[0].severity == Severity::wrong);
   CHECK(both[0].seen == "what comes from there dies here: unknown_vni");
   CHECK(both[1].name == "unknown-vni");
 }
