@@ -57,12 +57,13 @@ json to_json(const Findings& findings) {
 }  // namespace
 
 Findings examine(const Gateway& gateway) {
+  const RecentDrops drops(gateway);
   Findings findings;
   examine_ports(gateway, findings);
-  examine_tunnels(gateway, findings);
-  examine_drops(gateway, findings);
-  examine_mtus(gateway, findings);
-  examine_addresses(gateway, findings);
+  examine_tunnels(gateway, drops, findings);
+  examine_drops(gateway, drops, findings);
+  examine_mtus(gateway, drops, findings);
+  examine_addresses(gateway, drops, findings);
   examine_vlans(gateway, findings);
   examine_limits(gateway, findings);
   sort(findings);

@@ -5,7 +5,7 @@
 
 #include "control/config/address_text.h"
 #include "control/doctor/families.h"
-#include "control/doctor/recent_drop.h"
+#include "control/doctor/recent_drops.h"
 #include "control/doctor/section.h"
 #include "control/trace/cure.h"
 #include "dataplane/wire/ethernet.h"
@@ -34,9 +34,9 @@ std::optional<Narrowest> narrowest_tunnel(const Gateway& gateway, const Bridges:
   return narrowest.tunnel.empty() ? std::nullopt : std::optional(narrowest);
 }
 
-void find_too_big(const Gateway& gateway, Findings& findings) {
-  const auto drop = recent_drop(gateway, DropReason::too_big);
-  if (!drop) return;
+void find_too_big(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
+  const RecentDrop* const drop = drops.of(DropReason::too_big);
+  if (drop == nullptr) return;
   const std::string port = drop->text("tunnel").empty() ? drop->text("port") : drop->text("tunnel");
   const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(port);
   const auto narrowest = bridge != nullptr ? narrowest_tunnel(gateway, *bridge) : std::nullopt;
@@ -58,9 +58,9 @@ void find_too_big(const Gateway& gateway, Findings& findings) {
 }
 
 // The kernel takes less than the port's MTU.
-void find_refused_by_kernel(const Gateway& gateway, Findings& findings) {
-  const auto drop = recent_drop(gateway, DropReason::tx_refused);
-  if (!drop) return;
+void find_refused_by_kernel(const RecentDrops& drops, Findings& findings) {
+  const RecentDrop* const drop = drops.of(DropReason::tx_refused);
+  if (drop == nullptr) return;
   const std::string port = drop->text("port");
   findings.push_back({Severity::wrong, "port-narrow", port,
                       fmt::format("{}: the kernel refuses to send frames of {} bytes there", port, drop->text("bytes")),
@@ -110,9 +110,9 @@ void find_wider_members(const Gateway& gateway, Findings& findings) {
 
 }  // namespace
 
-void examine_mtus(const Gateway& gateway, Findings& findings) {
-  find_too_big(gateway, findings);
-  find_refused_by_kernel(gateway, findings);
+void examine_mtus(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
+  find_too_big(gateway, drops, findings);
+  find_refused_by_kernel(drops, findings);
   find_narrow_paths(gateway, findings);
   find_wider_members(gateway, findings);
 }

@@ -40,14 +40,15 @@ const Adjacency* end_of(const Gateway& gateway, const std::vector<AdjacencyIndex
   return ends.empty() ? nullptr : gateway.adjacencies().get(ends.front());
 }
 
-void examine_bridge(const Gateway& gateway, const std::string& bridge, const Bridges::Bridge& its, Findings& findings) {
-  constexpr size_t kMost = 1000;  // of a larger one the look at each would hold up others
+void examine_bridge(const Gateway& gateway, const std::string& bridge, const Bridges::Bridge& its, size_t& looks_left,
+                    Findings& findings) {
   bool any_rules = false;
   for (const auto& [name, ends] : its.members) {
     const Adjacency* const end = end_of(gateway, ends);
     any_rules = any_rules || (end != nullptr && end->vlan.mode != VlanMode::none);
   }
-  if (!any_rules || its.members.size() < 2 || its.members.size() > kMost) return;
+  if (!any_rules || its.members.size() < 2 || its.members.size() > looks_left) return;
+  looks_left -= its.members.size();
   const auto carriers = std::make_unique<Carriers>();
   for (const auto& [name, ends] : its.members) {
     if (const Adjacency* const end = end_of(gateway, ends)) carriers->add(*end);
@@ -70,7 +71,10 @@ void examine_bridge(const Gateway& gateway, const std::string& bridge, const Bri
 }  // namespace
 
 void examine_vlans(const Gateway& gateway, Findings& findings) {
-  for (const auto& [name, bridge] : gateway.bridges().all()) examine_bridge(gateway, name, bridge, findings);
+  size_t looks_left = 1000;  // at members, of all bridges together: more would hold up others
+  for (const auto& [name, bridge] : gateway.bridges().all()) {
+    examine_bridge(gateway, name, bridge, looks_left, findings);
+  }
 }
 
 }  // namespace causeway

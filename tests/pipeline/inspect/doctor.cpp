@@ -1,6 +1,8 @@
 // `causewayctl doctor`: broken set-ups are named, with who and where and the cure; of others there is nothing to say.
 #include "control/doctor/doctor.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "tests/pipeline/bed/bed.h"
@@ -198,6 +200,30 @@ TEST_CASE("doctor: VLANs of a bridge don't meet") {
   CHECK(says(findings[0].cure, {"ethernets.lan0.vlan"}));
   CHECK(findings[1].object == "vx0");
   CHECK(says(findings[1].cure, {"tunnels.vx0.vlan"}));
+}
+
+TEST_CASE("doctor: the look at VLANs is bounded, however many bridges there are") {
+  std::string tunnels;
+  std::string bridges;
+  for (int bridge = 0; bridge < 2; ++bridge) {
+    bridges += fmt::format("  br{}: {{interfaces: [", bridge);
+    for (int tag = 1; tag <= 501; ++tag) {
+      tunnels +=
+          fmt::format("  vx{}x{}: {{mode: vxlan, id: {}, remote: 172.31.0.2, vlan: {{mode: access, tag: {}}}}}\n",
+                      bridge, tag, 1000 * bridge + tag, tag);
+      bridges += fmt::format("{}vx{}x{}", tag == 1 ? "" : ", ", bridge, tag);
+    }
+    bridges += "]}\n";
+  }
+  Bed bed(R"(
+version: 1
+ethernets:
+  up0: {addresses: [172.31.0.1/24], neighbors: [{to: 172.31.0.2, macaddress: 02:00:00:00:00:02}]}
+tunnels:
+)" + tunnels +
+          "bridges:\n" + bridges);
+  const Findings findings = findings_in(bed);
+  CHECK(std::ranges::count(findings, "vlans-apart", &Finding::name) == 501);
 }
 
 TEST_CASE("doctor: a VLAN that the port doesn't carry") {
