@@ -2,6 +2,7 @@
 #pragma once
 
 #include "control/doctor/finding.h"
+#include "control/doctor/recent_counts.h"
 #include "control/doctor/recent_drops.h"
 #include "control/gateway/gateway.h"
 
@@ -12,7 +13,7 @@ void examine_drops(const Gateway& gateway, const RecentDrops& drops, Findings& f
 // Tunnels without a way, refused and silent ones.
 void examine_tunnels(const Gateway& gateway, const RecentDrops& drops, Findings& findings);
 // Devices that are missing or down, what they misreport, and who does all the work.
-void examine_ports(const Gateway& gateway, Findings& findings);
+void examine_ports(const Gateway& gateway, const RecentCounts& counts, Findings& findings);
 // What is too big for whom.
 void examine_mtus(const Gateway& gateway, const RecentDrops& drops, Findings& findings);
 // MACs and addresses that two have.
@@ -20,6 +21,6 @@ void examine_addresses(const Gateway& gateway, const RecentDrops& drops, Finding
 // VLANs of interfaces that no other in their bridge carries.
 void examine_vlans(const Gateway& gateway, Findings& findings);
 // What is nearly full.
-void examine_limits(const Gateway& gateway, Findings& findings);
+void examine_limits(const Gateway& gateway, const RecentCounts& counts, Findings& findings);
 
 }  // namespace causeway

@@ -38,11 +38,11 @@ void examine_macs(const Gateway& gateway, Findings& findings) {
 }
 
 // A full cache is no harm as long as frames find their flows in it.
-void examine_flow_caches(const Gateway& gateway, Findings& findings) {
+void examine_flow_caches(const Gateway& gateway, const RecentCounts& counts, Findings& findings) {
   for (const auto& worker : gateway.workers()) {
-    const WorkerCounters& counters = worker->counters();
-    if (counters.cache_misses.get() < counters.cache_hits.get() / 10) continue;
-    find_full({"", fmt::format("flows in the cache of worker {}", worker->id()), counters.cache_entries.get(),
+    const RecentCounts::Work work = counts.of(*worker);
+    if (work.cache_misses <= work.cache_hits / 10) continue;
+    find_full({"", fmt::format("flows in the cache of worker {}", worker->id()), worker->counters().cache_entries.get(),
                worker->flow_cache().capacity(), "`system.flow-cache`"},
               findings);
   }
@@ -50,9 +50,9 @@ void examine_flow_caches(const Gateway& gateway, Findings& findings) {
 
 }  // namespace
 
-void examine_limits(const Gateway& gateway, Findings& findings) {
+void examine_limits(const Gateway& gateway, const RecentCounts& counts, Findings& findings) {
   examine_macs(gateway, findings);
-  examine_flow_caches(gateway, findings);
+  examine_flow_caches(gateway, counts, findings);
   for (const auto& [name, tunnel] : gateway.tunnels().all()) {
     find_full({name, "VTEPs", tunnel.vteps.size(), Tunnels::kMaxVteps, "`allow-from` of the tunnel, or several groups"},
               findings);

@@ -50,9 +50,9 @@ std::string text_of(const Findings& findings) {
   return text;
 }
 
-Findings findings_in(Bed& bed) {
+Findings findings_in(Bed& bed, const RecentCounts& counts = {}) {
   bed.gateway().take_drop_examples();
-  return examine(bed.gateway());
+  return examine(bed.gateway(), counts);
 }
 
 // The one there is.
@@ -288,6 +288,43 @@ TEST_CASE("doctor: ports that are missing or down, and limits that are reached")
   bed.disappear("lan0");
   bed.gateway().tick();
   CHECK(findings_in(bed).front().name == "port-missing");
+}
+
+TEST_CASE("doctor: one worker has all the work, until it has none") {
+  Bed bed(yaml({}) + "system: {workers: 2}\n");
+  for (int burst = 0; burst < 200; ++burst) {
+    for (int i = 0; i < 50; ++i) bed.deliver("lan0", frame("here"));
+    bed.run();
+  }
+  RecentCounts counts;
+  counts.next(bed.gateway());
+  const Findings findings = findings_in(bed, counts);
+  CAPTURE(text_of(findings));
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].name == "one-worker");
+  CHECK(findings[0].what == "worker 0 of 2 carries nearly all there is");
+  CHECK(says(findings[0].seen, {"10000 of the last 10000 packets"}));
+  counts.next(bed.gateway());
+  CHECK(text_of(findings_in(bed, counts)).empty());
+}
+
+TEST_CASE("doctor: a flow cache is too small, until the flows are gone") {
+  Bed bed(yaml({}) + "system: {flow-cache: 1024}\n");
+  Bytes from_many = frame("here");
+  for (int host = 0; host < 4096; ++host) {
+    from_many[10] = static_cast<uint8_t>(host >> 8);
+    from_many[11] = static_cast<uint8_t>(host);
+    bed.send("lan0", from_many);
+  }
+  RecentCounts counts;
+  counts.next(bed.gateway());
+  const Findings findings = findings_in(bed, counts);
+  CAPTURE(text_of(findings));
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].name == "limit");
+  CHECK(findings[0].cure == "`system.flow-cache`");
+  counts.next(bed.gateway());
+  CHECK(text_of(findings_in(bed, counts)).empty());
 }
 
 TEST_CASE("doctor: wider members are a hint, behind what is wrong") {
