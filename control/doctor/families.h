@@ -20,7 +20,7 @@ void examine_mtus(const Gateway& gateway, const RecentDrops& drops, Findings& fi
 void examine_addresses(const Gateway& gateway, const RecentDrops& drops, Findings& findings);
 // VLANs of interfaces that no other in their bridge carries.
 void examine_vlans(const Gateway& gateway, Findings& findings);
-// What is nearly full.
+// What is nearly full, or full and asked for more.
 void examine_limits(const Gateway& gateway, const RecentCounts& counts, Findings& findings);
 
 }  // namespace causeway

@@ -17,6 +17,12 @@ void RecentCounts::next(const Gateway& gateway) {
   Counts now;
   now.workers.reserve(gateway.workers().size());
   for (const auto& worker : gateway.workers()) now.workers.push_back(so_far(*worker));
+  for (const auto& [name, bridge] : gateway.bridges().all()) {
+    for (const auto& [member, ends] : bridge.members) {
+      const Fdb::Limit* const limit = ends.empty() ? nullptr : gateway.fdb().limit_of(ends.front());
+      if (limit != nullptr && limit->refused != 0) now.refused_macs[member] = limit->refused;
+    }
+  }
   before_ = std::exchange(last_, std::move(now));
 }
 
@@ -30,6 +36,13 @@ RecentCounts::Work RecentCounts::of(const Worker& worker) const {
   work.cache_hits -= before.cache_hits;
   work.cache_misses -= before.cache_misses;
   return work;
+}
+
+uint64_t RecentCounts::refused_macs(const std::string& member, const Fdb::Limit& limit) const {
+  const auto before = before_.refused_macs.find(member);
+  // A limit that was taken away and set anew counts anew.
+  if (before == before_.refused_macs.end() || before->second > limit.refused) return limit.refused;
+  return limit.refused - before->second;
 }
 
 }  // namespace causeway

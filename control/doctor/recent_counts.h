@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "control/gateway/gateway.h"
@@ -25,10 +27,13 @@ class RecentCounts {
   void next(const Gateway& gateway);
   // What a worker has done since the last call but one; where there was none, since the start.
   Work of(const Worker& worker) const;
+  // How many MACs were not learnt in that time behind a member of a bridge, as its limit was reached.
+  uint64_t refused_macs(const std::string& member, const Fdb::Limit& limit) const;
 
  private:
   struct Counts {
-    std::vector<Work> workers;  // by their ids
+    std::vector<Work> workers;                     // by their ids
+    std::map<std::string, uint64_t> refused_macs;  // by member, where there are any
   };
   Counts last_;
   Counts before_;

@@ -278,10 +278,29 @@ TEST_CASE("doctor: somebody has our address, too") {
   CHECK(finding.what == "02:00:00:00:00:07 has 172.31.0.1, too, which is our own address");
 }
 
-TEST_CASE("doctor: ports that are missing or down, and limits that are reached") {
+TEST_CASE("doctor: more MACs at a port than may be learnt there, until they are gone") {
   Bed bed(yaml({.lan0 = "{mtu: 1400, max-macs: 1}"}));
   bed.send("lan0", frame("here"));
-  CHECK(finding_in(bed).name == "limit");
+  CHECK(text_of(findings_in(bed)).empty());  // as many as there may be, and no more
+  bed.send("lan0", frame("other-host"));
+  const Finding finding = finding_in(bed);
+  CHECK(finding.name == "limit");
+  CHECK(finding.severity == Severity::wrong);
+  CHECK(finding.object == "lan0");
+  CHECK(says(finding.seen, {"1 of 1"}));
+  CHECK(says(finding.cure, {"`ethernets.lan0.max-macs`"}));
+  RecentCounts counts;
+  counts.next(bed.gateway());
+  CHECK_FALSE(findings_in(bed, counts).empty());
+  counts.next(bed.gateway());
+  CHECK(text_of(findings_in(bed, counts)).empty());
+  bed.wait_a_tick();
+  bed.send("lan0", frame("other-host"));
+  CHECK_FALSE(findings_in(bed, counts).empty());
+}
+
+TEST_CASE("doctor: ports that are missing or down") {
+  Bed bed(yaml({}));
   bed.port("lan0").set_link(false);
   bed.gateway().tick();
   CHECK(findings_in(bed).front().name == "port-down");
@@ -310,11 +329,14 @@ TEST_CASE("doctor: one worker has all the work, until it has none") {
 
 TEST_CASE("doctor: a flow cache is too small, until the flows are gone") {
   Bed bed(yaml({}) + "system: {flow-cache: 1024}\n");
-  Bytes from_many = frame("here");
-  for (int host = 0; host < 4096; ++host) {
+  bed.send("up0", frame("there"));
+  Bytes from_many = frame("here-again");
+  from_many[9] = 0x77;
+  for (int host = 0; host < 2048; ++host) {
     from_many[10] = static_cast<uint8_t>(host >> 8);
     from_many[11] = static_cast<uint8_t>(host);
-    bed.send("lan0", from_many);
+    bed.send("lan0", from_many);  // is learnt
+    bed.send("lan0", from_many);  // is a flow
   }
   RecentCounts counts;
   counts.next(bed.gateway());
