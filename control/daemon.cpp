@@ -329,7 +329,8 @@ ApiReply Daemon::handle(json request) {
       {"capture", [](Daemon& daemon, json& request) { return daemon.captures_.begin(request); }},
       {"events", [](Daemon& daemon, json&) { return daemon.followers_.begin(); }},
       {"offloads", [](Daemon& daemon, json& request) { return ApiReply(daemon.test_offloads(request)); }},
-      {"doctor", [](Daemon& daemon, json&) { return doctor_reply(daemon.gateway_, daemon.file_config_); }},
+      {"doctor",
+       [](Daemon& daemon, json&) { return doctor_reply(daemon.gateway_, daemon.recent_counts_, daemon.file_config_); }},
       {"trace", [](Daemon& daemon, json& request) { return ApiReply(trace_reply(daemon.gateway_, request)); }},
   };
   static_assert(std::ranges::equal(kHandlers, kVerbs, {}, &Handler::verb, &Verb::name));

@@ -17,6 +17,7 @@
 #include "control/check/reading.h"
 #include "control/config/config.h"
 #include "control/config/patch.h"
+#include "control/doctor/recent_counts.h"
 #include "control/gateway/gateway.h"
 #include "control/process/event_loop.h"
 #include "control/view/rows.h"
@@ -46,6 +47,8 @@ class Daemon {
   ApiReply reload(bool empty);
   // What the tables of `show` are made of, as of now.
   Running running() const;
+  // Called every RecentCounts::kInterval.
+  void count() { recent_counts_.next(gateway_); }
   // One request of the control socket (control/api/server.h).
   ApiReply handle(nlohmann::json request);
 
@@ -76,6 +79,7 @@ class Daemon {
   std::string version_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   ChangeCounts changes_;
+  RecentCounts recent_counts_;
 };
 
 }  // namespace causeway

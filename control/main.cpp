@@ -165,9 +165,10 @@ void watch(EventLoop& loop, const RtnetlinkEvents& events, std::chrono::millisec
   });
 }
 
-void start_timers(EventLoop& loop, Gateway& gateway) {
+void start_timers(EventLoop& loop, Gateway& gateway, Daemon& daemon) {
   loop.every(1ms, [&gateway] { gateway.serve_workers(); });
   loop.every(250ms, [&gateway] { gateway.tick(); });
+  loop.every(RecentCounts::kInterval, [&daemon] { daemon.count(); });
   uint64_t watchdog_usec = 0;
   if (sd_watchdog_enabled(0, &watchdog_usec) > 0) {
     loop.every(std::chrono::microseconds(watchdog_usec / 2), [] { sd_notify(0, "WATCHDOG=1"); });
@@ -212,7 +213,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Options& options, co
   gateway.start_is_over();
   gateway.start_workers();
   if (config.system.control_core) pin_to(*config.system.control_core);  // after them: they inherit it
-  start_timers(loop, gateway);
+  start_timers(loop, gateway, daemon);
   watch(loop, links, 10ms, [&gateway] { gateway.interfaces_changed(); });
   watch(loop, neighbors, 250ms, [&gateway] { gateway.host_networks_changed(); });
   watch(loop, networks, 100ms, [&gateway, &vswitch] {

@@ -2,7 +2,7 @@
 
 #include "control/config/address_text.h"
 #include "control/doctor/families.h"
-#include "control/doctor/recent_drop.h"
+#include "control/doctor/recent_drops.h"
 
 namespace causeway {
 namespace {
@@ -27,11 +27,11 @@ void find_moving_macs(const Gateway& gateway, Findings& findings) {
 }
 
 // Somebody else speaks with an underlay's address.
-void find_doubles(const Gateway& gateway, Findings& findings) {
+void find_doubles(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
   for (const DropReason reason :
        {DropReason::control_ignored, DropReason::impossible_source, DropReason::host_traffic}) {
-    const auto drop = recent_drop(gateway, reason);
-    if (!drop) continue;
+    const RecentDrop* const drop = drops.of(reason);
+    if (drop == nullptr) continue;
     const auto source = parse_ip(drop->text("source"));
     if (!source || source->is_unspecified() || !gateway.underlay().is_own(*source)) continue;
     bool ours = false;  // come back by a loop
@@ -45,9 +45,9 @@ void find_doubles(const Gateway& gateway, Findings& findings) {
 
 }  // namespace
 
-void examine_addresses(const Gateway& gateway, Findings& findings) {
+void examine_addresses(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
   find_moving_macs(gateway, findings);
-  find_doubles(gateway, findings);
+  find_doubles(gateway, drops, findings);
 }
 
 }  // namespace causeway

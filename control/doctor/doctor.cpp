@@ -56,23 +56,24 @@ json to_json(const Findings& findings) {
 
 }  // namespace
 
-Findings examine(const Gateway& gateway) {
+Findings examine(const Gateway& gateway, const RecentCounts& counts) {
+  const RecentDrops drops(gateway);
   Findings findings;
-  examine_ports(gateway, findings);
-  examine_tunnels(gateway, findings);
-  examine_drops(gateway, findings);
-  examine_mtus(gateway, findings);
-  examine_addresses(gateway, findings);
+  examine_ports(gateway, counts, findings);
+  examine_tunnels(gateway, drops, findings);
+  examine_drops(gateway, drops, findings);
+  examine_mtus(gateway, drops, findings);
+  examine_addresses(gateway, drops, findings);
   examine_vlans(gateway, findings);
-  examine_limits(gateway, findings);
+  examine_limits(gateway, counts, findings);
   sort(findings);
   return findings;
 }
 
-ApiReply doctor_reply(Gateway& gateway, std::shared_ptr<const config::Config> file) {
+ApiReply doctor_reply(Gateway& gateway, const RecentCounts& counts, std::shared_ptr<const config::Config> file) {
   gateway.take_drop_examples();
   return ApiReply::later_by(
-      [findings = examine(gateway), file = std::move(file)]() mutable -> ApiReply::Act {
+      [findings = examine(gateway, counts), file = std::move(file)]() mutable -> ApiReply::Act {
         add_warnings(*file, findings);
         sort(findings);
         return [line = api_line(api_ok(to_json(findings)))] { return ApiReply::as_line(line); };

@@ -5,7 +5,8 @@
 #include "control/config/address_text.h"
 #include "control/config/vlan_rules.h"
 #include "control/doctor/families.h"
-#include "control/doctor/recent_drop.h"
+#include "control/doctor/recent_drops.h"
+#include "control/doctor/section.h"
 #include "control/trace/cure.h"
 #include "control/view/traffic.h"
 #include "dataplane/wire/ethernet.h"
@@ -48,15 +49,9 @@ const Named* tunnel_with_id(const Gateway& gateway, const RecentDrop& drop) {
   return nullptr;
 }
 
-std::string section_of(const Gateway& gateway, const std::string& port) {
-  const Ports::Record* const record = gateway.ports().find(port);
-  return fmt::format("{}.{}", record != nullptr && record->settings.vlan_device() != nullptr ? "vlans" : "ethernets",
-                     port);
-}
-
-void find_unknown_vni(const Gateway& gateway, Findings& findings) {
-  const auto drop = recent_drop(gateway, DropReason::unknown_vni);
-  if (!drop) return;
+void find_unknown_vni(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
+  const RecentDrop* const drop = drops.of(DropReason::unknown_vni);
+  if (drop == nullptr) return;
   const std::string sender = drop->text("source");
   const char* const word = drop->example.contains("udp_port") ? "VNI" : "key";
   const std::string id = drop->text(drop->example.contains("udp_port") ? "vni" : "key");
@@ -76,9 +71,9 @@ void find_unknown_vni(const Gateway& gateway, Findings& findings) {
                       drop->seen(), fmt::format("`tunnels.{}.id: {}` here, or {} at the peer", name, id, own)});
 }
 
-void find_unknown_remote(const Gateway& gateway, Findings& findings) {
-  const auto drop = recent_drop(gateway, DropReason::unknown_remote);
-  if (!drop) return;
+void find_unknown_remote(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
+  const RecentDrop* const drop = drops.of(DropReason::unknown_remote);
+  if (drop == nullptr) return;
   const std::string sender = drop->text("source");
   const Named* const tunnel = tunnel_with_id(gateway, *drop);
   const std::string name = tunnel != nullptr ? tunnel->first : drop->text("port");
@@ -90,9 +85,9 @@ void find_unknown_remote(const Gateway& gateway, Findings& findings) {
 }
 
 // Of what nobody listens on only what looks like a tunnel's is of interest.
-void find_other_port(const Gateway& gateway, Findings& findings) {
-  const auto drop = recent_drop(gateway, DropReason::unknown_protocol);
-  if (!drop || !drop->example.contains("vni")) return;
+void find_other_port(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
+  const RecentDrop* const drop = drops.of(DropReason::unknown_protocol);
+  if (drop == nullptr || !drop->example.contains("vni")) return;
   const std::string sender = drop->text("source");
   const std::string udp_port = drop->text("udp_port");
   const Named* const tunnel = tunnel_to_sender(gateway, *drop, false);
@@ -109,9 +104,9 @@ void find_other_port(const Gateway& gateway, Findings& findings) {
                       fmt::format("`tunnels.{}.port: {}` here, or {} at the peer", name, udp_port, its.settings.port)});
 }
 
-void find_not_allowed(const Gateway& gateway, Findings& findings) {
-  const auto drop = recent_drop(gateway, DropReason::source_not_allowed);
-  if (!drop) return;
+void find_not_allowed(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
+  const RecentDrop* const drop = drops.of(DropReason::source_not_allowed);
+  if (drop == nullptr) return;
   const std::string port = drop->text("port");
   const auto sender = parse_ip(drop->text("source"));
   const Ports::Record* const record = gateway.ports().find(port);
@@ -120,18 +115,17 @@ void find_not_allowed(const Gateway& gateway, Findings& findings) {
                                             [&](const IpPrefix& prefix) { return prefix.contains(*sender); });
   const Named* const tunnel = of_port ? nullptr : tunnel_with_id(gateway, *drop);
   const std::string name = tunnel != nullptr ? tunnel->first : port;
-  const std::string key = tunnel != nullptr ? "tunnels." + name : section_of(gateway, port);
-  findings.push_back({Severity::wrong, "source-not-allowed", name,
-                      fmt::format("{} sends to {}, whose `allow-from` doesn't name it", drop->text("source"), name),
-                      drop->seen(),
-                      fmt::format("add {} to `{}.allow-from`, if it may send", drop->text("source"), key)});
+  findings.push_back(
+      {Severity::wrong, "source-not-allowed", name,
+       fmt::format("{} sends to {}, whose `allow-from` doesn't name it", drop->text("source"), name), drop->seen(),
+       fmt::format("add {} to `{}.allow-from`, if it may send", drop->text("source"), section_of(gateway, name))});
 }
 
-void find_not_bound(const Gateway& gateway, Findings& findings) {
+void find_not_bound(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
   for (const auto& [reason, name, field] : {std::tuple{DropReason::mac_not_bound, "mac-not-bound", "mac"},
                                             std::tuple{DropReason::address_not_bound, "address-not-bound", "source"}}) {
-    const auto drop = recent_drop(gateway, reason);
-    if (!drop) continue;
+    const RecentDrop* const drop = drops.of(reason);
+    if (drop == nullptr) continue;
     const std::string port = drop->text("port");
     const std::string who = drop->text(drop->example.contains(field) ? field : "mac");
     const std::string missing =
@@ -148,22 +142,21 @@ std::string way_in(const RecentDrop& drop) {
   return tunnel.empty() ? drop.text("port") : tunnel;
 }
 
-void find_vlan_drops(const Gateway& gateway, Findings& findings) {
+void find_vlan_drops(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
   for (const DropReason reason : {DropReason::vlan_not_member, DropReason::vlan_not_carried}) {
-    const auto drop = recent_drop(gateway, reason);
-    if (!drop) continue;
+    const RecentDrop* const drop = drops.of(reason);
+    if (drop == nullptr) continue;
     const std::string name = way_in(*drop);
     const Tunnels::Tunnel* const tunnel = gateway.tunnels().find(name);
     const Ports::Record* const record = gateway.ports().find(name);
     if (tunnel == nullptr && record == nullptr) continue;  // it is gone
     const config::PortVlan& vlan = tunnel != nullptr ? tunnel->settings.vlan : record->settings.vlan;
-    const std::string key = tunnel != nullptr ? "tunnels." + name : section_of(gateway, name);
     const std::string frames = drop->example.contains("vlan") ? "VLAN " + drop->text("vlan") : "no VLAN tag";
     if (reason == DropReason::vlan_not_member) {
       findings.push_back({Severity::wrong, "vlan-not-member", name,
                           fmt::format("{} sends frames of {} to {}, which carries {}", drop->text("mac"), frames, name,
                                       to_string(vlan)),
-                          drop->seen(), fmt::format("`{}.vlan`, or the sender's VLAN", key)});
+                          drop->seen(), fmt::format("`{}.vlan`, or the sender's VLAN", section_of(gateway, name))});
     } else {
       findings.push_back(
           {Severity::wrong, "vlan-not-carried", name,
@@ -174,12 +167,12 @@ void find_vlan_drops(const Gateway& gateway, Findings& findings) {
 }
 
 // Those whose meaning says it all.
-void find_others(const Gateway& gateway, Findings& findings) {
+void find_others(const RecentDrops& drops, Findings& findings) {
   for (const DropReason reason :
        {DropReason::geneve_mismatch, DropReason::udp_zero_checksum, DropReason::ip_fragment, DropReason::ecn,
         DropReason::mbuf_alloc, DropReason::held_limit, DropReason::tunnel_unassigned, DropReason::flood_limit}) {
-    const auto drop = recent_drop(gateway, reason);
-    if (!drop) continue;
+    const RecentDrop* const drop = drops.of(reason);
+    if (drop == nullptr) continue;
     const DropReasonText& text = kDropReasonText.at(static_cast<size_t>(reason));
     findings.push_back({Severity::wrong, text.name, way_in(*drop), std::string(text.meaning), drop->seen(),
                         std::string(cure_of(reason))});
@@ -188,14 +181,14 @@ void find_others(const Gateway& gateway, Findings& findings) {
 
 }  // namespace
 
-void examine_drops(const Gateway& gateway, Findings& findings) {
-  find_unknown_vni(gateway, findings);
-  find_unknown_remote(gateway, findings);
-  find_other_port(gateway, findings);
-  find_not_allowed(gateway, findings);
-  find_not_bound(gateway, findings);
-  find_vlan_drops(gateway, findings);
-  find_others(gateway, findings);
+void examine_drops(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
+  find_unknown_vni(gateway, drops, findings);
+  find_unknown_remote(gateway, drops, findings);
+  find_other_port(gateway, drops, findings);
+  find_not_allowed(gateway, drops, findings);
+  find_not_bound(gateway, drops, findings);
+  find_vlan_drops(gateway, drops, findings);
+  find_others(drops, findings);
 }
 
 }  // namespace causeway

@@ -2,6 +2,7 @@
 #include <rte_mempool.h>
 
 #include "control/doctor/families.h"
+#include "control/doctor/section.h"
 
 namespace causeway {
 namespace {
@@ -24,25 +25,35 @@ void find_full(const Limit& limit, Findings& findings) {
                       fmt::format("{} of {}", limit.used, limit.most), limit.cure});
 }
 
-void examine_macs(const Gateway& gateway, Findings& findings) {
+// As many as there may be is what a limit of a port is for: a container's port has one MAC, and one is there.
+void find_refused_macs(const std::string& member, const Fdb::Limit& limit, uint64_t refused, const Gateway& gateway,
+                       Findings& findings) {
+  if (refused == 0 || limit.macs < limit.max_macs) return;
+  findings.push_back({Severity::wrong, "limit", member,
+                      fmt::format("{}: there are more MACs than may be learnt there", member),
+                      fmt::format("{} of {}; in the last seconds one more wasn't learnt {} times", limit.macs,
+                                  limit.max_macs, refused),
+                      fmt::format("`{}.max-macs`, or fewer hosts", section_of(gateway, member))});
+}
+
+void examine_macs(const Gateway& gateway, const RecentCounts& counts, Findings& findings) {
   for (const auto& [name, bridge] : gateway.bridges().all()) {
     const Fdb::BridgeState& state = gateway.fdb().bridge(bridge.index);
     find_full({name, "MACs", state.macs, state.max_macs, fmt::format("`bridges.{}.parameters.max-macs`", name)},
               findings);
     for (const auto& [member, ends] : bridge.members) {
       const Fdb::Limit* const limit = ends.empty() ? nullptr : gateway.fdb().limit_of(ends.front());
-      if (limit == nullptr) continue;
-      find_full({member, "MACs", limit->macs, limit->max_macs, fmt::format("`max-macs` of {}", member)}, findings);
+      if (limit != nullptr) find_refused_macs(member, *limit, counts.refused_macs(member, *limit), gateway, findings);
     }
   }
 }
 
 // A full cache is no harm as long as frames find their flows in it.
-void examine_flow_caches(const Gateway& gateway, Findings& findings) {
+void examine_flow_caches(const Gateway& gateway, const RecentCounts& counts, Findings& findings) {
   for (const auto& worker : gateway.workers()) {
-    const WorkerCounters& counters = worker->counters();
-    if (counters.cache_misses.get() < counters.cache_hits.get() / 10) continue;
-    find_full({"", fmt::format("flows in the cache of worker {}", worker->id()), counters.cache_entries.get(),
+    const RecentCounts::Work work = counts.of(*worker);
+    if (work.cache_misses <= work.cache_hits / 10) continue;
+    find_full({"", fmt::format("flows in the cache of worker {}", worker->id()), worker->counters().cache_entries.get(),
                worker->flow_cache().capacity(), "`system.flow-cache`"},
               findings);
   }
@@ -50,9 +61,9 @@ void examine_flow_caches(const Gateway& gateway, Findings& findings) {
 
 }  // namespace
 
-void examine_limits(const Gateway& gateway, Findings& findings) {
-  examine_macs(gateway, findings);
-  examine_flow_caches(gateway, findings);
+void examine_limits(const Gateway& gateway, const RecentCounts& counts, Findings& findings) {
+  examine_macs(gateway, counts, findings);
+  examine_flow_caches(gateway, counts, findings);
   for (const auto& [name, tunnel] : gateway.tunnels().all()) {
     find_full({name, "VTEPs", tunnel.vteps.size(), Tunnels::kMaxVteps, "`allow-from` of the tunnel, or several groups"},
               findings);

@@ -5,7 +5,8 @@
 
 #include "control/config/address_text.h"
 #include "control/doctor/families.h"
-#include "control/doctor/recent_drop.h"
+#include "control/doctor/recent_drops.h"
+#include "control/doctor/section.h"
 #include "control/trace/cure.h"
 #include "dataplane/wire/ethernet.h"
 
@@ -33,9 +34,9 @@ std::optional<Narrowest> narrowest_tunnel(const Gateway& gateway, const Bridges:
   return narrowest.tunnel.empty() ? std::nullopt : std::optional(narrowest);
 }
 
-void find_too_big(const Gateway& gateway, Findings& findings) {
-  const auto drop = recent_drop(gateway, DropReason::too_big);
-  if (!drop) return;
+void find_too_big(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
+  const RecentDrop* const drop = drops.of(DropReason::too_big);
+  if (drop == nullptr) return;
   const std::string port = drop->text("tunnel").empty() ? drop->text("port") : drop->text("tunnel");
   const Bridges::Bridge* const bridge = gateway.bridges().bridge_of(port);
   const auto narrowest = bridge != nullptr ? narrowest_tunnel(gateway, *bridge) : std::nullopt;
@@ -57,9 +58,9 @@ void find_too_big(const Gateway& gateway, Findings& findings) {
 }
 
 // The kernel takes less than the port's MTU.
-void find_refused_by_kernel(const Gateway& gateway, Findings& findings) {
-  const auto drop = recent_drop(gateway, DropReason::tx_refused);
-  if (!drop) return;
+void find_refused_by_kernel(const RecentDrops& drops, Findings& findings) {
+  const RecentDrop* const drop = drops.of(DropReason::tx_refused);
+  if (drop == nullptr) return;
   const std::string port = drop->text("port");
   findings.push_back({Severity::wrong, "port-narrow", port,
                       fmt::format("{}: the kernel refuses to send frames of {} bytes there", port, drop->text("bytes")),
@@ -73,11 +74,12 @@ void find_narrow_paths(const Gateway& gateway, Findings& findings) {
       const Underlay::Port* const port =
           end.next_hops.empty() ? nullptr : gateway.underlay().find(end.next_hops[0].port);
       if (!believed || port == nullptr || *believed >= port->mtu) continue;
-      findings.push_back({Severity::wrong, "path-narrow", name,
-                          fmt::format("{}: the way to {} carries packets of {} bytes, {} says {}", name,
-                                      to_string(end.remote), *believed, port->name, port->mtu),
-                          "a router on the way has said so (ICMP, packet too big)",
-                          fmt::format("`ethernets.{}.mtu: {}`, or a larger MTU on the way", port->name, *believed)});
+      findings.push_back(
+          {Severity::wrong, "path-narrow", name,
+           fmt::format("{}: the way to {} carries packets of {} bytes, {} says {}", name, to_string(end.remote),
+                       *believed, port->name, port->mtu),
+           "a router on the way has said so (ICMP, packet too big)",
+           fmt::format("`{}.mtu: {}`, or a larger MTU on the way", section_of(gateway, port->name), *believed)});
     }
   }
 }
@@ -96,22 +98,21 @@ void find_wider_members(const Gateway& gateway, Findings& findings) {
       widest = std::max(widest, record->mtu);
     }
     if (wider.empty()) continue;
-    findings.push_back(
-        {Severity::hint, "mtu", name,
-         fmt::format("{}: {} takes packets of {} bytes, {} carries {}", name, wider, widest, narrowest->tunnel,
-                     narrowest->mtu),
-         "what is bigger dies as too_big, and IP senders are told",
-         fmt::format("`ethernets.{}.mtu: {}` and the same MTU for who is behind it; or a larger `mtu` for "
-                     "the underlay",
-                     wider, narrowest->mtu)});
+    findings.push_back({Severity::hint, "mtu", name,
+                        fmt::format("{}: {} takes packets of {} bytes, {} carries {}", name, wider, widest,
+                                    narrowest->tunnel, narrowest->mtu),
+                        "what is bigger dies as too_big, and IP senders are told",
+                        fmt::format("`{}.mtu: {}` and the same MTU for who is behind it; or a larger `mtu` for "
+                                    "the underlay",
+                                    section_of(gateway, wider), narrowest->mtu)});
   }
 }
 
 }  // namespace
 
-void examine_mtus(const Gateway& gateway, Findings& findings) {
-  find_too_big(gateway, findings);
-  find_refused_by_kernel(gateway, findings);
+void examine_mtus(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
+  find_too_big(gateway, drops, findings);
+  find_refused_by_kernel(drops, findings);
   find_narrow_paths(gateway, findings);
   find_wider_members(gateway, findings);
 }

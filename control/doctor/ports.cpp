@@ -7,8 +7,8 @@
 namespace causeway {
 namespace {
 
-// Below this nobody can say who has the work.
-constexpr uint64_t kLeastPackets = 1'000'000;
+// Of fewer nobody can say who has the work.
+constexpr uint64_t kLeastPackets = 10'000;
 
 void find_device(const std::string& name, const Ports::Record& record, Findings& findings) {
   if (record.port == nullptr) {
@@ -43,34 +43,35 @@ void find_offloads(const Gateway& gateway, const std::string& name, const Ports:
 }
 
 // One that is busy with nearly all there is, while others have nothing.
-void find_lone_worker(const Gateway& gateway, Findings& findings) {
+void find_lone_worker(const Gateway& gateway, const RecentCounts& counts, Findings& findings) {
   if (gateway.workers().size() < 2) return;
   uint64_t all = 0;
-  const Worker* most = gateway.workers().front().get();
+  uint16_t worker_id = 0;
+  RecentCounts::Work most;
   for (const auto& worker : gateway.workers()) {
-    all += worker->counters().rx_packets.get();
-    if (worker->counters().rx_packets.get() > most->counters().rx_packets.get()) most = worker.get();
+    const RecentCounts::Work work = counts.of(*worker);
+    all += work.packets;
+    if (work.packets <= most.packets) continue;
+    most = work;
+    worker_id = worker->id();
   }
-  const uint64_t packets = most->counters().rx_packets.get();
-  const uint64_t busy = most->counters().busy_cycles.get();
-  const uint64_t idle = most->counters().idle_cycles.get();
-  if (all < kLeastPackets || packets < all / 10 * 9 || busy < idle) return;
+  if (all < kLeastPackets || most.packets < all / 10 * 9 || most.busy_cycles < most.idle_cycles) return;
   findings.push_back(
       {Severity::soon, "one-worker", "",
-       fmt::format("worker {} of {} carries nearly all there is", most->id(), gateway.workers().size()),
-       fmt::format("{} of {} packets so far, and it is busy {} % of its time", packets, all,
-                   busy / ((busy + idle) / 100 + 1)),
+       fmt::format("worker {} of {} carries nearly all there is", worker_id, gateway.workers().size()),
+       fmt::format("{} of the last {} packets, and it is busy {} % of its time", most.packets, all,
+                   most.busy_cycles / ((most.busy_cycles + most.idle_cycles) / 100 + 1)),
        "`rx-queues` of the port and `system.rebalance: auto`; where the device has no RSS, `spread: software`"});
 }
 
 }  // namespace
 
-void examine_ports(const Gateway& gateway, Findings& findings) {
+void examine_ports(const Gateway& gateway, const RecentCounts& counts, Findings& findings) {
   for (const auto& [name, record] : gateway.ports().all()) {
     find_device(name, record, findings);
     find_offloads(gateway, name, record, findings);
   }
-  find_lone_worker(gateway, findings);
+  find_lone_worker(gateway, counts, findings);
 }
 
 }  // namespace causeway

@@ -1,10 +1,11 @@
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <map>
+#include <string>
 
 #include "control/config/address_text.h"
 #include "control/doctor/families.h"
-#include "control/doctor/recent_drop.h"
+#include "control/doctor/recent_drops.h"
 #include "control/trace/cure.h"
 
 namespace causeway {
@@ -52,47 +53,55 @@ void find_refused(const std::string& name, const Refusals::Refusal& refusal, Fin
            : fmt::format("at {}: a firewall, or the route to {}", to_string(error.from), remote)});
 }
 
-// What the peer sends that isn't taken, of reasons that doctor knows.
-std::string drops_from(const Gateway& gateway, const std::string& remote) {
-  std::string reasons;
+// What each peer sends that isn't taken, of reasons that doctor knows: by its address.
+using Deaths = std::map<std::string, std::string>;
+
+Deaths deaths_of(const RecentDrops& drops) {
+  Deaths deaths;
   for (size_t i = 0; i < kDropReasons; ++i) {
     const auto reason = static_cast<DropReason>(i);
-    if (cure_of(reason).empty()) continue;
-    const auto drop = recent_drop(gateway, reason);
-    if (!drop || drop->text("source") != remote) continue;
+    const RecentDrop* const drop = drops.of(reason);
+    if (drop == nullptr || cure_of(reason).empty()) continue;
+    std::string& reasons = deaths[drop->text("source")];
     reasons += fmt::format("{}{}", reasons.empty() ? "" : ", ", kDropReasonText.at(i).name);
   }
-  return reasons;
+  return deaths;
 }
 
-void find_silent(const Gateway& gateway, const std::string& name, const Tunnels::Endpoint& end, Findings& findings) {
+// Where nothing comes from there at all, nobody there may have anything to say: what is sent may be others' broadcasts.
+void find_silent(const Deaths& deaths, const std::string& name, const Tunnels::Endpoint& end, Findings& findings) {
   const std::string remote = to_string(end.remote);
-  const std::string drops = drops_from(gateway, remote);
-  findings.push_back(
-      {Severity::wrong, "silent", name, fmt::format("{} sends to {} and hears nothing from there", name, remote),
-       drops.empty() ? fmt::format("for {} s and longer", Silences::kPatience.count())
-                     : fmt::format("what comes from there dies here: {}", drops),
-       drops.empty() ? fmt::format("at {}: its tunnel's state, VNI or key, and remote; a firewall between", remote)
-                     : "`causewayctl stats` shows who sent it"});
+  const auto found = deaths.find(remote);
+  const std::string reasons = found != deaths.end() ? found->second : "";
+  findings.push_back({reasons.empty() ? Severity::hint : Severity::wrong, "silent", name,
+                      fmt::format("{} sends to {} and hears nothing from there", name, remote),
+                      reasons.empty() ? fmt::format("for {} s and longer", Silences::kPatience.count())
+                                      : fmt::format("what comes from there dies here: {}", reasons),
+                      reasons.empty()
+                          ? fmt::format("none, where nobody there has anything to say; else at {}: its tunnel's state, "
+                                        "VNI or key, and remote; a firewall between",
+                                        remote)
+                          : "`causewayctl stats` shows who sent it"});
 }
 
 void examine_end(const Gateway& gateway, const std::string& name, const Tunnels::Tunnel& tunnel,
-                 const Tunnels::Endpoint& end, Findings& findings) {
+                 const Tunnels::Endpoint& end, const Deaths& deaths, Findings& findings) {
   if (gateway.tunnels().blocked(end) != DropReason::none) {
     find_no_way(gateway, name, tunnel, end, findings);
   } else if (const auto* const refusal = gateway.refusals().find(end.adjacency, end.remote)) {
     find_refused(name, *refusal, findings);
   } else if (gateway.silences().is_silent(end)) {
-    find_silent(gateway, name, end, findings);
+    find_silent(deaths, name, end, findings);
   }
 }
 
 }  // namespace
 
-void examine_tunnels(const Gateway& gateway, Findings& findings) {
+void examine_tunnels(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
+  const Deaths deaths = deaths_of(drops);
   for (const auto& [name, tunnel] : gateway.tunnels().all()) {
-    for (const Tunnels::Endpoint& end : tunnel.endpoints) examine_end(gateway, name, tunnel, end, findings);
-    for (const auto& [remote, vtep] : tunnel.vteps) examine_end(gateway, name, tunnel, vtep, findings);
+    for (const Tunnels::Endpoint& end : tunnel.endpoints) examine_end(gateway, name, tunnel, end, deaths, findings);
+    for (const auto& [remote, vtep] : tunnel.vteps) examine_end(gateway, name, tunnel, vtep, deaths, findings);
   }
 }
 

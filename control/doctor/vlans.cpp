@@ -5,6 +5,7 @@
 
 #include "control/config/vlan_rules.h"
 #include "control/doctor/families.h"
+#include "control/doctor/section.h"
 
 namespace causeway {
 namespace {
@@ -35,23 +36,19 @@ struct Carriers {
   }
 };
 
-// "tunnels" where it is one.
-std::string key_of(const Gateway& gateway, const std::string& name) {
-  return fmt::format("{}.{}.vlan", gateway.tunnels().find(name) != nullptr ? "tunnels" : "ethernets", name);
-}
-
 const Adjacency* end_of(const Gateway& gateway, const std::vector<AdjacencyIndex>& ends) {
   return ends.empty() ? nullptr : gateway.adjacencies().get(ends.front());
 }
 
-void examine_bridge(const Gateway& gateway, const std::string& bridge, const Bridges::Bridge& its, Findings& findings) {
-  constexpr size_t kMost = 1000;  // of a larger one the look at each would hold up others
+void examine_bridge(const Gateway& gateway, const std::string& bridge, const Bridges::Bridge& its, size_t& looks_left,
+                    Findings& findings) {
   bool any_rules = false;
   for (const auto& [name, ends] : its.members) {
     const Adjacency* const end = end_of(gateway, ends);
     any_rules = any_rules || (end != nullptr && end->vlan.mode != VlanMode::none);
   }
-  if (!any_rules || its.members.size() < 2 || its.members.size() > kMost) return;
+  if (!any_rules || its.members.size() < 2 || its.members.size() > looks_left) return;
+  looks_left -= its.members.size();
   const auto carriers = std::make_unique<Carriers>();
   for (const auto& [name, ends] : its.members) {
     if (const Adjacency* const end = end_of(gateway, ends)) carriers->add(*end);
@@ -62,18 +59,22 @@ void examine_bridge(const Gateway& gateway, const std::string& bridge, const Bri
     const Tunnels::Tunnel* const tunnel = gateway.tunnels().find(name);
     const config::PortVlan& vlan =
         tunnel != nullptr ? tunnel->settings.vlan : gateway.ports().find(name)->settings.vlan;
-    findings.push_back({Severity::wrong, "vlans-apart", name,
-                        fmt::format("{} carries {}, of which no other interface of {} carries any", name,
-                                    config::to_string(vlan), bridge),
-                        fmt::format("the VLANs of the interfaces of {} in `causewayctl show`", bridge),
-                        fmt::format("`{}`, or the `vlan` of those that it is to talk to", key_of(gateway, name))});
+    findings.push_back(
+        {Severity::wrong, "vlans-apart", name,
+         fmt::format("{} carries {}, of which no other interface of {} carries any", name, config::to_string(vlan),
+                     bridge),
+         fmt::format("the VLANs of the interfaces of {} in `causewayctl show`", bridge),
+         fmt::format("`{}.vlan`, or the `vlan` of those that it is to talk to", section_of(gateway, name))});
   }
 }
 
 }  // namespace
 
 void examine_vlans(const Gateway& gateway, Findings& findings) {
-  for (const auto& [name, bridge] : gateway.bridges().all()) examine_bridge(gateway, name, bridge, findings);
+  size_t looks_left = 1000;  // at members, of all bridges together: more would hold up others
+  for (const auto& [name, bridge] : gateway.bridges().all()) {
+    examine_bridge(gateway, name, bridge, looks_left, findings);
+  }
 }
 
 }  // namespace causeway

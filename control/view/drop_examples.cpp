@@ -43,11 +43,6 @@ json example_json(const Gateway& gateway, const LastDrops::Drop& drop, const std
 
 }  // namespace
 
-json drop_example(const Gateway& gateway, DropReason reason) {
-  const LastDrops::Drop* const drop = gateway.last_drops().of(reason);
-  return drop != nullptr ? example_json(gateway, *drop, tunnel_ports(gateway)) : json();
-}
-
 json drop_examples(const Gateway& gateway) {
   const std::set<uint16_t> ports = tunnel_ports(gateway);
   json all = json::object();

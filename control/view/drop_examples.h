@@ -7,11 +7,8 @@
 
 namespace causeway {
 
-// Of the last frame that died of this: {time (UTC, RFC 3339), port, tunnel, vtep, bytes, and what frame_fields() says};
-// what isn't known is absent. Null: none has.
-nlohmann::json drop_example(const Gateway& gateway, DropReason reason);
-
-// {reason: that}, of those that there is one of.
+// {reason: {time (UTC, RFC 3339), port, tunnel, vtep, bytes, and what frame_fields() says}}, of those that a frame has
+// died of; what isn't known of the last one is absent.
 nlohmann::json drop_examples(const Gateway& gateway);
 
 }  // namespace causeway

@@ -2,7 +2,7 @@
 
 from scapy.all import ARP, IP, UDP, Dot1Q, Ether, Raw, raw
 
-from overlay_frames import OUR_IP, REMOTE_MAC, encapsulated, host_mac, some_bytes
+from overlay_frames import OUR_IP, OUR_MAC, REMOTE_MAC, encapsulated, host_mac, some_bytes
 from refused_frames import says4
 
 
@@ -25,7 +25,9 @@ def write_doctor(out):
     sent = encapsulated("vxlan", 100, host_frame(1, 2), incoming=False)
     out.write("doctor.no-port", says4(sent, type=3, code=3))
     sent = encapsulated("vxlan", 100, host_frame(1, 2, payload_bytes=1410), incoming=False)
-    out.write("doctor.narrow", says4(sent, sender="172.31.0.2", type=3, code=4, nexthopmtu=1400))
+    narrow = says4(sent, sender="172.31.0.2", type=3, code=4, nexthopmtu=1400)
+    out.write("doctor.narrow", narrow)
+    out.write("doctor.narrow-vlan-5", raw(Ether(src=REMOTE_MAC[2], dst=OUR_MAC) / Dot1Q(vlan=5) / IP(narrow[14:])))
     out.write("doctor.long", host_frame(1, 255, payload_bytes=1460))
     out.write("doctor.vlan-20", host_frame(1, 255, tag=20))
     out.write("doctor.other-host", host_frame(7, 255))

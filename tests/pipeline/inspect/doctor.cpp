@@ -1,6 +1,8 @@
 // `causewayctl doctor`: broken set-ups are named, with who and where and the cure; of others there is nothing to say.
 #include "control/doctor/doctor.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "tests/pipeline/bed/bed.h"
@@ -48,9 +50,9 @@ std::string text_of(const Findings& findings) {
   return text;
 }
 
-Findings findings_in(Bed& bed) {
+Findings findings_in(Bed& bed, const RecentCounts& counts = {}) {
   bed.gateway().take_drop_examples();
-  return examine(bed.gateway());
+  return examine(bed.gateway(), counts);
 }
 
 // The one there is.
@@ -127,12 +129,14 @@ TEST_CASE("doctor: the peer says nothing at all, or what it says isn't understoo
   send_for("");
   const Finding finding = finding_in(bed);
   CHECK(finding.name == "silent");
+  CHECK(finding.severity == Severity::hint);  // a site without anybody who talks looks the same
   CHECK(finding.what == "vx0 sends to 172.31.0.2 and hears nothing from there");
   send_for("vni-101");
   const Findings both = findings_in(bed);
   CAPTURE(text_of(both));
   REQUIRE(both.size() == 2);
   CHECK(both[0].name == "silent");
+  CHECK(both[0].severity == Severity::wrong);
   CHECK(both[0].seen == "what comes from there dies here: unknown_vni");
   CHECK(both[1].name == "unknown-vni");
 }
@@ -198,6 +202,30 @@ TEST_CASE("doctor: VLANs of a bridge don't meet") {
   CHECK(says(findings[1].cure, {"tunnels.vx0.vlan"}));
 }
 
+TEST_CASE("doctor: the look at VLANs is bounded, however many bridges there are") {
+  std::string tunnels;
+  std::string bridges;
+  for (int bridge = 0; bridge < 2; ++bridge) {
+    bridges += fmt::format("  br{}: {{interfaces: [", bridge);
+    for (int tag = 1; tag <= 501; ++tag) {
+      tunnels +=
+          fmt::format("  vx{}x{}: {{mode: vxlan, id: {}, remote: 172.31.0.2, vlan: {{mode: access, tag: {}}}}}\n",
+                      bridge, tag, 1000 * bridge + tag, tag);
+      bridges += fmt::format("{}vx{}x{}", tag == 1 ? "" : ", ", bridge, tag);
+    }
+    bridges += "]}\n";
+  }
+  Bed bed(R"(
+version: 1
+ethernets:
+  up0: {addresses: [172.31.0.1/24], neighbors: [{to: 172.31.0.2, macaddress: 02:00:00:00:00:02}]}
+tunnels:
+)" + tunnels +
+          "bridges:\n" + bridges);
+  const Findings findings = findings_in(bed);
+  CHECK(std::ranges::count(findings, "vlans-apart", &Finding::name) == 501);
+}
+
 TEST_CASE("doctor: a VLAN that the port doesn't carry") {
   const Finding finding = finding_of({.lan0 = "{mtu: 1400, vlan: {mode: access, tag: 10}}"}, "lan0", "vlan-20");
   CHECK(finding.name == "vlan-not-member");
@@ -250,16 +278,75 @@ TEST_CASE("doctor: somebody has our address, too") {
   CHECK(finding.what == "02:00:00:00:00:07 has 172.31.0.1, too, which is our own address");
 }
 
-TEST_CASE("doctor: ports that are missing or down, and limits that are reached") {
+TEST_CASE("doctor: more MACs at a port than may be learnt there, until they are gone") {
   Bed bed(yaml({.lan0 = "{mtu: 1400, max-macs: 1}"}));
   bed.send("lan0", frame("here"));
-  CHECK(finding_in(bed).name == "limit");
+  CHECK(text_of(findings_in(bed)).empty());  // as many as there may be, and no more
+  bed.send("lan0", frame("other-host"));
+  const Finding finding = finding_in(bed);
+  CHECK(finding.name == "limit");
+  CHECK(finding.severity == Severity::wrong);
+  CHECK(finding.object == "lan0");
+  CHECK(says(finding.seen, {"1 of 1"}));
+  CHECK(says(finding.cure, {"`ethernets.lan0.max-macs`"}));
+  RecentCounts counts;
+  counts.next(bed.gateway());
+  CHECK_FALSE(findings_in(bed, counts).empty());
+  counts.next(bed.gateway());
+  CHECK(text_of(findings_in(bed, counts)).empty());
+  bed.wait_a_tick();
+  bed.send("lan0", frame("other-host"));
+  CHECK_FALSE(findings_in(bed, counts).empty());
+}
+
+TEST_CASE("doctor: ports that are missing or down") {
+  Bed bed(yaml({}));
   bed.port("lan0").set_link(false);
   bed.gateway().tick();
   CHECK(findings_in(bed).front().name == "port-down");
   bed.disappear("lan0");
   bed.gateway().tick();
   CHECK(findings_in(bed).front().name == "port-missing");
+}
+
+TEST_CASE("doctor: one worker has all the work, until it has none") {
+  Bed bed(yaml({}) + "system: {workers: 2}\n");
+  for (int burst = 0; burst < 200; ++burst) {
+    for (int i = 0; i < 50; ++i) bed.deliver("lan0", frame("here"));
+    bed.run();
+  }
+  RecentCounts counts;
+  counts.next(bed.gateway());
+  const Findings findings = findings_in(bed, counts);
+  CAPTURE(text_of(findings));
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].name == "one-worker");
+  CHECK(findings[0].what == "worker 0 of 2 carries nearly all there is");
+  CHECK(says(findings[0].seen, {"10000 of the last 10000 packets"}));
+  counts.next(bed.gateway());
+  CHECK(text_of(findings_in(bed, counts)).empty());
+}
+
+TEST_CASE("doctor: a flow cache is too small, until the flows are gone") {
+  Bed bed(yaml({}) + "system: {flow-cache: 1024}\n");
+  bed.send("up0", frame("there"));
+  Bytes from_many = frame("here-again");
+  from_many[9] = 0x77;
+  for (int host = 0; host < 2048; ++host) {
+    from_many[10] = static_cast<uint8_t>(host >> 8);
+    from_many[11] = static_cast<uint8_t>(host);
+    bed.send("lan0", from_many);  // is learnt
+    bed.send("lan0", from_many);  // is a flow
+  }
+  RecentCounts counts;
+  counts.next(bed.gateway());
+  const Findings findings = findings_in(bed, counts);
+  CAPTURE(text_of(findings));
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].name == "limit");
+  CHECK(findings[0].cure == "`system.flow-cache`");
+  counts.next(bed.gateway());
+  CHECK(text_of(findings_in(bed, counts)).empty());
 }
 
 TEST_CASE("doctor: wider members are a hint, behind what is wrong") {
@@ -271,6 +358,33 @@ TEST_CASE("doctor: wider members are a hint, behind what is wrong") {
   const Findings findings = findings_in(bed);
   REQUIRE(findings.size() == 2);
   CHECK(findings[0].severity == Severity::wrong);
+}
+
+TEST_CASE("doctor: the keys of VLAN interfaces stand under vlans") {
+  Bed bed(R"(
+version: 1
+ethernets:
+  lan0: {mtu: 1400}
+  up0: {macaddress: 02:00:00:00:00:01}
+vlans:
+  lan0.7: {id: 7, link: lan0, mtu: 1380, vlan: {mode: access, tag: 10}}
+  up0.5: {id: 5, link: up0, addresses: [172.31.0.1/24], neighbors: [{to: 172.31.0.2, macaddress: 02:00:00:00:00:02}]}
+tunnels:
+  vx0: {mode: vxlan, id: 100, local: 172.31.0.1, remote: 172.31.0.2, vlan: {mode: access, tag: 20}}
+bridges:
+  br0: {interfaces: [lan0.7, vx0]}
+)");
+  bed.send("up0", frame("narrow-vlan-5"));
+  const Findings findings = findings_in(bed);
+  CAPTURE(text_of(findings));
+  REQUIRE(findings.size() == 4);
+  CHECK(findings[0].name == "path-narrow");
+  CHECK(says(findings[0].cure, {"`vlans.up0.5.mtu: 1400`"}));
+  CHECK(findings[1].name == "vlans-apart");
+  CHECK(says(findings[1].cure, {"`vlans.lan0.7.vlan`"}));
+  CHECK(says(findings[2].cure, {"`tunnels.vx0.vlan`"}));
+  CHECK(findings[3].name == "mtu");
+  CHECK(says(findings[3].cure, {"`vlans.lan0.7.mtu: 1350`"}));
 }
 
 TEST_CASE("doctor: nothing to say of what is well") {

@@ -1,6 +1,7 @@
-// A reason that frames have died of in the last minute.
+// The reasons that frames have died of in the last minute.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -24,6 +25,18 @@ struct RecentDrop {
   std::string seen() const;
 };
 
-std::optional<RecentDrop> recent_drop(const Gateway& gateway, DropReason reason);
+// Looked up once for all who examine: there may be ten thousand tunnels to ask about.
+class RecentDrops {
+ public:
+  explicit RecentDrops(const Gateway& gateway);
+  // Null: none died of it.
+  const RecentDrop* of(DropReason reason) const {
+    const auto& drop = drops_.at(static_cast<size_t>(reason));
+    return drop ? &*drop : nullptr;
+  }
+
+ private:
+  std::array<std::optional<RecentDrop>, kDropReasons> drops_;
+};
 
 }  // namespace causeway

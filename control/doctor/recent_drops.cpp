@@ -1,4 +1,4 @@
-#include "control/doctor/recent_drop.h"
+#include "control/doctor/recent_drops.h"
 
 #include <fmt/format.h>
 
@@ -25,12 +25,17 @@ std::string RecentDrop::seen() const {
   return words;
 }
 
-std::optional<RecentDrop> recent_drop(const Gateway& gateway, DropReason reason) {
-  const LastDrops::Drop* const last = gateway.last_drops().of(reason);
-  if (last == nullptr) return std::nullopt;
-  const auto age = std::chrono::duration_cast<std::chrono::seconds>(LastDrops::Clock::now() - last->time);
-  if (age > RecentDrop::kRecent) return std::nullopt;
-  return RecentDrop{drop_totals(gateway).at(static_cast<size_t>(reason)), drop_example(gateway, reason), age.count()};
+RecentDrops::RecentDrops(const Gateway& gateway) {
+  const LastDrops::Clock::time_point now = LastDrops::Clock::now();
+  const auto totals = drop_totals(gateway);
+  const nlohmann::json examples = drop_examples(gateway);
+  for (size_t reason = 0; reason < kDropReasons; ++reason) {
+    const LastDrops::Drop* const last = gateway.last_drops().of(static_cast<DropReason>(reason));
+    if (last == nullptr) continue;
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(now - last->time);
+    if (age > RecentDrop::kRecent) continue;
+    drops_.at(reason) = {totals.at(reason), examples.at(kDropReasonText.at(reason).name), age.count()};
+  }
 }
 
 }  // namespace causeway
