@@ -226,8 +226,14 @@ def test_resizing_and_ctrl_c_leave_the_terminal_clean(top):
     assert top.wait_end() == 0 and top.is_clean()
 
 
-def test_a_signal_leaves_the_terminal_clean(top):
-    top.child.send_signal(signal.SIGTERM)
+def test_ctrl_backslash_leaves_the_terminal_clean(top):
+    top.press("\x1c")
+    assert top.wait_end() == 0 and top.is_clean()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_leaves_the_terminal_clean(top, signum):
+    top.child.send_signal(signum)
     assert top.wait_end() == 0 and top.is_clean()
 
 

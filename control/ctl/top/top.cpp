@@ -26,11 +26,11 @@ class Signals {
   Signals() {
     sigset_t held;
     sigemptyset(&held);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGWINCH}) sigaddset(&held, signal);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH}) sigaddset(&held, signal);
     sigprocmask(SIG_BLOCK, &held, &before_);
     struct sigaction action {};
     action.sa_handler = on_end;
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaction(signal, &action, nullptr);
   }
   // Until one of them comes, something can be read, or the time is over. False: nobody will type any more.
   bool wait(int other, std::chrono::nanoseconds most) const {
