@@ -55,15 +55,19 @@ Error run(const std::string& socket, const Options& options) {
   View view;
   Poller poller(socket, std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.interval_s)));
   bool listening = true;
+  bool changed = true;
+  Clock::time_point stale;  // there is the time to be said that nothing has come for
   while (listening && end_asked == 0 && !view.ended()) {
     const auto now = Clock::now();
-    poller.step(now, model);
-    terminal.show(view.draw(model, terminal.size(), poller.trouble(now)));
-    // Once a second there is the time to be said that nothing has come for.
-    const auto next = std::clamp<Clock::duration>(poller.due() - Clock::now(), std::chrono::milliseconds(10),
-                                                  std::chrono::seconds(1));
-    listening = signals.wait(poller.fd(), next);
+    if (poller.step(now, model) || changed || now >= stale) {
+      terminal.show(view.draw(model, terminal.size(), poller.trouble(now)));
+      changed = false;
+      stale = now + std::chrono::seconds(1);
+    }
+    const auto left = std::min(poller.due(), stale) - Clock::now();
+    listening = signals.wait(poller.fd(), std::max(left, Clock::duration::zero()));
     while (const auto pressed = terminal.pressed()) {
+      changed = true;
       view.press(*pressed);
       view.draw(model, terminal.size(), {});  // what the next key is about
     }
