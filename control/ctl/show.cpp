@@ -26,6 +26,7 @@ namespace {
 using nlohmann::json;
 
 constexpr double kSampledSeconds = 2;           // for `flows --top`, unless --watch says otherwise
+constexpr size_t kMostLargest = 1000;           // flows in a reply about the largest (control/api/verbs.h)
 constexpr std::string_view kConfig = "config";  // no table: it has a verb of its own
 
 using Clock = std::chrono::steady_clock;
@@ -79,8 +80,10 @@ void print_looks(const ShowOptions& options, const Looks& looks) {
   fmt::print("{}{}", text, options.watch_s ? "\n" : "");
 }
 
-// Flows are counted from the first look on: one that wasn't there at the last had none until then.
+// Flows are counted from the first look on: one that wasn't there at the last had none until then. Unless there was no
+// room for it: what it had is unknown then, and so is its rate.
 void add_unseen(json& before, const json& now) {
+  if (before.at("result").size() >= kMostLargest) return;
   std::set<std::string> seen;
   for (const json& row : before.at("result")) seen.insert(row.at("flow"));
   for (const json& row : now.at("result")) {
@@ -88,12 +91,12 @@ void add_unseen(json& before, const json& now) {
   }
 }
 
-// By what came since the look before.
+// By what came since the look before; those of which nobody knows come last.
 void keep_largest(size_t most, json& reply) {
   auto& rows = reply.at("result").get_ref<json::array_t&>();
   const auto rate = [](const json& row) {
     const json& packets = row.at("packets_per_s");
-    return packets.is_number() ? packets.get<double>() : 0;
+    return packets.is_number() ? packets.get<double>() : -1;
   };
   std::erase_if(rows, [&](const json& row) { return rate(row) == 0; });
   std::ranges::stable_sort(rows, std::greater(), rate);

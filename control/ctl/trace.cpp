@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/ctl/first_segment.h"
 #include "control/ctl/pcapng_reader.h"
 #include "control/ctl/trace_frame.h"
 #include "control/process/printable.h"
@@ -20,7 +21,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kPiece = 65536;  // of the capture's bytes
+constexpr size_t kPiece = 65536;            // of the capture's bytes
+constexpr size_t kMostTracedBytes = 65535;  // of a frame
+
+using AskTrace = std::function<std::optional<json>(const json& request)>;
 
 // 16 bytes a line, with how many are in front, as text2pcap(1) reads it.
 std::string hexdump(std::string_view hex) {
@@ -33,6 +37,37 @@ std::string hexdump(std::string_view hex) {
     text += '\n';
   }
   return text;
+}
+
+// The port's. Where it is gone, no frame is too large, and what is asked next says so.
+size_t mtu_of(const std::string& port, const AskTrace& ask) {
+  const auto rows = ask({{"verb", "show"}, {"what", "ports"}, {"name", port}});
+  const json mtu = rows && !rows->empty() ? rows->at(0).at("mtu") : json();
+  return mtu.is_number() ? mtu.get<size_t>() : kMostTracedBytes;
+}
+
+// The result of a trace of nothing.
+json not_traced(const std::string& port, size_t bytes) {
+  return {{"port", port}, {"bytes", bytes},       {"stages", json::array()}, {"flow", nullptr},
+          {"sent", 0},    {"out", json::array()}, {"drops", json::array()},  {"to_control", false}};
+}
+
+// The capture has no Intents: what is to be cut would die of its size.
+std::optional<json> trace_captured(const std::string& port, size_t mtu, const FrameBytes& frame, const AskTrace& ask) {
+  const bool whole = frame.size() <= kMostTracedBytes && !is_super_packet(frame, mtu);
+  const FrameBytes segment = whole ? frame : first_segment(frame);
+  std::optional<json> result = segment.empty()
+                                   ? not_traced(port, frame.size())
+                                   : ask({{"verb", "trace"}, {"port", port}, {"text", hex_digits(segment)}});
+  if (!result || whole) return result;
+  std::string text = fmt::format("super-packet of {} bytes: ", frame.size());
+  text += segment.empty()
+              ? "not traced, as it isn't plain TCP"
+              : fmt::format("traced as its first segment, shortened to {} bytes, as the size isn't captured",
+                            segment.size());
+  json& stages = result->at("stages");
+  stages.insert(stages.begin(), json{{"stage", "live"}, {"text", text}});
+  return result;
 }
 
 }  // namespace
@@ -68,14 +103,14 @@ Error trace_live(ApiClient& client, const TraceOptions& options,
                  const std::function<void(const json& result)>& traced) {
   std::string received;
   const FileDescriptor connection = client.release(received);
-  std::vector<std::string> frames;  // in hex
-  PcapngReader reader([&frames](const PcapngReader::Frame& frame) {
-    frames.push_back(hex_digits({reinterpret_cast<const uint8_t*>(frame.bytes.data()), frame.bytes.size()}));
-  });
+  const size_t mtu = mtu_of(options.live, ask);
+  std::vector<FrameBytes> frames;
+  PcapngReader reader(
+      [&frames](const PcapngReader::Frame& frame) { frames.emplace_back(frame.bytes.begin(), frame.bytes.end()); });
   while (true) {
     reader.read(received);
-    for (std::string& frame : std::exchange(frames, {})) {
-      const auto result = ask({{"verb", "trace"}, {"port", options.live}, {"text", std::move(frame)}});
+    for (const FrameBytes& frame : std::exchange(frames, {})) {
+      const auto result = trace_captured(options.live, mtu, frame, ask);
       if (!result) return {};
       traced(*result);
     }

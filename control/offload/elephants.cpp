@@ -1,11 +1,18 @@
 #include "control/offload/elephants.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 #include <vector>
 
 namespace causeway {
+namespace {
+
+constexpr std::chrono::seconds kPatience{10};  // with who asks for the largest flows, and with a flow among them
+constexpr size_t kMostForgotten = 4096;        // a step
+
+}  // namespace
 
 SwitchRules* Elephants::rules_of(PortIndex port) const {
   const Ports::Record* const record = ports_.find(port);
@@ -29,19 +36,40 @@ void Elephants::sampled(const FlowKey& flow) {
   } else if (samples_.size() < limits_.candidates) {
     samples_.emplace(flow, 1);
   }
-  if (watching_ && (watched_.size() < limits_.candidates || watched_.contains(flow))) ++watched_[flow];
+  if (watching_) watch_sample(flow);
+}
+
+void Elephants::watch_sample(const FlowKey& flow) {
+  auto known = watched_at_.find(flow);
+  if (known == watched_at_.end()) {
+    if (watched_.size() >= limits_.candidates) return;
+    known = watched_at_.emplace(flow, watched_.insert(watched_.end(), {.flow = flow})).first;
+  }
+  Watched& watched = *known->second;
+  ++watched.samples;
+  watched.last = now_;
+  watched_.splice(watched_.end(), watched_, known->second);
+}
+
+// Those that have gone, or they would be the largest for as long as somebody asks.
+void Elephants::forget_silent(Clock::time_point now) {
+  for (size_t i = 0; i < kMostForgotten && !watched_.empty(); ++i) {
+    if (now - watched_.front().last < kPatience) return;
+    watched_at_.erase(watched_.front().flow);
+    watched_.pop_front();
+  }
 }
 
 void Elephants::watch(Clock::time_point now) {
-  constexpr std::chrono::seconds kPatience{10};
   watching_ = true;
+  now_ = now;
   watched_until_ = now + kPatience;
   tables_.sampling.store(true, std::memory_order_relaxed);
 }
 
 std::vector<Elephants::Large> Elephants::largest(size_t most) const {
-  auto packets = watched_;
-  for (auto& [flow, count] : packets) count *= kSampledOneOf;
+  std::unordered_map<FlowKey, uint64_t, FlowKeyHash> packets;
+  for (const Watched& watched : watched_) packets[watched.flow] = watched.samples * kSampledOneOf;
   for (const auto& [flow, rule] : rules_) packets[flow] += rule.counted.packets;
   std::vector<Large> all;
   all.reserve(packets.size());
@@ -103,10 +131,13 @@ Elephants::Rules::iterator Elephants::remove(Rules::iterator rule) {
 }
 
 void Elephants::step(Clock::time_point now, uint16_t now_s) {
+  now_ = now;
   if (watching_ && now >= watched_until_) {
     watching_ = false;
     watched_.clear();
+    watched_at_.clear();
   }
+  forget_silent(now);
   tables_.sampling.store(usable() || watching_, std::memory_order_relaxed);
   reconcile();
   if (now - window_ < limits_.window) return;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <list>
 #include <map>
 #include <optional>
 #include <string>
@@ -61,11 +62,11 @@ class Elephants {
   const SwitchedTraffic& of_tunnel(AdjacencyIndex tunnel) const { return find(tunnels_traffic_, tunnel); }
 
   // Somebody wants to know the largest flows, of switches and workers: for the next ten seconds all workers send
-  // samples.
+  // samples. A flow of which none comes for as long is forgotten, which makes room for others.
   void watch(Clock::time_point now);
   struct Large {
     FlowKey flow;
-    uint64_t packets;  // about so many since the watch began, or since there is a rule for it
+    uint64_t packets;  // about so many since the watch began or it was forgotten, or since there is a rule for it
   };
   // The largest come first.
   std::vector<Large> largest(size_t most) const;
@@ -93,6 +94,11 @@ class Elephants {
     std::string reason;
     Clock::time_point when;
   };
+  struct Watched {
+    FlowKey flow;
+    uint64_t samples = 0;
+    Clock::time_point last{};
+  };
   template <class Map, class Key>
   static const SwitchedTraffic& find(const Map& map, const Key& key) {
     static const SwitchedTraffic kNone;
@@ -100,6 +106,8 @@ class Elephants {
     return found != map.end() ? found->second : kNone;
   }
 
+  void watch_sample(const FlowKey& flow);
+  void forget_silent(Clock::time_point now);
   bool usable() const;
   SwitchRules* rules_of(PortIndex port) const;
   // True: it has moved since the last look.
@@ -117,9 +125,11 @@ class Elephants {
   Limits limits_;
   Rules rules_;
   std::unordered_map<FlowKey, uint32_t, FlowKeyHash> samples_;  // in this window
-  std::unordered_map<FlowKey, uint64_t, FlowKeyHash> watched_;  // samples since the watch began
+  std::list<Watched> watched_;                                  // the one sampled longest ago comes first
+  std::unordered_map<FlowKey, std::list<Watched>::iterator, FlowKeyHash> watched_at_;
   Clock::time_point watched_until_{};
   bool watching_ = false;
+  Clock::time_point now_{};               // of the last step, or of who has asked since
   std::map<PortIndex, Summary> devices_;  // by where flows come in
   std::map<Sort, Refusal> refusals_;
   std::unordered_map<PortIndex, SwitchedTraffic> ports_traffic_;

@@ -184,6 +184,33 @@ TEST_CASE("elephants: the largest flows, for as long as somebody asks") {
   CHECK(rows[0].at("source") != rows[0].at("destination"));
 }
 
+TEST_CASE("elephants: a flow that has gone isn't among the largest for ever, and makes room for others") {
+  Elephants::Limits limits;
+  limits.candidates = 2;
+  Herd herd(one_switch("", "switch: sw1"), limits);
+  Elephants& elephants = herd.elephants;
+  const auto flows = [&] {
+    std::vector<FlowKey> all;
+    for (const Elephants::Large& large : elephants.largest(10)) all.push_back(large.flow);
+    return all;
+  };
+  for (const char* tunnel : {"vx4", "gre4", "gnv4"}) herd.meet(tunnel);
+  elephants.watch(herd.now);
+  herd.sample(herd.up("vx4"), 9);
+  for (int second = 0; second < 9; ++second) {
+    herd.sample(herd.up("gre4"), 1);
+    herd.sample(herd.up("gnv4"), 1);  // for which there is no room
+    herd.step();
+    elephants.watch(herd.now);
+    REQUIRE(flows().size() == 2);
+  }
+  herd.step();
+  CHECK(flows() == std::vector{herd.up("gre4")});
+  CHECK(elephants.largest(1).front().packets == 9 * 256);
+  herd.sample(herd.up("gnv4"), 10);
+  CHECK(flows() == std::vector{herd.up("gnv4"), herd.up("gre4")});
+}
+
 TEST_CASE("elephants: what a switch carries is among the largest flows") {
   Herd herd;
   herd.offload("vx4");

@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
+import threading
 from subprocess import run
 
 import pytest
@@ -140,3 +142,31 @@ def test_events_come_as_lines(daemon, tmp_path):
     event = next(event for event in events() if event["kind"] == "apply")
     assert (event["object"], event["state"], event["text"]) == ("gateway", "done", "apply done: operations: 1")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["time"])
+
+
+def test_a_flow_that_there_was_no_room_for_has_no_rate(tmp_path):
+    """A daemon's answers, of which only the newest 1,000 flows of more are in the first."""
+    columns = [{"name": "flow", "kind": "text"}, {"name": "packets", "kind": "counter", "title": "PACKETS"}]
+
+    def shown(before, now):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(tmp_path / f"{len(before)}.sock"))
+        listener.listen()
+
+        def serve():
+            for time_s, flows in enumerate((before, now)):
+                client, _ = listener.accept()
+                with client, client.makefile("rb") as requests:
+                    assert json.loads(requests.readline())["largest"] is True
+                    reply = {"ok": True, "columns": columns, "time_s": time_s,
+                             "result": [{"flow": flow, "packets": packets} for flow, packets in flows.items()]}
+                    client.sendall(json.dumps(reply).encode() + b"\n")
+        threading.Thread(target=serve, daemon=True).start()
+        done = run([program("causewayctl"), "--socket", listener.getsockname(), "--json", "show", "flows", "--top", "3"],
+                   capture_output=True, text=True, timeout=30, check=True)
+        return [(row["flow"], row["packets_per_s"]) for row in json.loads(done.stdout)]
+    full = {f"flow {i}": 256000 for i in range(1000)}
+    now = {**full, "flow 0": 256256, "flow 1": 256512, "new": 256256}
+    assert shown(full, now) == [("flow 1", 512), ("flow 0", 256), ("new", None)]
+    del full["flow 999"]
+    assert shown(full, now)[:2] == [("new", 256256), ("flow 999", 256000)]

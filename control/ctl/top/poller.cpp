@@ -30,16 +30,17 @@ void Poller::begin(Clock::time_point now) {
   client_->send(Model::questions().front());
 }
 
-void Poller::step(Clock::time_point now, Model& model) {
-  if (!asking_ && now >= due_) begin(now);
+bool Poller::step(Clock::time_point now, Model& model) {
+  if (!asking_ && now < due_) return false;
+  if (!asking_) begin(now);
   while (asking_) {
     auto reply = client_->receive(false);
-    if (!reply) return;
+    if (!reply) return false;
     make_printable(*reply);
     if (!reply->value("ok", false)) {
       const json errors = reply->value("errors", json::array());
-      return give_up(errors.empty() || !errors[0].is_string() ? "refused without a reason"
-                                                              : errors[0].get<std::string>());
+      give_up(errors.empty() || !errors[0].is_string() ? "refused without a reason" : errors[0].get<std::string>());
+      return true;
     }
     replies_.push_back(std::move(*reply));
     if (replies_.size() < Model::questions().size()) {
@@ -50,7 +51,8 @@ void Poller::step(Clock::time_point now, Model& model) {
     try {
       model.take(replies_);
     } catch (const json::exception&) {
-      return give_up("unreadable answer of the daemon: is it of another version?");
+      give_up("unreadable answer of the daemon: is it of another version?");
+      return true;
     }
     replies_.clear();
     why_.clear();
@@ -59,6 +61,7 @@ void Poller::step(Clock::time_point now, Model& model) {
     // One that takes longer than the interval is followed by as long a rest.
     due_ = std::max(due_, now + std::min(interval_, now - begun_));
   }
+  return true;
 }
 
 std::string Poller::trouble(Clock::time_point now) const {

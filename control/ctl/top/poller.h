@@ -18,12 +18,14 @@ class Poller {
 
   Poller(std::string socket, Clock::duration interval) : socket_(std::move(socket)), interval_(interval) {}
 
-  // Does what there is to do, and gives `model` a look once it is whole. A daemon that has gone is tried again.
-  void step(Clock::time_point now, Model& model);
+  // Does what there is to do, and gives `model` a look once it is whole. A daemon that has gone is tried again. True:
+  // there is something new to be shown.
+  bool step(Clock::time_point now, Model& model);
 
   // Readable: there is something to do; -1: there is only time to wait for.
-  int fd() const { return client_ ? client_->fd() : -1; }
-  Clock::time_point due() const { return due_; }
+  int fd() const { return asking_ ? client_->fd() : -1; }
+  // When there is something to do though nothing is readable; max(): never.
+  Clock::time_point due() const { return asking_ ? Clock::time_point::max() : due_; }
   // Why there is nothing new; empty: there is.
   std::string trouble(Clock::time_point now) const;
 

@@ -26,11 +26,11 @@ class Signals {
   Signals() {
     sigset_t held;
     sigemptyset(&held);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGWINCH}) sigaddset(&held, signal);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH}) sigaddset(&held, signal);
     sigprocmask(SIG_BLOCK, &held, &before_);
     struct sigaction action {};
     action.sa_handler = on_end;
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaction(signal, &action, nullptr);
   }
   // Until one of them comes, something can be read, or the time is over. False: nobody will type any more.
   bool wait(int other, std::chrono::nanoseconds most) const {
@@ -55,15 +55,19 @@ Error run(const std::string& socket, const Options& options) {
   View view;
   Poller poller(socket, std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.interval_s)));
   bool listening = true;
+  bool changed = true;
+  Clock::time_point stale;  // there is the time to be said that nothing has come for
   while (listening && end_asked == 0 && !view.ended()) {
     const auto now = Clock::now();
-    poller.step(now, model);
-    terminal.show(view.draw(model, terminal.size(), poller.trouble(now)));
-    // Once a second there is the time to be said that nothing has come for.
-    const auto next = std::clamp<Clock::duration>(poller.due() - Clock::now(), std::chrono::milliseconds(10),
-                                                  std::chrono::seconds(1));
-    listening = signals.wait(poller.fd(), next);
+    if (poller.step(now, model) || changed || now >= stale) {
+      terminal.show(view.draw(model, terminal.size(), poller.trouble(now)));
+      changed = false;
+      stale = now + std::chrono::seconds(1);
+    }
+    const auto left = std::min(poller.due(), stale) - Clock::now();
+    listening = signals.wait(poller.fd(), std::max(left, Clock::duration::zero()));
     while (const auto pressed = terminal.pressed()) {
+      changed = true;
       view.press(*pressed);
       view.draw(model, terminal.size(), {});  // what the next key is about
     }

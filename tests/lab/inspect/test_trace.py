@@ -2,7 +2,7 @@
 
 import json
 
-from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6EchoRequest, IPv6, Raw, raw, wrpcap
+from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, Raw, raw, wrpcap
 from scapy.contrib.geneve import GENEVE
 
 from tests.support.causeway import program
@@ -137,3 +137,51 @@ def test_the_next_frames_that_really_come_in(lab):
                            (("--hex", "00"), "a port is wanted")):
         done = daemon.ctl_run("trace", *arguments, check=False)
         assert done.returncode != 0 and why in done.stderr, done
+
+
+# SOL_PACKET, PACKET_VNET_HDR; then a virtio_net_hdr in front: a checksum is wanted, and to be cut (linux/virtio_net.h).
+SEND_SUPER = ("import socket, struct, sys; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.setsockopt(263, 15, 1); "
+              "s.bind((sys.argv[1], 0)); s.send(struct.pack('=BBHHHH', 1, *map(int, sys.argv[3:]), 16) + open(sys.argv[2], 'rb').read())")
+GSO_TCP4, GSO_TCP6 = 1, 4
+
+
+def test_super_packets_that_really_come_in(lab):
+    daemon = one_gateway(lab)
+    file = lab.path("frame")
+
+    def live(frame, gso, l4, *arguments):
+        """What is said of three frames of lan1, this one among them; as one text, or of JSON what begins with it."""
+        with open(file, "wb") as opened:
+            opened.write(frame)
+        asked = daemon.host.spawn([program("causewayctl"), "--socket", daemon.socket, *arguments, "trace", "--live", "lan1", "-c", 3])
+
+        def sent_and_done():
+            daemon.host.run([PYTHON, "-c", SEND_SUPER, "lan1", file, gso, l4 + 32, 1398 - 52, l4], quiet=True)
+            return asked.poll() is not None
+        wait_until(sent_and_done, 30, "three frames have come", interval=0.1)
+        assert asked.poll() == 0, asked.output()
+        return asked.output()
+
+    def answer(*of):
+        answers = [json.loads(line) for line in live(*of, "--json").splitlines()]
+        assert len(answers) == 3
+        return next(answer for answer in answers if stages(answer)[:1] == ["live"])
+
+    payload = bytes(range(256)) * 256
+    options = [("NOP", None), ("NOP", None), ("Timestamp", (1, 2))]
+    for network, gso, l3_bytes, most in ((IP(src="10.1.0.1", dst="10.1.0.2", flags="DF", id=7), GSO_TCP4, 20, 65535 - 66),
+                                         (IPv6(src="fd00:1::1", dst="fd00:1::2"), GSO_TCP6, 40, 20000)):
+        def frame(flags, count):
+            return raw(Ether(src=HERE, dst=THERE) / network / TCP(sport=1, dport=2, seq=9, ack=3, flags=flags, options=options) / Raw(payload[:count]))
+        whole = frame("FPA", most)
+        told = answer(whole, gso, 14 + l3_bytes)
+        assert told["stages"][0]["text"].startswith(f"super-packet of {len(whole)} bytes: traced as its first segment, shortened to 590 bytes")
+        assert (stages(told)[1], stages(told)[-1], told["drops"]) == ("rx", "tx", [])
+        assert into_tunnel(told)[50:].hex() == frame("A", 576 - l3_bytes - 32).hex()
+
+    strange = raw(Ether(src=HERE, dst=THERE) / IPv6(src="fd00:1::1", dst="fd00:1::2") / IPv6ExtHdrDestOpt()
+                  / TCP(sport=1, dport=2, options=options) / Raw(payload[:20000]))
+    told = answer(strange, GSO_TCP6, 14 + 40 + 8)
+    said = f"super-packet of {len(strange)} bytes: not traced, as it isn't plain TCP"
+    assert (told["stages"], told["out"], told["drops"]) == ([{"stage": "live", "text": said}], [], [])
+    assert f"live    {said}\n" in live(strange, GSO_TCP6, 14 + 40 + 8)

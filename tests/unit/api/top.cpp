@@ -1,12 +1,21 @@
-// What `causewayctl top` shows, without a terminal.
+// What `causewayctl top` shows and asks, without a terminal.
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/ctl/top/lines.h"
 #include "control/ctl/top/model.h"
 #include "control/ctl/top/numbers.h"
+#include "control/ctl/top/poller.h"
 #include "control/ctl/top/view.h"
+#include "pmd/file_descriptor.h"
 #include "tests/catch.h"
+#include "tests/unit/api/bed.h"
 
 using nlohmann::json;
 using namespace causeway::top;
@@ -225,4 +234,44 @@ TEST_CASE("top: keys") {
   CHECK(view.draw(model, size, "3 s old: it has gone").back().spans[0].style == Style::wrong);
   type(view, "q");
   CHECK(view.ended());
+}
+
+TEST_CASE("top: while a look is under way there is nothing new to show, and nothing to do but to read") {
+  const causeway::test::Folder folder;
+  const causeway::FileDescriptor listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::ranges::copy(folder.socket(), address.sun_path);
+  REQUIRE(bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(listen(listener.get(), 1) == 0);
+
+  constexpr std::chrono::milliseconds kInterval(100);
+  Poller poller(folder.socket(), kInterval);
+  Model model;
+  Poller::Clock::time_point now{std::chrono::hours(1)};
+  CHECK(poller.due() <= now);
+  CHECK_FALSE(poller.step(now, model));
+  causeway::FileDescriptor daemon(accept(listener.get(), nullptr, nullptr));
+  const auto say = [&](std::string_view text) {
+    REQUIRE(send(daemon.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
+    now += 3 * kInterval;
+    return poller.step(now, model);
+  };
+  const auto replies = replies_after(10);
+  for (const json& reply : replies) {
+    const std::string line = reply.dump() + "\n";
+    CHECK_FALSE(say(line.substr(0, line.size() / 2)));
+    CHECK(poller.fd() >= 0);
+    CHECK(poller.due() == Poller::Clock::time_point::max());
+    CHECK(say(line.substr(line.size() / 2)) == (&reply == &replies.back()));
+  }
+  CHECK(poller.trouble(now).empty());
+  CHECK(poller.due() == now + kInterval);
+
+  // It goes: that is seen when it is asked again, and not before.
+  daemon = causeway::FileDescriptor();
+  CHECK(poller.fd() == -1);
+  CHECK_FALSE(poller.step(now, model));
+  CHECK(poller.step(now + kInterval, model));
+  CHECK(poller.trouble(now + kInterval).find("closed the connection") != std::string::npos);
 }
