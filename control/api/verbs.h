@@ -19,15 +19,16 @@ struct Verb {
   std::string_view arguments[kMostArguments];  // fields of the request that it looks at, besides "verb"
 };
 
+inline constexpr size_t kMostFlows = 1000;  // in a reply to `show`
+
 inline constexpr Verb kVerbs[] = {
     // what: one of kShowSubjects (control/api/subjects.h) -> a list of objects; of flows {cached: number, flows: a list
-    // of 1,000 at most}; of control one object. Beside the result there is "columns": [{name, kind: text, gauge or
-    // counter; title, where the terminal's table has it; unit, where it has one}], and "time_s": when it was asked, by
-    // a
-    // clock that only goes on (stats has it, too).
+    // of kMostFlows at most}; of control one object. Beside the result there is "columns": [{name, kind: text, gauge or
+    // counter; title, where the terminal's table has it; unit, where it has one}], and "time_s": when it was asked,
+    // by a clock that only goes on (stats has it, too).
     // name: of a port, a bridge or a tunnel: its row alone. largest: bool, with any subject: the flows that most
-    // packets
-    // were sampled of since somebody began to ask so, ten seconds without it at most -> a list of 1,000 at most.
+    // packets were sampled of since somebody began to ask so -> a list of kMostFlows at most. A flow that sends nothing
+    // for ten seconds is forgotten, and all are when nobody asks for as long.
     {"show", {"what", "name", "largest"}},
     // -> {lines: [...]}: YAML that `apply` takes, and that changes nothing.
     {"config", {}},
@@ -52,9 +53,8 @@ inline constexpr Verb kVerbs[] = {
     {"events", {}},
     // Tests the offloads of a port -> a list of {offload, state, reason}.
     {"offloads", {"port"}},
-    // -> {findings: [{severity: wrong, soon or hint; name, object, what, seen, cure}, ...] (the worst 200, worst
-    // first),
-    // all: number}.
+    // -> {findings: [{severity: wrong, soon or hint; name, object, what, seen, cure}, ...] (the worst 200,
+    // worst first), all: number}.
     {"doctor", {}},
     // What would become of a frame that a port receives; nothing does. text: its bytes in hex -> {port, bytes: number,
     // stages: [{stage, text}, ...], flow: {from, vlan, source, destination, to} or null, sent: number, out: the first

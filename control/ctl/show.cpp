@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "control/api/subjects.h"
+#include "control/api/verbs.h"
 #include "control/ctl/dot.h"
 #include "control/ctl/rates.h"
 #include "control/ctl/render.h"
@@ -26,7 +27,6 @@ namespace {
 using nlohmann::json;
 
 constexpr double kSampledSeconds = 2;           // for `flows --top`, unless --watch says otherwise
-constexpr size_t kMostLargest = 1000;           // flows in a reply about the largest (control/api/verbs.h)
 constexpr std::string_view kConfig = "config";  // no table: it has a verb of its own
 
 using Clock = std::chrono::steady_clock;
@@ -83,7 +83,7 @@ void print_looks(const ShowOptions& options, const Looks& looks) {
 // Flows are counted from the first look on: one that wasn't there at the last had none until then. Unless there was no
 // room for it: what it had is unknown then, and so is its rate.
 void add_unseen(json& before, const json& now) {
-  if (before.at("result").size() >= kMostLargest) return;
+  if (before.at("result").size() >= kMostFlows) return;
   std::set<std::string> seen;
   for (const json& row : before.at("result")) seen.insert(row.at("flow"));
   for (const json& row : now.at("result")) {

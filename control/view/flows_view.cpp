@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "control/api/verbs.h"
 #include "control/config/address_text.h"
 #include "control/view/tables.h"
 #include "control/view/values.h"
@@ -14,8 +15,6 @@ namespace {
 
 using nlohmann::json;
 using enum ColumnKind;
-
-constexpr size_t kMostFlows = 1000;  // of all workers together
 
 struct FlowView {
   unsigned worker;

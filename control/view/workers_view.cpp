@@ -26,10 +26,14 @@ RecordStream<WorkerView> worker_views(const Running& running) {
   };
 }
 
+std::string queue_name(const WorkerView& view, const PollEntry& entry) {
+  return view.gateway.ports().find(entry.port)->port->name() + ":" + std::to_string(entry.queue);
+}
+
 json queues_json(const WorkerView& view) {
   json queues = json::array();
   for (const PollEntry& entry : view.gateway.ports().rx_queues().dealt()[view.worker.id()]) {
-    queues.push_back(view.gateway.ports().find(entry.port)->port->name() + ":" + std::to_string(entry.queue));
+    queues.push_back(queue_name(view, entry));
   }
   return queues;
 }
@@ -40,8 +44,7 @@ json loads_json(const WorkerView& view) {
   if (rebalance == nullptr) return nullptr;
   json loads = json::object();
   for (const PollEntry& entry : view.gateway.ports().rx_queues().dealt()[view.worker.id()]) {
-    const std::string name = view.gateway.ports().find(entry.port)->port->name();
-    loads[name + ":" + std::to_string(entry.queue)] = rebalance->load(entry.port, entry.queue);
+    loads[queue_name(view, entry)] = rebalance->load(entry.port, entry.queue);
   }
   return loads;
 }
