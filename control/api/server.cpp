@@ -78,7 +78,7 @@ Error ApiServer::open_socket() {
     return holder.empty() ? error : other + " (" + path_ + ", " + holder + ")";
   }
   bool alive = false;
-  if (Error error = listener_.open(path_, alive)) {
+  if (Error error = listener_.open(path_, 0660, alive)) {
     return alive ? other + " (" + path_ + ")" : "control socket " + error.text();
   }
   return {};
