@@ -17,6 +17,9 @@ struct Verb {
 
   std::string_view name;
   std::string_view arguments[kMostArguments];  // fields of the request that it looks at, besides "verb"
+  // It changes something, or shows what users send: for root, the daemon's own user and system.admins. The others are for
+  // whoever can open the socket.
+  bool restricted = false;
 };
 
 inline constexpr size_t kMostFlows = 1000;  // in a reply to `show`
@@ -38,21 +41,21 @@ inline constexpr Verb kVerbs[] = {
     // file: a label, text: the file's contents -> {operations: ["one line", ...], warnings: [...]}.
     {"plan", {"file", "text"}},
     // The same, and empty: bool, true: may leave nothing of what runs -> the same, all operations done.
-    {"apply", {"file", "text", "empty"}},
+    {"apply", {"file", "text", "empty"}, true},
     // -> as apply.
-    {"reload", {"empty"}},
+    {"reload", {"empty"}, true},
     // action: flush, add or del; the others are absent where not given -> anything.
-    {"fdb", {"action", "bridge", "mac", "port", "vlan"}},
+    {"fdb", {"action", "bridge", "mac", "port", "vlan"}, true},
     // ports, tunnels, bridges: names with a space between; where none is given, all ports. direction: in or out; both
     // where it is absent. headers: inner or outer, of tunnels' frames. drops: a reason or "any": frames that die, no
     // others. count: frames, then it ends; absent: never. snaplen: bytes of each. text: the filter, a classic BPF
     // program as `tcpdump -ddd` prints it; empty: none -> {ports: number}, and behind this line the bytes of a pcapng
     // file until the client shuts its side down; then what is left of the file.
-    {"capture", {"ports", "tunnels", "bridges", "direction", "headers", "drops", "count", "snaplen", "text"}},
+    {"capture", {"ports", "tunnels", "bridges", "direction", "headers", "drops", "count", "snaplen", "text"}, true},
     // -> {}, and behind this line one for each state change (control/api/followers.h), until the client goes.
     {"events", {}},
     // Tests the offloads of a port -> a list of {offload, state, reason}.
-    {"offloads", {"port"}},
+    {"offloads", {"port"}, true},
     // -> {findings: [{severity: wrong, soon or hint; name, object, what, seen, cure}, ...] (the worst 200,
     // worst first), all: number}.
     {"doctor", {}},
