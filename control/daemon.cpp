@@ -369,7 +369,8 @@ ApiReply Daemon::forbid(const std::string& verb, const Peer& peer, const std::st
   const auto object = std::hash<std::string>()(verb) + peer.uid;
   forbidden_.event(spdlog::level::warn, 0, object,
                    [&] { return fmt::format("control socket: {} forbidden to {}, process {}", verb, who, peer.pid); });
-  return {api_error({fmt::format("{}: only root, the daemon's own user and `system.admins` may; {} may look", verb, who)})};
+  return {
+      api_error({fmt::format("{}: only root, the daemon's own user and `system.admins` may; {} may look", verb, who)})};
 }
 
 }  // namespace causeway

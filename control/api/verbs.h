@@ -17,8 +17,8 @@ struct Verb {
 
   std::string_view name;
   std::string_view arguments[kMostArguments];  // fields of the request that it looks at, besides "verb"
-  // It changes something, or shows what users send: for root, the daemon's own user and system.admins. The others are for
-  // whoever can open the socket.
+  // It changes something, or shows what users send: for root, the daemon's own user and system.admins. The others are
+  // for whoever can open the socket.
   bool restricted = false;
 };
 
