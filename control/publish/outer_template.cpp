@@ -76,7 +76,7 @@ void add_gre(HeaderWriter& out, const config::Tunnel& tunnel) {
 
 void add_erspan(HeaderWriter& out, const config::Tunnel& tunnel) {
   const bool numbers = tunnel.numbers();
-  out.add(GreHeader{be16(numbers ? kGreFlagSequence : 0), be16(kEtherTypeErspan)});
+  out.add(GreHeader{be16(numbers ? kGreFlagSequence : uint16_t{0}), be16(kEtherTypeErspan)});
   if (!numbers) return;
   out.add(be32{});
   out.add(ErspanHeader{be16(kErspanTypeTwo), be16(static_cast<uint16_t>(tunnel.id.value_or(0))),

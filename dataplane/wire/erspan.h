@@ -27,14 +27,14 @@ struct ErspanHeader {
   be16 flags_session;
   be32 index;
 
-  constexpr uint16_t session() const noexcept { return flags_session.get() & kErspanHighestSession; }
+  constexpr uint32_t session() const noexcept { return flags_session.get() & kErspanHighestSession; }
   // The frame's tag, which stays in it: En 3.
   constexpr void set_tag(uint16_t control) noexcept {
     version_vlan.set(static_cast<uint16_t>(kErspanTypeTwo | (control & kVlanIdMask)));
     flags_session.set(static_cast<uint16_t>((control & 0xe000) | 0x1800 | (flags_session.get() & 0x07ff)));
   }
   // The frame has lost its end.
-  constexpr void set_truncated() noexcept { flags_session.set(flags_session.get() | 0x0400); }
+  constexpr void set_truncated() noexcept { flags_session.set(static_cast<uint16_t>(flags_session.get() | 0x0400)); }
 };
 static_assert(sizeof(ErspanHeader) == 8 && alignof(ErspanHeader) == 1);
 static_assert(offsetof(ErspanHeader, flags_session) == 2 && offsetof(ErspanHeader, index) == 4);
