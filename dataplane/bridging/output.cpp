@@ -138,7 +138,7 @@ void output_open(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcep
 }
 
 [[gnu::cold, gnu::noinline]] void output_too_big(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
-  if (!cuts_short(to)) return refuse_too_big(w, frame, to);
+  if (!cuts_short(to) || to.max_frame_bytes < kEthernetBytes) return refuse_too_big(w, frame, to);
   if (has_intent(frame)) return output_segments(w, frame, to);
   trim(frame, to.max_frame_bytes);
   output_into(w, frame, to, true);
