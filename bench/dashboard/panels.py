@@ -82,7 +82,7 @@ class Canvas:
         left, bottom, width, height = self.box(panel["gridPos"])
         self.figure.add_artist(FancyBboxPatch(
             (left / self.width, bottom / self.height), width / self.width, height / self.height, transform=self.figure.transFigure,
-            boxstyle="square,pad=0", facecolor=PANEL, edgecolor=EDGE, linewidth=0.8))
+            boxstyle="square,pad=0", facecolor=PANEL, edgecolor=EDGE, linewidth=0.8, zorder=-1))
         self.text(left + 10, bottom + height - 15, panel["title"], fontsize=9.5, weight="medium")
 
     def axes(self, left, bottom, width, height):
@@ -111,7 +111,8 @@ def draw_stat(canvas, panel, *_):
     if panel["options"]["textMode"] == "name":
         names = sorted({name for name, _ in rows})
         for place, name in enumerate(names):
-            canvas.text(left + width / 2, bottom + height / 2 - 8 - 22 * place, name, color=colour, fontsize=15, ha="center", weight="bold")
+            canvas.text(left + width / 2, bottom + height / 2 - 8 - 22 * place, name, color=colour, fontsize=1.2 * width / len(name),
+                        ha="center", weight="bold")
         return
     if panel["options"]["graphMode"] == "area":
         axes = canvas.axes(left + 1, bottom + 1, width - 2, height * 0.34)
@@ -196,7 +197,7 @@ def style(axes, unit):
     axes.set_axisbelow(True)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.tick_params(colors=DIM, labelsize=8, length=0)
+    axes.tick_params(colors=DIM, labelsize=8, length=0, pad=6)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: text_of(value, unit)))
     axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=3, maxticks=7))
@@ -248,6 +249,6 @@ def draw(dashboard, start, end, until, output):
             DRAWN_BY[panel["type"]](canvas, panel, start, end)
     canvas.figure.savefig(output, dpi=DPI, facecolor=CANVAS)
     # A palette is enough for it, at a third of the size.
-    Image.open(output).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(output, optimize=True)
+    Image.open(output).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(output, optimize=True)
     print(f"{output}: {canvas.width} x {canvas.height}")
     return 0
