@@ -11,6 +11,7 @@
 #include "control/config/address_text.h"
 #include "control/doctor/doctor.h"
 #include "control/gateway/apply.h"
+#include "control/process/log.h"
 #include "control/process/state_changes.h"
 #include "control/trace/reply.h"
 #include "control/view/stats.h"
@@ -66,6 +67,35 @@ std::string nothing_left(const ConfigReading& reading) {
 ApiReply refused(const std::string& verb, std::vector<std::string> errors) {
   for (const std::string& line : errors) spdlog::error("{}: {}", verb, line);
   return {api_error(std::move(errors))};
+}
+
+json log_level_reply(const json& request) {
+  if (request.contains("level")) {
+    const std::string before = log_level();
+    const std::string wanted = request.at("level");
+    if (!set_log_level(wanted)) return api_error({fmt::format("level: expected {}, not '{}'", kLogLevels, wanted)});
+    // Whatever the two are, it is said.
+    set_log_level("info");
+    spdlog::info("log: level {}, was {}", wanted, before);
+    set_log_level(wanted);
+  }
+  return api_ok({{"level", log_level()}});
+}
+
+// A change of the database, which may be of thousands of ports: the first operations have a line each.
+void log_done(const std::vector<config::Operation>& operations, const std::vector<FailedOperation>& failed) {
+  constexpr size_t kLines = 20;
+  const size_t done = operations.size() - failed.size();
+  size_t said = 0;
+  for (size_t number = 0; number < operations.size() && said < kLines; ++number) {
+    if (std::ranges::find(failed, number, &FailedOperation::number) != failed.end()) continue;
+    ++said;
+    if (said == kLines && done > kLines) {
+      spdlog::info("ovsdb: {}, and {} more", operations[number].text, done - kLines);
+    } else {
+      spdlog::info("ovsdb: {}", operations[number].text);
+    }
+  }
 }
 
 // [{offload, state: good or wrong, reason}].
@@ -126,6 +156,7 @@ std::vector<config::ApplyError> Daemon::complete_anew() {
   gateway_.try_devices(wanted->ethernets);
   const std::vector<FailedOperation> failed = apply_each(gateway_, plan.operations);
   gateway_.end_trials();
+  log_done(plan.operations, failed);
   if (!failed.empty()) wanted = std::make_shared<config::Config>(without_failed(*wanted, plan.operations, failed));
   config_ = std::move(wanted);
   return errors_of(plan.operations, failed);
@@ -134,6 +165,7 @@ std::vector<config::ApplyError> Daemon::complete_anew() {
 std::vector<config::ApplyError> Daemon::change_by(config::Patch& patch) {
   const std::vector<config::Operation> operations = config::diff_config(patch.before, patch.after);
   const std::vector<FailedOperation> failed = apply_each(gateway_, operations);
+  log_done(operations, failed);
   std::vector<config::ApplyError> errors = errors_of(operations, failed);
   if (!failed.empty()) patch.after = without_failed(patch.after, operations, failed);
   config::apply_patch(patch, *config_);
@@ -329,6 +361,7 @@ ApiReply Daemon::handle(json request, const Peer& peer) {
       {"capture", [](Daemon& daemon, json& request, const Peer&) { return daemon.captures_.begin(request); }},
       {"events", [](Daemon& daemon, json&, const Peer&) { return daemon.followers_.begin(); }},
       {"offloads", [](Daemon& daemon, json& request, const Peer&) { return ApiReply(daemon.test_offloads(request)); }},
+      {"log", [](Daemon&, json& request, const Peer&) { return ApiReply(log_level_reply(request)); }},
       {"doctor", [](Daemon& daemon, json&,
                     const Peer&) { return doctor_reply(daemon.gateway_, daemon.recent_counts_, daemon.file_config_); }},
       {"trace",

@@ -50,8 +50,6 @@ using namespace std::chrono_literals;
 
 enum Exit : int { kStopped = 0, kFailed = 1, kBadInput = 2 };
 
-constexpr const char* kLogLevels = "trace, debug, info, warning, error, critical or off";
-
 struct Options {
   std::optional<std::string> file;
   std::string socket;

@@ -53,6 +53,8 @@ inline constexpr Verb kVerbs[] = {
     {"events", {}},
     // Tests the offloads of a port -> a list of {offload, state, reason}.
     {"offloads", {"port"}},
+    // level: one of kLogLevels (control/process/log.h), from now on; absent: as it is -> {level: as it is now}.
+    {"log", {"level"}},
     // -> {findings: [{severity: wrong, soon or hint; name, object, what, seen, cure}, ...] (the worst 200,
     // worst first), all: number}.
     {"doctor", {}},

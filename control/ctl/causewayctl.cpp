@@ -64,6 +64,7 @@ struct Options {
   std::optional<uint16_t> vlan;
   std::string database = "unix:/run/openvswitch/db.sock";  // of import
   std::string output;                                      // empty: stdout
+  std::string log_level;                                   // empty: as it is
   CaptureOptions capture;
   TraceOptions trace;
   ShowOptions show;
@@ -282,6 +283,15 @@ int test_offloads(const Options& options) {
   return kDone;
 }
 
+int log_level(const Options& options) {
+  json request{{"verb", "log"}};
+  if (!options.log_level.empty()) request["level"] = options.log_level;
+  const auto result = ask(options, request);
+  if (!result) return kFailed;
+  print(options, *result, options.log_level.empty() ? result->value("level", "") + "\n" : "");
+  return kDone;
+}
+
 int doctor(const Options& options) {
   const auto result = ask(options, {{"verb", "doctor"}});
   if (!result) return kFailed;
@@ -352,6 +362,7 @@ struct CommandLine {
   void add_trace_verb();
   void add_fdb_verbs();
   void add_import_verbs();
+  void add_log_verb();
 };
 
 CommandLine::CommandLine() {
@@ -393,6 +404,7 @@ CommandLine::CommandLine() {
   add_trace_verb();
   add_fdb_verbs();
   add_import_verbs();
+  add_log_verb();
 
   auto* offloads = app.add_subcommand("offloads", "what devices do for us");
   offloads->require_subcommand(1);
@@ -523,6 +535,15 @@ void CommandLine::add_import_verbs() {
   ovs->add_option("--db", options.database, "its server's socket")->capture_default_str();
   ovs->add_option("-o,--output", options.output, "the file; default: stdout");
   ovs->callback([this] { exit_code = import_ovs(options); });
+}
+
+void CommandLine::add_log_verb() {
+  auto* log = app.add_subcommand("log", "what the daemon logs");
+  log->require_subcommand(1);
+  log->fallthrough();
+  auto* level = log->add_subcommand("level", "how much it logs; with LEVEL, from now on so much");
+  level->add_option("level", options.log_level, kLogLevels);
+  level->callback([this] { exit_code = log_level(options); });
 }
 
 // What may stand in the place of a word that nobody knows.

@@ -5,6 +5,7 @@
 #include "control/daemon.h"
 #include "control/view/view.h"
 #include "tests/pipeline/bed/bed.h"
+#include "tests/support/log_lines.h"
 
 namespace causeway::test {
 namespace {
@@ -194,6 +195,33 @@ TEST_CASE("requests: a MAC table that grows and changes while it is read: who is
       if (!told_before.contains(mac)) CHECK(told.ports[mac] == (i % 10 == 0 ? "lan1" : "lan0"));
     }
   }
+}
+
+TEST_CASE("requests: the log's level, asked for and set") {
+  using Lines = std::vector<std::string>;
+  LogLines log;
+  Service service;
+  const auto level = [&](const json& wanted) {
+    json request{{"verb", "log"}};
+    if (!wanted.is_null()) request["level"] = wanted;
+    return service.ask(request).at("result");
+  };
+  log.take();
+  CHECK(level({}) == json{{"level", "info"}});
+  CHECK(log.take().empty());
+  CHECK(level("error") == json{{"level", "error"}});
+  CHECK(log.take() == Lines{"info: log: level error, was info"});
+  service.bed.port("lan0").set_link(false);
+  service.bed.gateway().tick();
+  CHECK(log.take().empty());
+  CHECK(level({}) == json{{"level", "error"}});
+  CHECK(service.error({{"verb", "log"}, {"level", "loud"}}) ==
+        "level: expected trace, debug, info, warning, error, critical or off, not 'loud'");
+  CHECK(level("info") == json{{"level", "info"}});
+  CHECK(log.take() == Lines{"info: log: level info, was error"});
+  service.bed.port("lan0").set_link(true);
+  service.bed.gateway().tick();
+  CHECK(log.take() == Lines{"info: lan0: link up"});
 }
 
 TEST_CASE("requests: ports and tunnels that come and go while they are listed") {
