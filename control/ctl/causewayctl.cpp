@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -260,6 +261,24 @@ int events(const Options& options) {
   return kFailed;
 }
 
+// Done once the new process answers, too.
+int upgrade(Options options) {
+  std::string error;
+  options.socket = choose_socket(options, error);
+  ApiClient client;
+  if (!reply_to(options, {{"verb", "upgrade"}}, client)) return kFailed;
+  const json reply = *client.receive(true);
+  if (!reply.at("ok").get<bool>()) {
+    complain(options.json_output, reply.at("errors").get<std::vector<std::string>>());
+    return kFailed;
+  }
+  constexpr int kTries = 1000;
+  for (int tries = 0; tries < kTries && ApiClient().connect(options.socket); ++tries) usleep(10'000);
+  const json& result = reply.at("result");
+  print(options, result, fmt::format("process {} runs now\n", result.at("pid").get<int64_t>()));
+  return kDone;
+}
+
 int change_fdb(const Options& options, const std::string& action) {
   json request{{"verb", "fdb"}, {"action", action}};
   if (!options.bridge.empty()) request["bridge"] = options.bridge;
@@ -382,6 +401,9 @@ CommandLine::CommandLine() {
   auto* reload_verb = app.add_subcommand("reload", "apply the file the daemon was started with");
   reload_verb->add_flag("--empty", options.empty, kEmptyHelp);
   reload_verb->callback([this] { exit_code = reload(options); });
+  app.add_subcommand("upgrade", "start the program anew, as it is on the disk now; frames go on")->callback([this] {
+    exit_code = upgrade(options);
+  });
   auto* events_verb = app.add_subcommand("events", "what changes by itself or because somebody asked, as it comes");
   events_verb->add_option("-c,--count", options.events.count, "so many lines, then end")->check(CLI::PositiveNumber);
   events_verb->callback([this] { exit_code = events(options); });

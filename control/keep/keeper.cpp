@@ -55,10 +55,13 @@ Keeper::~Keeper() {
   loop_.cancel(next_);
 }
 
-void Keeper::begin(Gateway& gateway) {
+void Keeper::restore(Gateway& gateway) const {
   if (!directory_.keeps()) return;
-  if (const auto text = directory_.read(kName)) restore_text(gateway, *text, directory_.path());
-  every_ = loop_.every(kInterval, [this] { start_gathering(); });
+  if (const auto text = directory_.read(kName)) restore_text(gateway, *text);
+}
+
+void Keeper::begin() {
+  if (directory_.keeps()) every_ = loop_.every(kInterval, [this] { start_gathering(); });
 }
 
 void Keeper::start_gathering() {
@@ -72,15 +75,11 @@ void Keeper::gather() {
     next_ = loop_.after(kPause, [this] { gather(); });
     return;
   }
-  std::string text = gathering_->take();
+  background_.run([file = file_, number = file_->next_number(), text = gathering_->take()] {
+    file->write(number, text);
+    return Background::Finish();
+  });
   gathering_.reset();
-  const size_t bytes = text.size();
-  background_.run(
-      [file = file_, number = file_->next_number(), text = std::move(text)] {
-        file->write(number, text);
-        return Background::Finish();
-      },
-      bytes);
 }
 
 void Keeper::write() {
@@ -91,10 +90,10 @@ void Keeper::write() {
   file_->write(file_->next_number(), gathering.take());
 }
 
-void restore_text(Gateway& gateway, std::string_view text, const std::string& from) {
+void restore_text(Gateway& gateway, std::string_view text) {
   std::string error;
   const auto learnt = read_learnt(text, LearntText::Clock::now(), error);
-  if (!learnt) return spdlog::warn("{}: what was learnt before isn't used: {}", from, error);
+  if (!learnt) return spdlog::warn("what was learnt before isn't used: {}", error);
   const Restored restored = restore(gateway, *learnt);
   spdlog::info("learnt before: {} MACs, {} neighbors, {} VTEPs, {} path MTUs; {} no longer fit", restored.macs,
                restored.neighbors, restored.vteps, restored.paths, restored.left_out);

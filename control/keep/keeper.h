@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
+#include <string_view>
 
 #include "control/gateway/gateway.h"
 #include "control/keep/gathering.h"
@@ -26,9 +26,10 @@ class Keeper {
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
 
-  // Gives what was kept to a gateway whose workers haven't started, and begins to write what it learns. With a
-  // directory that keeps nothing it does neither.
-  void begin(Gateway& gateway);
+  // Gives what was kept to a gateway whose workers haven't started.
+  void restore(Gateway& gateway) const;
+  // From now on what is learnt is written. With a directory that keeps nothing neither this nor write() does anything.
+  void begin();
   // On the way out: all of it, before this returns.
   void write();
 
@@ -47,7 +48,7 @@ class Keeper {
   EventLoop::TimerId next_ = 0;
 };
 
-// What was learnt before, said in the log as it is given to `gateway`. `text`: of LearntText.
-void restore_text(Gateway& gateway, std::string_view text, const std::string& from);
+// Gives to `gateway` what another one had learnt, as a text of LearntText's, and says in the log what became of it.
+void restore_text(Gateway& gateway, std::string_view text);
 
 }  // namespace causeway

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <tuple>
 
 #include "control/keep/hand_over.h"
 #include "control/port/ports.h"
@@ -19,8 +20,8 @@ class Predecessor {
   Error read_config(std::string& text, bool& hugepages);
   // From here on it forwards nothing: its devices by port, and what it has learnt (control/keep/learnt.h).
   Error take(Ports::HandedOver& devices, std::string& learnt);
-  // It may end.
-  Error say_running() { return hand_over_.send(HandOver::kRunning); }
+  // It may end; or has ended by itself.
+  void say_running() { std::ignore = hand_over_.send(HandOver::kRunning); }
   // Readable once it has.
   int descriptor() const noexcept { return hand_over_.descriptor(); }
 

@@ -46,7 +46,7 @@ Upgrade::Upgrade(EventLoop& loop, Gateway& gateway, Start start, RunningConfig c
       when_done_(std::move(done)) {}
 
 Upgrade::~Upgrade() {
-  if (other_) stop_waiting();
+  if (other_ && !done_) stop_waiting();
 }
 
 ApiReply Upgrade::begin() {
@@ -71,14 +71,18 @@ void Upgrade::start(FileDescriptor client) {
   limit_ = loop_.after(kStart, [this] { fail("the new process isn't ready after a minute"); });
 }
 
-// As we were started: no signal blocked, any of the cores that we had.
+// As we were started: no signal blocked, any of the cores that we had. Of our descriptors it has its end and the log.
 Error Upgrade::spawn(int end) {
-  const FileDescriptor inherited(dup(end));
+  constexpr int kInherited = STDERR_FILENO + 1;
   std::vector<std::string> words = start_.arguments;
-  words.insert(words.end(), {kTakeOver, std::to_string(inherited.get())});
+  words.insert(words.end(), {kTakeOver, std::to_string(kInherited)});
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
+  posix_spawn_file_actions_t files;
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_adddup2(&files, end, kInherited);
+  posix_spawn_file_actions_addclosefrom_np(&files, kInherited + 1);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none, all;
@@ -91,9 +95,10 @@ Error Upgrade::spawn(int end) {
   sched_getaffinity(0, sizeof(own), &own);
   sched_setaffinity(0, sizeof(start_.cores), &start_.cores);
   const std::string path = program();
-  const int error = posix_spawn(&process_, path.c_str(), nullptr, &attributes, arguments.data(), environ);
+  const int error = posix_spawn(&process_, path.c_str(), &files, &attributes, arguments.data(), environ);
   sched_setaffinity(0, sizeof(own), &own);
   posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&files);
   if (error == 0) return {};
   process_ = 0;
   return fmt::format("{}: {}", path, std::strerror(error));
@@ -112,23 +117,26 @@ void Upgrade::new_one_speaks() {
   sd_notify(0, fmt::format("MAINPID={}", process_).c_str());
   spdlog::info("upgrade: process {} runs", process_);
   answer(api_ok({{"pid", process_}}));
-  process_ = 0;  // it stays
-  stop_waiting();
+  // The pair stays open: by its end the other one knows that of this process.
+  loop_.remove_fd(other_->descriptor());
+  loop_.cancel(limit_);
+  client_ = FileDescriptor();
   done_ = true;
   when_done_();
 }
 
 Error Upgrade::hand_over() {
+  Gathering gathering(gateway_);
+  while (gathering.go_on(Gathering::Clock::time_point::max())) {
+  }
+  const std::string learnt = gathering.take();
   gateway_.let_go();
   for (const auto& [name, record] : gateway_.ports().all()) {
     const std::vector<int> descriptors = record.port != nullptr ? record.port->descriptors() : std::vector<int>{};
     if (descriptors.empty()) continue;
     if (Error error = other_->send(HandOver::kPort, name, descriptors)) return error;
   }
-  Gathering gathering(gateway_);
-  while (gathering.go_on(Gathering::Clock::time_point::max())) {
-  }
-  if (Error error = other_->send_file(HandOver::kLearnt, {}, gathering.take())) return error;
+  if (Error error = other_->send_file(HandOver::kLearnt, {}, learnt)) return error;
   const auto message = other_->receive();
   if (message && message->word == HandOver::kRunning) return {};
   return "the new process ended, or didn't run in time; the log says why";
