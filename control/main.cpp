@@ -224,6 +224,21 @@ void await_end(EventLoop& loop, const Predecessor& predecessor, std::function<vo
   });
 }
 
+// Where they are wanted.
+Error start_metrics(std::optional<metrics::Endpoint>& endpoint, EventLoop& loop, const Daemon& daemon,
+                    const config::System& system) {
+  if (!system.metrics) return {};
+  endpoint.emplace(
+      loop, [&daemon] { return daemon.running(); }, CAUSEWAY_VERSION);
+  return endpoint->start(*system.metrics);
+}
+
+void stop(Keeper& keeper, Gateway& gateway) {
+  sd_notify(0, "STOPPING=1");
+  keeper.write();
+  gateway.say_goodbye();
+}
+
 void log_running(const config::Config& config, bool hugepages) {
   spdlog::info("{} is running: {} ports, {} tunnels, {} bridges, {} workers, hugepages {}", config.system.name,
                config.ethernets.size(), config.tunnels.size(), config.bridges.size(), config.system.workers,
@@ -257,11 +272,8 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   });
   std::optional<metrics::Endpoint> endpoint;
   const auto let_others_in = [&]() -> Error {
-    if (Error error = api.start()) return error;
-    if (!config.system.metrics) return {};
-    endpoint.emplace(
-        loop, [&daemon] { return daemon.running(); }, CAUSEWAY_VERSION);
-    return endpoint->start(*config.system.metrics);
+    Error error = api.start();
+    return error ? error : start_metrics(endpoint, loop, daemon, config.system);
   };
   std::string learnt;
   // First of all: where a daemon of this name runs already, nothing is touched.
@@ -274,12 +286,17 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   if (!errors.empty()) return kBadInput;
 
   Keeper keeper(loop, background, gateway, state);
-  predecessor == nullptr ? keeper.restore(gateway) : restore_text(gateway, learnt);
+  // What ports, bridges and tunnels that are all there had before.
+  const auto give_back = [&] {
+    predecessor == nullptr ? keeper.restore(gateway) : restore_text(gateway, learnt);
+    gateway.end_take_over();
+  };
   std::optional<ovsdb::Vswitch> vswitch;
   const std::string& ovsdb = options.ovsdb.empty() ? config.system.ovsdb : options.ovsdb;
   const auto play_vswitch = [&] {
-    if (!ovsdb.empty()) vswitch.emplace(loop, background, daemon, gateway, ovsdb, CAUSEWAY_VERSION);
+    if (!ovsdb.empty()) vswitch.emplace(loop, background, daemon, gateway, ovsdb, CAUSEWAY_VERSION, give_back);
   };
+  if (ovsdb.empty()) give_back();
   if (predecessor == nullptr) play_vswitch();
   gateway.start_is_over();
   gateway.start_workers();
@@ -287,7 +304,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
     predecessor->say_running();
     gateway.try_devices_with(kOwnProgram);
     await_end(loop, *predecessor, [&] {
-      gateway.end_take_over();
+      gateway.other_has_ended();
       if (const Error failed = let_others_in()) spdlog::error("{}", failed.text());
       play_vswitch();
       sd_notify(0, "READY=1");
@@ -305,10 +322,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   });
   loop.run();
   running = nullptr;
-  if (upgrade->is_done()) return kStopped;
-  sd_notify(0, "STOPPING=1");
-  keeper.write();
-  gateway.say_goodbye();
+  if (!upgrade->is_done()) stop(keeper, gateway);
   return kStopped;
 }
 

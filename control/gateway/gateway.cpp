@@ -101,13 +101,12 @@ void Gateway::let_go() {
 }
 
 void Gateway::take_over(Ports::HandedOver devices) {
-  taking_over_ = true;
+  other_lives_ = true;
   ports_.take_over(std::move(devices));
 }
 
-void Gateway::end_take_over() {
-  taking_over_ = false;
-  ports_.end_take_over();
+void Gateway::other_has_ended() {
+  other_lives_ = false;
   listen_as_host();
 }
 
@@ -374,7 +373,7 @@ void Gateway::bind_macs() {
 }
 
 void Gateway::listen_as_host() {
-  if (taking_over_) return;  // the other process still does
+  if (other_lives_) return;  // which still does
   const auto shares = [](const auto& port) { return port.second.host; };
   if (!std::ranges::any_of(underlay_.all(), shares)) return host_sockets_.listen({}, false);
   std::set<uint16_t> udp_ports;

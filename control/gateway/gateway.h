@@ -49,9 +49,11 @@ class Gateway {
   // For a process that takes this one's place: nothing is forwarded any more, and what it would have to open anew is
   // closed. start_workers() goes on; what was closed is opened again by and by.
   void let_go();
-  // In the place of another one: its devices are opened by their descriptors, until it has ended.
+  // In the place of another one: until end_take_over() its devices are opened by their descriptors.
   void take_over(Ports::HandedOver devices);
-  void end_take_over();
+  void end_take_over() { ports_.end_take_over(); }
+  // What it had for itself can be had.
+  void other_has_ended();
 
   // Devices that a file asks for are opened by `program` first (control/port/device_trials.h).
   void try_devices_with(const std::string& program) { ports_.try_devices_with(program); }
@@ -185,7 +187,7 @@ class Gateway {
   PortMirrors mirrors_;
   std::set<AdjacencyIndex> left_bridge_;  // since the last commit
   uint16_t vteps_looked_at_s_ = 0;
-  bool taking_over_ = false;
+  bool other_lives_ = false;  // whose place this one takes
 };
 
 }  // namespace causeway

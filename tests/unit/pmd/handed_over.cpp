@@ -2,8 +2,6 @@
 // waits for them isn't lost.
 #include <array>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <set>
 
 #include "tests/catch.h"
@@ -25,15 +23,19 @@ std::unique_ptr<Port> open_in(const Namespace& ns, Opener open, const PortOption
   return port;
 }
 
-// What `ip` prints of an interface: its number, and how often its carrier changed.
+// What stays of an interface: its number, its MAC, and how often its carrier has changed.
 std::string identity(const Namespace& ns, const std::string& name) {
-  const std::string file = std::tmpnam(nullptr);
-  ns.run("ip -s -d -j link show " + name + " | /usr/bin/python3 -c 'import json, sys\nlink = json.load(sys.stdin)[0]\n"
-         "print(link[\"ifindex\"], link[\"address\"], link[\"operstate\"])' > " + file);
-  ns.run("cat /sys/class/net/" + name + "/carrier_changes >> " + file);
-  std::ifstream text(file);
-  std::string all((std::istreambuf_iterator<char>(text)), {});
-  std::remove(file.c_str());
+  std::string all;
+  ns.inside([&] {
+    std::FILE* const output = popen(("ip -s -s -j link show " + name +
+                                     " | /usr/bin/python3 -c 'import json, sys\nlink = json.load(sys.stdin)[0]\n"
+                                     "print(link[\"ifindex\"], link[\"address\"], link[\"operstate\"], "
+                                     "link[\"stats64\"][\"tx\"][\"carrier_changes\"])'")
+                                        .c_str(),
+                                    "r");
+    for (int c = 0; (c = std::fgetc(output)) != EOF;) all.push_back(static_cast<char>(c));
+    CHECK(pclose(output) == 0);
+  });
   return all;
 }
 
@@ -103,7 +105,6 @@ TEST_CASE("a TAP that is handed over keeps its carrier and its frames") {
     PortOptions options = port_options("t" + std::to_string(queues));
     options.rx_queues = queues;
     check_goes_on(ports, open_tap_port, ports, options);
-    OpenError error;
     ports.run("! ip link show " + options.name + " 2>/dev/null");  // gone with its last descriptor
   }
 }
