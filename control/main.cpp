@@ -404,9 +404,9 @@ int run(const Options& options, char** argv) {
   }
   if (error) return fail(error.text());
   leave_to_workers(config->system.worker_cores);
-  const int code = serve(
-      loop, running,
-      {options, *config, text, predecessor ? &*predecessor : nullptr, {arguments_of(argv), cores, hugepages}});
+  const int code =
+      serve(loop, running,
+            {options, *config, text, predecessor ? &*predecessor : nullptr, {arguments_of(argv), cores, hugepages}});
   stop_eal();
   return code;
 }

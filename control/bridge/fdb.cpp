@@ -181,7 +181,8 @@ bool Fdb::restore(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t
   if (adjacency == nullptr || adjacency->bridge != bridge || !adjacency->vlan.carries(vlan_of(key))) return false;
   const auto state = bridges_.find(bridge);
   const Limit* const limit = limit_of(exit);
-  const bool full = state->second.macs >= state->second.max_macs || (limit != nullptr && limit->macs >= limit->max_macs);
+  const bool full =
+      state->second.macs >= state->second.max_macs || (limit != nullptr && limit->macs >= limit->max_macs);
   if (full || (key & kMacMask) == 0 || table_->find(bridge, key) != kNoSlot) return false;
   const bool bound = homes_.contains({bridge, key & kMacMask});
   if (bound ? home_of(bridge, key, exit) != exit : adjacency->bound) return false;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -111,16 +110,8 @@ std::string choose_socket(const Options& options, std::string& error) {
   return {};
 }
 
-// The reply to a request; nullopt where it failed, which is then said already. `client` is connected behind it.
-std::optional<json> reply_to(const Options& options, const json& request, ApiClient& client) {
-  std::string error;
-  const std::string path = choose_socket(options, error);
-  if (error.empty()) error = client.connect(path).text();
-  if (!error.empty()) {
-    complain(options.json_output, {"causewayctl: " + error});
-    return std::nullopt;
-  }
-  json reply = client.ask(request);
+// The reply itself; nullopt where it is of a failure, which is then said already.
+std::optional<json> if_good(const Options& options, json reply) {
   if (!options.json_output) make_printable(reply);
   if (reply.value("ok", false)) return reply;
   std::vector<std::string> errors;
@@ -129,6 +120,18 @@ std::optional<json> reply_to(const Options& options, const json& request, ApiCli
   }
   complain(options.json_output, errors);
   return std::nullopt;
+}
+
+// The same of the reply to a request. `client` is connected behind it.
+std::optional<json> reply_to(const Options& options, const json& request, ApiClient& client) {
+  std::string error;
+  const std::string path = choose_socket(options, error);
+  if (error.empty()) error = client.connect(path).text();
+  if (!error.empty()) {
+    complain(options.json_output, {"causewayctl: " + error});
+    return std::nullopt;
+  }
+  return if_good(options, client.ask(request));
 }
 
 std::optional<json> reply_to(const Options& options, const json& request) {
@@ -261,21 +264,12 @@ int events(const Options& options) {
   return kFailed;
 }
 
-// Done once the new process answers, too.
-int upgrade(Options options) {
-  std::string error;
-  options.socket = choose_socket(options, error);
+int upgrade(const Options& options) {
   ApiClient client;
   if (!reply_to(options, {{"verb", "upgrade"}}, client)) return kFailed;
-  const json reply = *client.receive(true);
-  if (!reply.at("ok").get<bool>()) {
-    complain(options.json_output, reply.at("errors").get<std::vector<std::string>>());
-    return kFailed;
-  }
-  constexpr int kTries = 1000;
-  for (int tries = 0; tries < kTries && ApiClient().connect(options.socket); ++tries) usleep(10'000);
-  const json& result = reply.at("result");
-  print(options, result, fmt::format("process {} runs now\n", result.at("pid").get<int64_t>()));
+  const auto reply = if_good(options, client.await_successor());
+  if (!reply) return kFailed;
+  print(options, reply->at("result"), fmt::format("process {} runs now\n", reply->at("result").at("pid").dump()));
   return kDone;
 }
 

@@ -162,8 +162,8 @@ void LearntText::add(const LearntMac& mac) {
 
 void LearntText::add(const LearntNeighbor& neighbor) {
   ++lines_;
-  fmt::format_to(std::back_inserter(text_), "{} {} {} {}\n", kNeighbor.name, neighbor.port,
-                 to_string(neighbor.address), to_string(neighbor.mac));
+  fmt::format_to(std::back_inserter(text_), "{} {} {} {}\n", kNeighbor.name, neighbor.port, to_string(neighbor.address),
+                 to_string(neighbor.mac));
 }
 
 void LearntText::add(const LearntVtep& vtep) {

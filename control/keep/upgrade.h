@@ -1,6 +1,6 @@
-// `causewayctl upgrade`: starts the program anew, as it is on the disk now, and hands over to it (control/keep/hand_over.h)
-// while the workers go on; they stop for the moment that the new process takes to open what is open already. Where it
-// fails this one goes on. Control thread.
+// `causewayctl upgrade`: starts the program anew, as it is on the disk now, and hands over to it
+// (control/keep/hand_over.h) while the workers go on; they stop for the moment that the new process takes to open what
+// is open already. Where it fails this one goes on. Control thread.
 #pragma once
 
 #include <sched.h>
@@ -56,7 +56,7 @@ class Upgrade {
   Start start_;
   RunningConfig config_;
   std::function<void()> when_done_;
-  std::optional<HandOver> other_;  // while one is under way
+  std::optional<HandOver> other_;                 // while one is under way
   std::shared_ptr<const config::Config> handed_;  // what the new one was told
   FileDescriptor client_;
   pid_t process_ = 0;

@@ -298,8 +298,7 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, OpenError& er
   std::optional<TunnelTap> tap;
   bool unsupported = false;
   if (error.empty() && wants_tap && options.underlay) {
-    tap = before ? TunnelTap::take_over(before->tap, error.text)
-                 : TunnelTap::open(*interface, unsupported, error.text);
+    tap = before ? TunnelTap::take_over(before->tap, error.text) : TunnelTap::open(*interface, unsupported, error.text);
   }
   if (!error.empty()) return nullptr;
   // Behind a bridge port sits a host that takes unfinished checksums as complete (its kernel does, over a

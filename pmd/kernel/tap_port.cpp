@@ -140,8 +140,8 @@ std::unique_ptr<Port> open_tap_port(const PortOptions& options, OpenError& error
   if (error.empty()) error = offloads.error;
   if (!error.empty()) return nullptr;
   // It may be in a container by now.
-  std::optional<LinuxInterface> interface = handed_over ? LinuxInterface::of_tap(fds.front().get(), error)
-                                                        : LinuxInterface::find(options.name, error);
+  std::optional<LinuxInterface> interface =
+      handed_over ? LinuxInterface::of_tap(fds.front().get(), error) : LinuxInterface::find(options.name, error);
   if (!interface) return nullptr;
   auto port = std::make_unique<TapPort>(options, std::move(fds), std::move(*interface), offloads.capabilities);
   error = port->configure(options);

@@ -35,13 +35,14 @@ std::string refusal(std::string_view text) {
 
 TEST_CASE("learnt: what is written is read, as much later as it is") {
   const std::string text = text_of_all();
-  CHECK(text.starts_with("causeway-learnt 1 1700000000\n"
-                         "mac br0 0 02:00:00:00:00:01 p1 - 7\n"
-                         "mac br0 10 02:00:00:00:00:02 gnv0 172.31.0.2 0\n"
-                         "neighbor up0 fd00:31::2 02:00:00:00:00:03\n"
-                         "vtep vx0 172.31.0.3\n"
-                         "path 172.31.0.1 172.31.0.2 1400 500\n"
-                         "end 5 "));
+  CHECK(
+      text.starts_with("causeway-learnt 1 1700000000\n"
+                       "mac br0 0 02:00:00:00:00:01 p1 - 7\n"
+                       "mac br0 10 02:00:00:00:00:02 gnv0 172.31.0.2 0\n"
+                       "neighbor up0 fd00:31::2 02:00:00:00:00:03\n"
+                       "vtep vx0 172.31.0.3\n"
+                       "path 172.31.0.1 172.31.0.2 1400 500\n"
+                       "end 5 "));
   std::string error;
   const auto learnt = read_learnt(text, kWritten + 20s, error);
   REQUIRE(learnt);

@@ -22,7 +22,8 @@ std::string topology(const std::string& p2 = "p2: {}", const std::string& parame
 version: 1
 ethernets:
   p1: {}
-  )" + p2 + R"(
+  )" + p2 +
+         R"(
   p3: {}
   up0:
     macaddress: 02:00:00:00:00:01
@@ -66,8 +67,7 @@ std::string learnt_text() {
   Bed bed(topology());
   Gateway& gateway = bed.gateway();
   gateway.neighbors().restore({gateway.ports().find("up0")->index, remote(2)}, *parse_mac("02:00:00:00:00:02"));
-  const TunnelKey sent{
-      .remote = remote(2), .local = remote(1), .id = 11, .udp_port = 4789, .kind = TunnelType::vxlan};
+  const TunnelKey sent{.remote = remote(2), .local = remote(1), .id = 11, .udp_port = 4789, .kind = TunnelType::vxlan};
   CHECK(gateway.tunnels().learn_path_mtu({sent, 1400}));
   const AdjacencyIndex group = gateway.adjacencies_of("mc0").front();
   CHECK(gateway.tunnels().learn_vtep(group, remote(4), gateway.now_s()) == DropReason::none);
@@ -147,7 +147,7 @@ TEST_CASE("restart: what no longer fits is left out") {
   CHECK(left_out(topology("p2: {vlan: {mode: access, tag: 7}}")) == 2);          // its VLAN is another
   CHECK(left_out(topology("p2: {bindings: [{mac: 02:00:00:00:09:09}]}")) == 2);  // it may only have others
   CHECK(left_out(topology("p2: {}", "max-macs: 4")) == 1);                       // the bridge is full
-  CHECK(left_out(topology("p2: {max-macs: 1}")) == 1);                                 // so is the port
+  CHECK(left_out(topology("p2: {max-macs: 1}")) == 1);                           // so is the port
   CHECK(left_out(topology("p2: {}", "ageing-time: 100")) == 3);                  // they are too old
   // It is static now, and elsewhere.
   CHECK(left_out(topology() + "    static-macs: [{mac: 02:00:00:00:01:02, port: p3}]\n") == 1);
