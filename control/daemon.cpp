@@ -357,6 +357,10 @@ ApiReply Daemon::handle(json request, const Peer& peer) {
       {"plan", [](Daemon& daemon, json& request, const Peer&) { return daemon.plan(std::move(request)); }},
       {"apply", [](Daemon& daemon, json& request, const Peer&) { return daemon.apply_request(std::move(request)); }},
       {"reload", [](Daemon& daemon, json& request, const Peer&) { return daemon.reload(flag_of(request, "empty")); }},
+      {"upgrade",
+       [](Daemon& daemon, json&, const Peer&) {
+         return daemon.begin_upgrade_ ? daemon.begin_upgrade_() : ApiReply(api_error({"this process can't"}));
+       }},
       {"fdb", [](Daemon& daemon, json& request, const Peer&) { return ApiReply(daemon.change_fdb(request)); }},
       {"capture", [](Daemon& daemon, json& request, const Peer&) { return daemon.captures_.begin(request); }},
       {"events", [](Daemon& daemon, json&, const Peer&) { return daemon.followers_.begin(); }},

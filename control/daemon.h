@@ -44,6 +44,10 @@ class Daemon {
   std::vector<config::ApplyError> change_by(config::Patch& patch);
   const config::Config& config() const { return *config_; }  // what runs
   const config::Config& file_config() const { return *file_config_; }
+  // The same, as of now: a change makes another one.
+  std::shared_ptr<const config::Config> shared_file_config() const { return file_config_; }
+  // What answers `upgrade` (control/keep/upgrade.h).
+  void upgrade_by(std::function<ApiReply()> begin) { begin_upgrade_ = std::move(begin); }
   // The file anew. `empty`: though it may have nothing in it.
   ApiReply reload(bool empty);
   // What the tables of `show` are made of, as of now.
@@ -76,6 +80,7 @@ class Daemon {
   std::shared_ptr<const config::Config> file_config_;
   std::shared_ptr<config::Config> config_;  // what runs
   Completion completion_;
+  std::function<ApiReply()> begin_upgrade_;
   std::string file_;
   std::string version_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();

@@ -24,7 +24,7 @@ std::string path_of(const std::string& socket) {
 }  // namespace
 
 Vswitch::Vswitch(EventLoop& loop, Background& background, Daemon& daemon, Gateway& gateway, const std::string& socket,
-                 const std::string& version)
+                 const std::string& version, std::function<void()> first_rows)
     : loop_(loop),
       daemon_(daemon),
       gateway_(gateway),
@@ -35,6 +35,7 @@ Vswitch::Vswitch(EventLoop& loop, Background& background, Daemon& daemon, Gatewa
                       if (!session_.state().ready()) report_.forget();
                       unixctl_.stand_for_vswitchd(session_.state().locked);
                     }}),
+      first_rows_(std::move(first_rows)),
       unixctl_(loop, unixctl::run_directory(path_of(socket)),
                {.gateway = gateway,
                 .version = version,
@@ -79,9 +80,10 @@ void Vswitch::look_at_routes() {
 }
 
 void Vswitch::rows_changed(const Database& rows, const RowChanges& changes) {
-  known_ = true;
+  const bool first = !std::exchange(known_, true);
   auto failed = change_ports(rows, changes);
   if (!failed) failed = change_all(rows);
+  if (first) first_rows_();
   in_use_ = failed->empty();
   log_notes();
   for (const config::ApplyError& error : *failed) {

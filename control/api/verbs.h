@@ -41,6 +41,9 @@ inline constexpr Verb kVerbs[] = {
     {"apply", {"file", "text", "empty"}},
     // -> as apply.
     {"reload", {"empty"}},
+    // The program anew, in this one's place -> {}, and behind this line another reply: once that one runs -> {pid}, or
+    // why not.
+    {"upgrade", {}},
     // action: flush, add or del; the others are absent where not given -> anything.
     {"fdb", {"action", "bridge", "mac", "port", "vlan"}},
     // ports, tunnels, bridges: names with a space between; where none is given, all ports. direction: in or out; both

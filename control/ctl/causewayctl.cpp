@@ -111,16 +111,8 @@ std::string choose_socket(const Options& options, std::string& error) {
   return {};
 }
 
-// The reply to a request; nullopt where it failed, which is then said already. `client` is connected behind it.
-std::optional<json> reply_to(const Options& options, const json& request, ApiClient& client) {
-  std::string error;
-  const std::string path = choose_socket(options, error);
-  if (error.empty()) error = client.connect(path).text();
-  if (!error.empty()) {
-    complain(options.json_output, {"causewayctl: " + error});
-    return std::nullopt;
-  }
-  json reply = client.ask(request);
+// The reply itself; nullopt where it is of a failure, which is then said already.
+std::optional<json> if_good(const Options& options, json reply) {
   if (!options.json_output) make_printable(reply);
   if (reply.value("ok", false)) return reply;
   std::vector<std::string> errors;
@@ -129,6 +121,18 @@ std::optional<json> reply_to(const Options& options, const json& request, ApiCli
   }
   complain(options.json_output, errors);
   return std::nullopt;
+}
+
+// The same of the reply to a request. `client` is connected behind it.
+std::optional<json> reply_to(const Options& options, const json& request, ApiClient& client) {
+  std::string error;
+  const std::string path = choose_socket(options, error);
+  if (error.empty()) error = client.connect(path).text();
+  if (!error.empty()) {
+    complain(options.json_output, {"causewayctl: " + error});
+    return std::nullopt;
+  }
+  return if_good(options, client.ask(request));
 }
 
 std::optional<json> reply_to(const Options& options, const json& request) {
@@ -259,6 +263,15 @@ int events(const Options& options) {
   if (!error) return kDone;
   complain(options.json_output, {"causewayctl: " + error.text()});
   return kFailed;
+}
+
+int upgrade(const Options& options) {
+  ApiClient client;
+  if (!reply_to(options, {{"verb", "upgrade"}}, client)) return kFailed;
+  const auto reply = if_good(options, client.await_successor());
+  if (!reply) return kFailed;
+  print(options, reply->at("result"), fmt::format("process {} runs now\n", reply->at("result").at("pid").dump()));
+  return kDone;
 }
 
 int change_fdb(const Options& options, const std::string& action) {
@@ -393,6 +406,9 @@ CommandLine::CommandLine() {
   auto* reload_verb = app.add_subcommand("reload", "apply the file the daemon was started with");
   reload_verb->add_flag("--empty", options.empty, kEmptyHelp);
   reload_verb->callback([this] { exit_code = reload(options); });
+  app.add_subcommand("upgrade", "start the program anew, as it is on the disk now; frames go on")->callback([this] {
+    exit_code = upgrade(options);
+  });
   auto* events_verb = app.add_subcommand("events", "what changes by itself or because somebody asked, as it comes");
   events_verb->add_option("-c,--count", options.events.count, "so many lines, then end")->check(CLI::PositiveNumber);
   events_verb->callback([this] { exit_code = events(options); });
