@@ -25,6 +25,7 @@
 
 #include "control/api/server.h"
 #include "control/api/socket_path.h"
+#include "control/change/confirmation.h"
 #include "control/check/absent_interfaces.h"
 #include "control/check/warnings.h"
 #include "control/daemon.h"
@@ -137,7 +138,7 @@ struct Reloading {
 
 void reload(const Reloading& running) {
   notify_reloading();
-  await_reply(running.background, running.daemon.reload(false), [](const ApiReply& reply) {
+  await_reply(running.background, running.daemon.changes().reload(false, Peer{}), [](const ApiReply& reply) {
     const bool done = !reply.line.empty();
     spdlog::info(done ? "reloaded" : "not reloaded: as before");
     sd_notify(0, "READY=1");
@@ -177,15 +178,38 @@ void start_timers(EventLoop& loop, Gateway& gateway, Daemon& daemon) {
   }
 }
 
+// What is to run.
+struct Wanted {
+  config::Config config;
+  std::string text;
+  std::optional<Unconfirmed> unconfirmed;  // why it isn't the file's
+};
+
+// In the place of the file, where a change was not confirmed when the daemon ended: what ran before that.
+void go_back_to_confirmed(const StateDirectory& state, const std::string& file, Wanted& wanted) {
+  const auto kept = state.keeps() ? state.read(Unconfirmed::kFile) : std::nullopt;
+  if (!kept) return;
+  wanted.unconfirmed = read_unconfirmed(*kept);
+  std::vector<config::ConfigError> errors;
+  auto before = wanted.unconfirmed ? config::load_config(file, wanted.unconfirmed->yaml, errors) : std::nullopt;
+  if (!before) {
+    spdlog::error("{}/{}: is no configuration; this start has {}", state.path(), Unconfirmed::kFile, file);
+    wanted.unconfirmed.reset();
+    return;
+  }
+  if (!before->system.named) before->system.name = wanted.config.system.name;
+  wanted.config = std::move(*before);
+  wanted.text = wanted.unconfirmed->yaml;
+}
+
 // From the EAL's start to its end.
-int serve(EventLoop& loop, const Reloading*& running, const Options& options, const config::Config& config,
-          const std::string& text, bool hugepages) {
+int serve(EventLoop& loop, const Reloading*& running, const Options& options, const StateDirectory& state,
+          const Wanted& wanted, bool hugepages) {
+  const config::Config& config = wanted.config;
   rte_mempool* const pool = make_mempool("frames", buffers_for(config.system.memory_bytes), kDataRoomBytes);
   if (pool == nullptr) return fail("no memory for frame buffers: raise system.memory");
   const std::unique_ptr<rte_mempool, void (*)(rte_mempool*)> pool_owner(pool, free_mempool);
 
-  StateDirectory state;
-  if (const Error error = state.open(options.state)) return fail(error.text());
   set_lock_owner(config.system.name);
   // Before any interface is looked for, so that none comes unseen.
   const RtnetlinkEvents links(RtnetlinkEvents::Of::links);
@@ -208,7 +232,8 @@ int serve(EventLoop& loop, const Reloading*& running, const Options& options, co
         loop, [&daemon] { return daemon.running(); }, CAUSEWAY_VERSION);
     if (const Error error = endpoint->start(*config.system.metrics)) return fail(error.text());
   }
-  const auto errors = daemon.apply(file, text);
+  daemon.changes().keep_in(state, background);
+  const auto errors = daemon.changes().start(file, wanted.text, wanted.unconfirmed);
   for (const std::string& line : errors) say_on_stderr(line + "\n");
   if (!errors.empty()) return kBadInput;
 
@@ -257,7 +282,7 @@ int run(const Options& options, char** argv) {
   }
   std::string text(config::kNoFile);
   std::vector<config::ConfigError> errors;
-  const auto config =
+  auto config =
       options.file ? config::load_config_file(*options.file, text, errors) : config::load_config("", text, errors);
   // A running gateway logs its warnings.
   if (config && options.check) {
@@ -269,18 +294,23 @@ int run(const Options& options, char** argv) {
   if (!config) return kBadInput;
   if (options.check) return kStopped;
 
+  StateDirectory state;
+  if (const Error error = state.open(options.state)) return fail(error.text());
+  Wanted wanted{std::move(*config), std::move(text), {}};
+  go_back_to_confirmed(state, options.file.value_or(""), wanted);
+  const config::System& system = wanted.config.system;
   EventLoop loop;
   const Reloading* running = nullptr;
   watch_signals(loop, running);
   bool hugepages = false;
-  const Error error = start_eal(eal_options(*config, options.no_hugepages), hugepages);
-  if (error && hugepages && config->system.hugepages == Toggle::automatic) {
+  const Error error = start_eal(eal_options(wanted.config, options.no_hugepages), hugepages);
+  if (error && hugepages && system.hugepages == Toggle::automatic) {
     spdlog::warn("{}; trying without hugepages", error.text());
     begin_again_without_hugepages(argv);
   }
   if (error) return fail(error.text());
-  leave_to_workers(config->system.worker_cores);
-  const int code = serve(loop, running, options, *config, text, hugepages);
+  leave_to_workers(system.worker_cores);
+  const int code = serve(loop, running, options, state, wanted, hugepages);
   stop_eal();
   return code;
 }

@@ -41,7 +41,7 @@ std::string time_text(std::chrono::system_clock::time_point time);
 class History {
  public:
   static constexpr size_t kMost = 100;
-  static constexpr size_t kMostPlanLines = 20;  // of a change
+  static constexpr size_t kMostPlanLines = 20;   // of a change
   static constexpr size_t kMostTextBytes = 256;  // of a text
 
   // The oldest one goes, and what is too long is cut.

@@ -1,6 +1,8 @@
 #include "control/change/startup_file.h"
 
 #include <chrono>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "control/process/replace_file.h"
@@ -23,39 +25,36 @@ bool come_to_the_same(config::Config a, const config::Config& b) {
 
 }  // namespace
 
-std::optional<config::Config> StartupFile::as_a_start_reads(const std::string& text) const {
-  std::vector<config::ConfigError> ignored;
-  return config::load_config(path_, text, ignored);
+StartupFile::StartupFile(std::string path) : path_(std::move(path)) {
+  std::vector<config::ConfigError> none;
+  if (const auto nothing = config::load_config(path_, config::kNoFile, none)) name_ = nothing->system.name;
 }
 
-bool StartupFile::says(const config::Config& running) {
+bool StartupFile::says(const Version& running) {
   struct stat now {};
   if (stat(path_.c_str(), &now) != 0) return false;
   if (!is_unchanged(now, seen_)) {
     std::string what;
     const std::string text = config::read_whole_file(path_, what, std::chrono::milliseconds(0));
-    config_ = what.empty() ? as_a_start_reads(text) : std::nullopt;
+    if (running.text != nullptr && *running.text == text && is_called_alike(running.config->system)) {
+      config_ = running.config;
+    } else {
+      std::vector<config::ConfigError> ignored;
+      auto read = what.empty() ? config::load_config(path_, text, ignored) : std::nullopt;
+      config_ = read ? std::make_shared<const config::Config>(std::move(*read)) : nullptr;
+    }
     seen_ = now;
   }
-  return config_ && come_to_the_same(*config_, running);
+  return config_ != nullptr && come_to_the_same(*config_, *running.config);
 }
 
 Error StartupFile::save(const Version& running, Comments& comments) {
-  comments = Comments::kept;
-  if (running.text != nullptr) {
-    const auto read = as_a_start_reads(*running.text);
-    if (read && come_to_the_same(*read, *running.config)) return replace_file(path_, *running.text);
-  }
-  comments = Comments::lost;
-  std::string text = config::write_config(*running.config);
-  const auto read = as_a_start_reads(text);
-  if (!read || !come_to_the_same(*read, *running.config)) {
-    // The file's own name would be another one than the daemon has.
-    config::Config named = *running.config;
-    named.system.named = true;
-    text = config::write_config(named);
-  }
-  return replace_file(path_, text);
+  const bool alike = is_called_alike(running.config->system);
+  comments = running.text != nullptr && alike ? Comments::kept : Comments::lost;
+  if (comments == Comments::kept) return replace_file(path_, *running.text);
+  config::Config config = *running.config;
+  config.system.named = config.system.named || !alike;
+  return replace_file(path_, config::write_config(config));
 }
 
 }  // namespace causeway

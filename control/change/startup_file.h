@@ -3,7 +3,8 @@
 
 #include <sys/stat.h>
 
-#include <optional>
+#include <cstdint>
+#include <memory>
 #include <string>
 
 #include "control/change/configuration.h"
@@ -15,22 +16,24 @@ namespace causeway {
 class StartupFile {
  public:
   // `path`: empty where there is none.
-  explicit StartupFile(std::string path) : path_(std::move(path)) {}
+  explicit StartupFile(std::string path);
 
   const std::string& path() const noexcept { return path_; }
   // Whether a start would come to this configuration. The file is read when it has changed.
-  bool says(const config::Config& running);
+  bool says(const Version& running);
 
   enum class Comments : uint8_t { kept, lost };
   // Makes the file say it, all at once: as somebody wrote it down, with his comments, or else without any.
   Error save(const Version& running, Comments& comments);
 
  private:
-  std::optional<config::Config> as_a_start_reads(const std::string& text) const;
+  // A start calls itself by the file where that names nobody.
+  bool is_called_alike(const config::System& system) const { return system.named || system.name == name_; }
 
   std::string path_;
+  std::string name_;  // of a daemon that the file doesn't name
   struct stat seen_ {};
-  std::optional<config::Config> config_;  // of the file as it was seen; none: it is no good
+  std::shared_ptr<const config::Config> config_;  // of the file as it was seen; null: it is no good
 };
 
 }  // namespace causeway

@@ -42,8 +42,8 @@ PathKey first_key(std::string_view path, const YamlNode& map) {
   std::string_view longest;
   for (const YamlNode* key = map.first; key != nullptr; key = key->next->next) {
     const std::string_view name = key->target().text;
-    const bool leads = path.starts_with(name) && (path.size() == name.size() ||
-                                                  kBetween.find(path[name.size()]) != std::string_view::npos);
+    const bool leads = path.starts_with(name) &&
+                       (path.size() == name.size() || kBetween.find(path[name.size()]) != std::string_view::npos);
     if (leads && name.size() > longest.size()) longest = name;
   }
   if (longest.empty()) longest = path.substr(0, path.find_first_of(kBetween));
@@ -53,12 +53,14 @@ PathKey first_key(std::string_view path, const YamlNode& map) {
 }  // namespace
 
 struct YamlEdit::Step {
-  std::string_view rest;    // of the path
-  std::string walked;       // as errors name it
-  const YamlNode* value;    // null: what is there is taken away
+  std::string_view rest;  // of the path
+  std::string walked;     // as errors name it
+  const YamlNode* value;  // null: what is there is taken away
   unsigned depth = 0;
 
-  Step behind(size_t length, std::string name) const { return {rest.substr(length), std::move(name), value, depth + 1}; }
+  Step behind(size_t length, std::string name) const {
+    return {rest.substr(length), std::move(name), value, depth + 1};
+  }
 };
 
 // Of a mapping or a list that is made anew: copies in the edit's memory.
@@ -112,8 +114,7 @@ std::optional<YamlEdit::Refusal> YamlEdit::assign(std::string_view assignment) {
   const YamlNode* const parsed = trees_.back().root();
   const bool removes = parsed == nullptr || parsed->target().kind == YamlKind::null;
   const YamlNode nothing;
-  const auto root =
-      replaced(root_ != nullptr ? *root_ : nothing, {path, "", removes ? nullptr : &parsed->target(), 0});
+  const auto root = replaced(root_ != nullptr ? *root_ : nothing, {path, "", removes ? nullptr : &parsed->target(), 0});
   if (!root) return std::exchange(refusal_, {});
   Children all(*this);
   all.add(*root);
