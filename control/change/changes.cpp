@@ -77,15 +77,15 @@ ConfigReading read_set(std::string_view assignments, std::shared_ptr<const confi
   auto document = config::YamlTree::parse(config::write_config(*before), impossible);
   if (!document) return unreadable(label, std::move(before), {{label, 0, 0, "", impossible.what}});
   YamlEdit edit(std::move(*document));
-  for (size_t count = 0; !assignments.empty(); ++count) {
+  size_t count = 0;
+  do {
     const size_t end = std::min(assignments.find('\n'), assignments.size());
     const auto refused = count < kMostAssignments
                              ? edit.assign(assignments.substr(0, end))
                              : YamlEdit::Refusal{"", fmt::format("more than {} at once", kMostAssignments)};
     if (refused) errors.push_back({label, 0, 0, refused->key, refused->what});
-    if (count == kMostAssignments) break;
     assignments.remove_prefix(std::min(end + 1, assignments.size()));
-  }
+  } while (!assignments.empty() && ++count <= kMostAssignments);
   if (!errors.empty()) return unreadable(label, std::move(before), errors);
   auto wanted = config::load_config(label, edit.root(), errors);
   if (!wanted) return unreadable(label, std::move(before), errors);
