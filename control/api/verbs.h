@@ -37,13 +37,29 @@ inline constexpr Verb kVerbs[] = {
     {"stats", {"per_worker"}},
     // file: a label, text: the file's contents -> {operations: ["one line", ...], warnings: [...]}.
     {"plan", {"file", "text"}},
-    // The same, and empty: bool, true: may leave nothing of what runs -> the same, all operations done.
-    {"apply", {"file", "text", "empty"}},
+    // The same, and empty: bool, true: may leave nothing of what runs. confirm: seconds, then it goes back by itself
+    // unless `confirm` comes. expect: the generation that it is based on, of any other it is refused -> the same, all
+    // operations done, and generation: number, of what runs now; unconfirmed: {change, left_s, until} or null; kept:
+    // bool, whether that outlives the daemon; saved: bool, whether a start would come to what runs, null where there is
+    // no file; notes: lines for people.
+    {"apply", {"file", "text", "empty", "confirm", "expect"}},
+    // text: lines of PATH=VALUE (control/change/yaml_edit.h) -> as apply.
+    {"set", {"text", "empty", "confirm", "expect"}},
     // -> as apply.
     {"reload", {"empty"}},
     // The program anew, in this one's place -> {}, and behind this line another reply: once that one runs -> {pid}, or
     // why not.
     {"upgrade", {}},
+    // To what ran before the last change, and of one that awaits its confirmation at once -> as apply.
+    {"rollback", {"expect"}},
+    // -> as apply, with no operations; so are the next.
+    {"confirm", {}},
+    // What runs becomes the file that a start begins with.
+    {"save", {}},
+    // -> {generation, unconfirmed, kept, saved as of apply; file: that a start begins with; changes: [{time,
+    // generation,
+    // uid or null, user, verb, label, operations: number, plan: its first lines, result: done or refused, note}, ...]}.
+    {"changes", {}},
     // action: flush, add or del; the others are absent where not given -> anything.
     {"fdb", {"action", "bridge", "mac", "port", "vlan"}},
     // ports, tunnels, bridges: names with a space between; where none is given, all ports. direction: in or out; both

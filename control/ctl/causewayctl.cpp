@@ -2,8 +2,6 @@
 // Exit codes: 0 done, 1 failed, 2 bad usage or a bad file, 3 `check --strict` has warnings.
 #include <fmt/format.h>
 
-#include <fmt/ranges.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
@@ -25,12 +23,14 @@
 #include "control/check/absent_interfaces.h"
 #include "control/check/warnings.h"
 #include "control/ctl/capture.h"
+#include "control/ctl/changes.h"
 #include "control/ctl/doctor.h"
 #include "control/ctl/events.h"
 #include "control/ctl/render.h"
 #include "control/ctl/show.h"
 #include "control/ctl/top/top.h"
 #include "control/ctl/trace.h"
+#include "control/ctl/usage.h"
 #include "control/import/ovs.h"
 #include "control/process/log.h"
 #include "control/process/printable.h"
@@ -57,7 +57,6 @@ struct Options {
   bool all = false;
   std::string file;
   bool strict = false;
-  bool empty = false;  // of apply and reload
   std::string bridge;  // of fdb, as are mac, port and vlan
   std::string mac;
   std::string port;
@@ -65,6 +64,7 @@ struct Options {
   std::string database = "unix:/run/openvswitch/db.sock";  // of import
   std::string output;                                      // empty: stdout
   std::string log_level;                                   // empty: as it is
+  ChangeOptions change;
   CaptureOptions capture;
   TraceOptions trace;
   ShowOptions show;
@@ -184,22 +184,25 @@ int check(const Options& options, const std::string&) {
   return options.strict && !strictly_good ? kWarned : kDone;
 }
 
-int print_operations(const Options& options, const std::optional<json>& result) {
+int change(const Options& options, const std::string& verb, const json& request) {
+  const auto result = ask(options, request);
   if (!result) return kFailed;
-  if (!options.json_output) print_lines(result->value("warnings", std::vector<std::string>()));
-  print(options, *result, render_operations(*result));
+  if (!options.json_output) print_lines(remarks_of(*result));
+  print(options, *result, render_change(verb, *result));
   return kDone;
+}
+
+int change(const Options& options, const std::string& verb) {
+  return change(options, verb, change_request(verb, options.change));
 }
 
 int plan_or_apply(const Options& options, const std::string& verb) {
   const auto file = read_good_file(options);
   if (!file) return kBadInput;
-  return print_operations(
-      options, ask(options, {{"verb", verb}, {"file", options.file}, {"text", file->text}, {"empty", options.empty}}));
-}
-
-int reload(const Options& options) {
-  return print_operations(options, ask(options, {{"verb", "reload"}, {"empty", options.empty}}));
+  json request = change_request(verb, options.change);
+  request["file"] = options.file;
+  request["text"] = file->text;
+  return change(options, verb, request);
 }
 
 int capture(const Options& options) {
@@ -351,16 +354,6 @@ int import_ovs(const Options& options) {
   return kDone;
 }
 
-std::string joined(std::span<const std::string_view> words) {
-  return fmt::format("{}", fmt::join(words.begin(), words.end(), ", "));
-}
-
-std::string did_you_mean(std::string_view wrong, std::span<const std::string_view> words) {
-  config::Suggestion suggestion(wrong);
-  for (const std::string_view word : words) suggestion.consider(word);
-  return suggestion.text();
-}
-
 struct CommandLine {
   CLI::App app{"Asks and changes a running causewayd.", "causewayctl"};
   Options options;
@@ -370,6 +363,7 @@ struct CommandLine {
   CommandLine();
   CLI::App& add_file_verb(const std::string& verb, const std::string& help,
                           int (*run)(const Options&, const std::string&));
+  void add_change_verbs();
   void add_show_verb();
   void add_capture_verb();
   void add_trace_verb();
@@ -399,13 +393,7 @@ CommandLine::CommandLine() {
   add_file_verb("check", "is this file good, and can it carry? Asks no daemon", check)
       .add_flag("--strict", options.strict, "exit code 3 if there are warnings");
   add_file_verb("plan", "what `apply` of this file would do", plan_or_apply);
-  constexpr const char* kEmptyHelp = "even where it leaves nothing of what runs";
-  add_file_verb("apply", "make the daemon what this file says, or leave it as it is", plan_or_apply)
-      .add_flag("--empty", options.empty, kEmptyHelp);
-
-  auto* reload_verb = app.add_subcommand("reload", "apply the file the daemon was started with");
-  reload_verb->add_flag("--empty", options.empty, kEmptyHelp);
-  reload_verb->callback([this] { exit_code = reload(options); });
+  add_change_verbs();
   app.add_subcommand("upgrade", "start the program anew, as it is on the disk now; frames go on")->callback([this] {
     exit_code = upgrade(options);
   });
@@ -436,6 +424,38 @@ CLI::App& CommandLine::add_file_verb(const std::string& verb, const std::string&
   command->add_option("file", options.file, "YAML")->required();
   command->callback([this, run, verb] { exit_code = run(options, verb); });
   return *command;
+}
+
+void CommandLine::add_change_verbs() {
+  auto& apply = add_file_verb("apply", "make the daemon what this file says, or leave it as it is", plan_or_apply);
+  const auto add_verb = [this](const std::string& verb, const std::string& help) {
+    auto* command = app.add_subcommand(verb, help);
+    command->callback([this, verb] { exit_code = change(options, verb); });
+    return command;
+  };
+  auto* reload = add_verb("reload", "apply the file the daemon was started with");
+  auto* set = add_verb("set", "change what runs: set tunnels.gnv0.remote=172.31.0.9 ...");
+  set->add_option("assignments", options.change.assignments, "the value is YAML, null takes the key away")
+      ->required()
+      ->type_name("PATH=VALUE")
+      ->check([](const std::string& text) {
+        return text.find('\n') == std::string::npos ? std::string() : std::string("expected one line");
+      });
+  auto* rollback = add_verb("rollback", "back to what ran before the last change");
+  add_verb("confirm", "keep what `--confirm` would take back");
+  add_verb("save", "make the file that the daemon was started with say what runs");
+  for (CLI::App* const verb : {&apply, reload, set}) {
+    verb->add_flag("--empty", options.change.empty, "even where it leaves nothing of what runs");
+  }
+  for (CLI::App* const verb : {&apply, set}) {
+    verb->add_option("--confirm", options.change.confirm_s, "it goes back after so many seconds unless confirmed")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(1, 86400));
+  }
+  for (CLI::App* const verb : {&apply, set, rollback}) {
+    verb->add_option("--expect", options.change.expect, "only if this generation runs: see show changes")
+        ->type_name("GENERATION");
+  }
 }
 
 void CommandLine::add_show_verb() {
@@ -560,36 +580,6 @@ void CommandLine::add_log_verb() {
   auto* level = log->add_subcommand("level", "how much it logs; with LEVEL, from now on so much");
   level->add_option("level", options.log_level, kLogLevels);
   level->callback([this] { exit_code = log_level(options); });
-}
-
-// What may stand in the place of a word that nobody knows.
-std::vector<std::string> words_for(const CLI::App& app, bool option) {
-  std::vector<std::string> words;
-  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
-    if (!option) words.push_back(verb->get_name());
-  }
-  for (const CLI::App* place = &app; option && place != nullptr; place = place->get_parent()) {
-    for (const CLI::Option* known : place->get_options()) {
-      for (const std::string& name : known->get_lnames()) words.push_back("--" + name);
-    }
-  }
-  return words;
-}
-
-std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App* verb = &app;  // as far as it was understood
-  while (!verb->get_subcommands().empty()) verb = verb->get_subcommands().front();
-  const std::vector<std::string> unknown = app.remaining(true);
-  if (unknown.empty()) return error.what();
-  const bool option = unknown.front().starts_with('-');
-  const std::vector<std::string> words = words_for(*verb, option);
-  const std::vector<std::string_view> views(words.begin(), words.end());
-  const std::string command = verb == &app || option ? "" : " of " + verb->get_name();
-  return fmt::format("unknown {}{} {}{}",
-                     option          ? "option"
-                     : words.empty() ? "argument"
-                                     : "command",
-                     command, config::quote(unknown.front()), did_you_mean(unknown.front(), views));
 }
 
 int refuse(const CommandLine& line, const CLI::ParseError& error, std::span<char*> arguments) {
