@@ -1,6 +1,8 @@
 #include "control/daemon.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -45,6 +47,12 @@ json log_level_reply(const json& request) {
     set_log_level(wanted);
   }
   return api_ok({{"level", log_level()}});
+}
+
+// Of the long part of a request.
+size_t text_bytes(const json& request) {
+  const auto text = request.find("text");
+  return text != request.end() && text->is_string() ? text->get_ref<const std::string&>().size() : 0;
 }
 
 // [{offload, state: good or wrong, reason}].
@@ -187,7 +195,33 @@ ApiReply Daemon::handle(json request, const Peer& peer) {
   const std::string verb = request.at("verb");
   const auto* const found = std::ranges::find(kHandlers, verb, &Handler::verb);
   if (found == std::end(kHandlers)) return {api_error({fmt::format("unknown verb: {}", verb)})};
-  return found->answer(*this, request, peer);
+  const bool own = peer.uid == 0 || peer.uid == geteuid();
+  if (own || !kVerbs[found - std::begin(kHandlers)].restricted) return found->answer(*this, request, peer);
+  const size_t bytes = text_bytes(request);
+  return for_admins(verb, peer, bytes, [this, found, request = std::move(request), peer]() mutable {
+    return found->answer(*this, request, peer);
+  });
+}
+
+// Users' names are looked up in the background: another machine may have them.
+ApiReply Daemon::for_admins(const std::string& verb, const Peer& peer, size_t bytes, ApiReply::Act act) {
+  return ApiReply::later_by(
+      [this, verb, peer, act = std::move(act), config = configuration_.file().config]() -> ApiReply::Act {
+        const std::string user = user_name(peer.uid);
+        const auto& admins = config->system.admins;
+        if (std::ranges::find(admins, user) != admins.end()) return act;
+        return [this, verb, peer, user] { return forbid(verb, peer, user); };
+      },
+      bytes);
+}
+
+ApiReply Daemon::forbid(const std::string& verb, const Peer& peer, const std::string& user) {
+  const std::string who = fmt::format("uid {} ({})", peer.uid, user);
+  const auto object = std::hash<std::string>()(verb) + peer.uid;
+  forbidden_.event(spdlog::level::warn, 0, object,
+                   [&] { return fmt::format("control socket: {} forbidden to {}, process {}", verb, who, peer.pid); });
+  return {
+      api_error({fmt::format("{}: only root, the daemon's own user and `system.admins` may; {} may look", verb, who)})};
 }
 
 }  // namespace causeway

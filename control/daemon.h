@@ -17,6 +17,7 @@
 #include "control/doctor/recent_counts.h"
 #include "control/gateway/gateway.h"
 #include "control/process/event_loop.h"
+#include "control/process/log_limit.h"
 #include "control/view/rows.h"
 
 namespace causeway {
@@ -35,6 +36,8 @@ class Daemon {
   Running running() const;
   // Called every RecentCounts::kInterval.
   void count() { recent_counts_.next(gateway_); }
+  // Called a few times a second.
+  void tick() { forbidden_.tick(); }
   // One request of the control socket (control/api/server.h), and who asks.
   ApiReply handle(nlohmann::json request, const Peer& peer = {});
 
@@ -42,6 +45,8 @@ class Daemon {
   nlohmann::json change_fdb(const nlohmann::json& request);
   nlohmann::json flush_fdb(const Bridges::Bridge* bridge, const std::string& port, std::optional<uint16_t> vlan);
   nlohmann::json test_offloads(const nlohmann::json& request);
+  ApiReply for_admins(const std::string& verb, const Peer& peer, size_t bytes, ApiReply::Act act);
+  ApiReply forbid(const std::string& verb, const Peer& peer, const std::string& user);
 
   const EventLoop& loop_;
   Gateway& gateway_;
@@ -52,6 +57,7 @@ class Daemon {
   std::function<ApiReply()> begin_upgrade_;
   std::string version_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  LogLimit forbidden_;  // who asked for what isn't his
   RecentCounts recent_counts_;
 };
 

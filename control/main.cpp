@@ -190,7 +190,10 @@ void follow_host(EventLoop& loop, const HostEvents& host, Gateway& gateway, std:
 
 void start_timers(EventLoop& loop, Gateway& gateway, Daemon& daemon) {
   loop.every(1ms, [&gateway] { gateway.serve_workers(); });
-  loop.every(250ms, [&gateway] { gateway.tick(); });
+  loop.every(250ms, [&gateway, &daemon] {
+    gateway.tick();
+    daemon.tick();
+  });
   loop.every(RecentCounts::kInterval, [&daemon] { daemon.count(); });
   uint64_t watchdog_usec = 0;
   if (sd_watchdog_enabled(0, &watchdog_usec) > 0) {

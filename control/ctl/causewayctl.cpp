@@ -26,11 +26,12 @@
 #include "control/ctl/changes.h"
 #include "control/ctl/doctor.h"
 #include "control/ctl/events.h"
+#include "control/ctl/line/complete.h"
+#include "control/ctl/line/usage.h"
 #include "control/ctl/render.h"
 #include "control/ctl/show.h"
 #include "control/ctl/top/top.h"
 #include "control/ctl/trace.h"
-#include "control/ctl/usage.h"
 #include "control/import/ovs.h"
 #include "control/process/log.h"
 #include "control/process/printable.h"
@@ -375,7 +376,8 @@ struct CommandLine {
 CommandLine::CommandLine() {
   app.require_subcommand(1);
   app.fallthrough();
-  auto* name = app.add_option("-n,--name", options.name, "the daemon of this name (system.name in its file)");
+  auto* name = app.add_option("-n,--name", options.name, "the daemon of this name (system.name in its file)")
+                   ->type_name("DAEMON");
   app.add_option("--socket", options.socket, "the daemon at this socket")->excludes(name);
   app.add_flag("--json", options.json_output, "JSON instead of text, errors too: {\"errors\": [...]}");
   app.set_version_flag("--version", "causewayctl " CAUSEWAY_VERSION);
@@ -414,7 +416,7 @@ CommandLine::CommandLine() {
   offloads->require_subcommand(1);
   offloads->fallthrough();
   auto* test = offloads->add_subcommand("test", "does the device do what it claims? Fails if not");
-  test->add_option("port", options.port)->required();
+  test->add_option("port", options.port)->required()->type_name("PORT");
   test->callback([this] { exit_code = test_offloads(options); });
 }
 
@@ -461,14 +463,14 @@ void CommandLine::add_change_verbs() {
 void CommandLine::add_show_verb() {
   ShowOptions& wanted = options.show;
   auto* verb = app.add_subcommand("show", "state; without a subject ports, bridges and tunnels");
-  auto* subject = verb->add_option("subject", wanted.subject, joined(show_subjects()));
+  auto* subject = verb->add_option("subject", wanted.subject, joined(show_subjects()))->type_name("SUBJECT");
   subject->check([](const std::string& word) {
     const auto subjects = show_subjects();
     if (std::ranges::find(subjects, word) != subjects.end()) return std::string();
     const std::string meant = did_you_mean(word, subjects);
     return fmt::format("cannot show {}{}", config::quote(word), meant.empty() ? ", only " + joined(subjects) : meant);
   });
-  verb->add_option("name", wanted.name, "of a port, bridge or tunnel: everything known of it");
+  verb->add_option("name", wanted.name, "of a port, bridge or tunnel: everything known of it")->type_name("NAME");
   auto* watch = verb->add_option("--watch", watch_s, "again every SECONDS, 1 unless said otherwise, with rates");
   watch->expected(0, 1)->type_name("[SECONDS]")->check(CLI::Range(0.1, 86400.0));
   auto* top = verb->add_option("--top", wanted.top, "of flows: so many, those with the most packets in two seconds");
@@ -492,10 +494,14 @@ void CommandLine::add_capture_verb() {
   auto* verb =
       app.add_subcommand("capture", "frames as they pass, or as they die; without a choice those of all ports");
   verb->add_option("-p,--port", wanted.ports, "at this port; may be said again, as may -t and -b")
+      ->type_name("PORT")
       ->allow_extra_args(false);
   verb->add_option("-t,--tunnel", wanted.tunnels, "of this tunnel, without its headers unless --outer is said")
+      ->type_name("TUNNEL")
       ->allow_extra_args(false);
-  verb->add_option("-b,--bridge", wanted.bridges, "at the ports and tunnels of this bridge")->allow_extra_args(false);
+  verb->add_option("-b,--bridge", wanted.bridges, "at the ports and tunnels of this bridge")
+      ->type_name("BRIDGE")
+      ->allow_extra_args(false);
   auto* drops =
       verb->add_option("--drops", wanted.reason, "frames that die, no others; of this reason, default: of any");
   drops->expected(0, 1)->type_name("[REASON]");
@@ -517,7 +523,7 @@ void CommandLine::add_capture_verb() {
 void CommandLine::add_trace_verb() {
   TraceOptions& wanted = options.trace;
   auto* verb = app.add_subcommand("trace", "what would become of a frame, stage by stage; nothing is sent or counted");
-  auto* port = verb->add_option("-p,--port", wanted.port, "that it comes in by");
+  auto* port = verb->add_option("-p,--port", wanted.port, "that it comes in by")->type_name("PORT");
   auto* hex = verb->add_option("--hex", wanted.hex, "its bytes");
   auto* pcap = verb->add_option("--pcap", wanted.pcap, "a pcap or pcapng file that has it")->excludes(hex);
   verb->add_option("--flow", wanted.flow,
@@ -529,7 +535,8 @@ void CommandLine::add_trace_verb() {
       ->needs(pcap)
       ->check(CLI::PositiveNumber);
   auto* live =
-      verb->add_option("--live", wanted.live, "a port: the next frame that really comes in there, or -c of them");
+      verb->add_option("--live", wanted.live, "a port: the next frame that really comes in there, or -c of them")
+          ->type_name("PORT");
   for (CLI::Option* const other : {port, hex, pcap, verb->get_option("--flow")}) live->excludes(other);
   verb->add_option("-c,--count", wanted.count, "of frames")->needs(live)->check(CLI::PositiveNumber);
   verb->add_flag("--bytes", wanted.bytes, "what leaves, in hex");
@@ -542,16 +549,16 @@ void CommandLine::add_fdb_verbs() {
   fdb->fallthrough();
 
   auto* flush = fdb->add_subcommand("flush", "forget what was learned");
-  flush->add_option("bridge", options.bridge, "only in this bridge");
-  flush->add_option("--port", options.port, "only behind this port");
+  flush->add_option("bridge", options.bridge, "only in this bridge")->type_name("BRIDGE");
+  flush->add_option("--port", options.port, "only behind this port")->type_name("INTERFACE");
 
   auto* add = fdb->add_subcommand("add", "a MAC address that is not learned and does not age");
-  add->add_option("bridge", options.bridge)->required();
+  add->add_option("bridge", options.bridge)->required()->type_name("BRIDGE");
   add->add_option("mac", options.mac)->required();
-  add->add_option("port", options.port, "an interface or a tunnel of the bridge")->required();
+  add->add_option("port", options.port, "an interface or a tunnel of the bridge")->required()->type_name("INTERFACE");
 
   auto* del = fdb->add_subcommand("del", "forget one MAC address");
-  del->add_option("bridge", options.bridge)->required();
+  del->add_option("bridge", options.bridge)->required()->type_name("BRIDGE");
   del->add_option("mac", options.mac)->required();
 
   const std::pair<CLI::App*, const char*> verbs[] = {{flush, "only in this VLAN; 0: untagged"},
@@ -582,6 +589,24 @@ void CommandLine::add_log_verb() {
   level->callback([this] { exit_code = log_level(options); });
 }
 
+// For shells: what may come next, a line each.
+int complete(CommandLine& line, std::span<char*> words) {
+  const auto names_of = [&line](const LineTarget& target, std::string_view subject) {
+    line.options.name = target.name;
+    line.options.socket = target.socket;
+    std::vector<std::string> names;
+    const auto rows = ask(line.options, {{"verb", "show"}, {"what", subject}});
+    if (!rows || !rows->is_array()) return names;
+    for (const json& row : *rows) {
+      if (row.contains("name")) names.push_back(row.at("name"));
+    }
+    return names;
+  };
+  const std::vector<std::string> texts(words.begin(), words.end());
+  for (const std::string& word : completions(line.app, texts, names_of)) fmt::print("{}\n", word);
+  return kDone;
+}
+
 int refuse(const CommandLine& line, const CLI::ParseError& error, std::span<char*> arguments) {
   // It may stand behind what was not understood.
   const bool json_output =
@@ -598,7 +623,9 @@ int refuse(const CommandLine& line, const CLI::ParseError& error, std::span<char
 
 int main(int argc, char** argv) {
   causeway::CommandLine line;
+  const std::span<char*> words(argv + 1, static_cast<size_t>(std::max(argc, 1) - 1));
   try {
+    if (!words.empty() && std::string_view(words[0]) == "complete") return complete(line, words.subspan(1));
     line.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return line.app.exit(error);  // --help, --version
