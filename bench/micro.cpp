@@ -230,9 +230,8 @@ class Segments {
   // `flows` of them in turn; UDP if there are none.
   Segments(bool tunnel, uint32_t count, uint32_t flows) : tunnel_bytes_(tunnel ? kTunnelBytes : 0) {
     for (uint32_t i = 0; i < count; ++i) {
-      std::vector<uint8_t> headers =
-          make_headers(tunnel ? Around::vxlan : Around::nothing, kMss, static_cast<uint16_t>(i),
-                                                  i / std::max(flows, 1U) * kMss);
+      std::vector<uint8_t> headers = make_headers(tunnel ? Around::vxlan : Around::nothing, kMss,
+                                                  static_cast<uint16_t>(i), i / std::max(flows, 1U) * kMss);
       auto& ip = *reinterpret_cast<Ipv4Header*>(&headers[tunnel_bytes_ + 14]);
       if (flows > 1)
         reinterpret_cast<TcpHeader*>(&headers[tunnel_bytes_ + 34])->source_port.set(static_cast<uint16_t>(i % flows));
@@ -333,7 +332,8 @@ class Sums {
   Sums& operator=(const Sums&) = delete;
 
   void sum_all() const {
-    for (const rte_mbuf* m : frames_) sink = fold(sum_frame(rte_pktmbuf_mtod_offset(m, const uint8_t*, 26), kBytes, 17));
+    for (const rte_mbuf* m : frames_)
+      sink = fold(sum_frame(rte_pktmbuf_mtod_offset(m, const uint8_t*, 26), kBytes, 17));
   }
 
  private:

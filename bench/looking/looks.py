@@ -102,15 +102,16 @@ def repeated(gateway, pause_s, ask):
 
     def run():
         os.sched_setaffinity(0, {gateway.place.control_core})
-        while not done.wait(pause_s):
+        while "wrong" not in seen:
             try:
                 wrong = ask()
             except (OSError, http.client.HTTPException, LabError) as error:
                 wrong = str(error)
             if wrong:
                 seen["wrong"] = wrong
-                return
             seen["times"] += 1
+            if done.wait(pause_s):
+                break
 
     thread = threading.Thread(target=run)
     thread.start()
