@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "control/api/peer.h"
@@ -77,6 +79,17 @@ std::optional<nlohmann::json> ApiClient::receive(bool wait) {
   scanned_ = 0;
   nlohmann::json reply = nlohmann::json::parse(answer, nullptr, false);
   if (!reply.is_object() || !reply.contains("ok")) return api_error({"causewayd at " + path_ + ": unreadable answer"});
+  return reply;
+}
+
+nlohmann::json ApiClient::await_successor() {
+  using namespace std::chrono_literals;
+  constexpr auto kPatience = 10s;
+  nlohmann::json reply = *receive(true);
+  const auto patience_ends = std::chrono::steady_clock::now() + kPatience;
+  while (reply.at("ok").get<bool>() && ApiClient().connect(path_) && std::chrono::steady_clock::now() < patience_ends) {
+    std::this_thread::sleep_for(10ms);
+  }
   return reply;
 }
 

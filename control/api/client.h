@@ -32,6 +32,9 @@ class ApiClient {
   std::optional<nlohmann::json> receive(bool wait);
   int fd() const noexcept { return fd_; }
 
+  // Behind the reply to `upgrade`: the one that says what became of it, once the new process answers there, too.
+  nlohmann::json await_successor();
+
   // The connection, where it carries no more replies. `received`: what has come behind the last one.
   FileDescriptor release(std::string& received);
 

@@ -40,10 +40,29 @@ inline constexpr Verb kVerbs[] = {
     {"stats", {"per_worker"}},
     // file: a label, text: the file's contents -> {operations: ["one line", ...], warnings: [...]}.
     {"plan", {"file", "text"}},
-    // The same, and empty: bool, true: may leave nothing of what runs -> the same, all operations done.
-    {"apply", {"file", "text", "empty"}, true},
+    // The same, and empty: bool, true: may leave nothing of what runs. confirm: seconds, then it goes back by itself
+    // unless `confirm` comes. expect: the generation that it is based on, of any other it is refused -> the same, all
+    // operations done, and generation: number, of what runs now; unconfirmed: {change, left_s, until} or null; kept:
+    // bool, whether that outlives the daemon; saved: bool, whether a start would come to what runs, null where there is
+    // no file; notes: lines for people.
+    {"apply", {"file", "text", "empty", "confirm", "expect"}, true},
+    // text: lines of PATH=VALUE (control/change/yaml_edit.h) -> as apply.
+    {"set", {"text", "empty", "confirm", "expect"}, true},
     // -> as apply.
     {"reload", {"empty"}, true},
+    // The program anew, in this one's place -> {}, and behind this line another reply: once that one runs -> {pid}, or
+    // why not.
+    {"upgrade", {}, true},
+    // To what ran before the last change, and of one that awaits its confirmation at once -> as apply.
+    {"rollback", {"expect"}, true},
+    // -> as apply, with no operations; so are the next.
+    {"confirm", {}, true},
+    // What runs becomes the file that a start begins with.
+    {"save", {}, true},
+    // -> {generation, unconfirmed, kept, saved as of apply; file: that a start begins with; changes: [{time,
+    // generation,
+    // uid or null, user, verb, label, operations: number, plan: its first lines, result: done or refused, note}, ...]}.
+    {"changes", {}},
     // action: flush, add or del; the others are absent where not given -> anything.
     {"fdb", {"action", "bridge", "mac", "port", "vlan"}, true},
     // ports, tunnels, bridges: names with a space between; where none is given, all ports. direction: in or out; both
@@ -56,6 +75,8 @@ inline constexpr Verb kVerbs[] = {
     {"events", {}},
     // Tests the offloads of a port -> a list of {offload, state, reason}.
     {"offloads", {"port"}, true},
+    // level: one of kLogLevels (control/process/log.h), from now on; absent: as it is -> {level: as it is now}.
+    {"log", {"level"}, true},
     // -> {findings: [{severity: wrong, soon or hint; name, object, what, seen, cure}, ...] (the worst 200,
     // worst first), all: number}.
     {"doctor", {}},

@@ -229,7 +229,7 @@ inline constexpr std::tuple kOptionKeys{
 inline constexpr std::tuple kTunnelKeys{
     key_by_code("mode", &Tunnel::mode, TunnelTypes<kTunnelTypes.size() - 1>{every_tunnel_type()},
                 "what it is on the wire"),
-    key_by_code("id", &Tunnel::id, Other{kIdSchema}, "VNI or VSID (24 bits), GRE key (32 bits, or none)"),
+    key_by_code("id", &Tunnel::id, Other{kIdSchema}, "VNI or VSID (24 bits), GRE key (32 bits, or none), ERSPAN session (10 bits)"),
     key_by_code("key", NoMember{}, Other{kIdSchema}, "another word for `id`"),
     key_by_code("keys", &Tunnel::sent_id, Other{R"({"type": "object", "additionalProperties": false,
                   "required": ["input", "output"], "properties": "@idDirections"})"},
@@ -250,6 +250,10 @@ inline constexpr std::tuple kTunnelKeys{
                 "DSCP of the outer header, as a tos byte, or `inherit`: from the inner IP header"),
     key("checksum", &Tunnel::checksum, Flag{}, "sends outer UDP or GRE checksums; by default of UDP over IPv6 only"),
     key("sequence", &Tunnel::sequence, Flag{}, "of `gretap`: numbers what it sends (RFC 2890), from 0 for each remote"),
+    key("erspan-type", &Tunnel::erspan_type, Number{1, 2},
+        "of `erspan`: 2: each copy is numbered, and says its session and VLAN; 1: GRE and the frame"),
+    key("erspan-index", &Tunnel::erspan_index, Number{0, kErspanHighestIndex},
+        "of `erspan`: a number that type II copies carry, such as a port's"),
     key_by_code("options", &options_text, Other{R"({"type": "array", "items": {"$ref": "#/$defs/option"}})"},
                 "of GENEVE: `{class: N, type: N, data: HEX}`, sent with every frame, at most 56 bytes with their "
                 "headers (RFC 8926 section 3.5)"),

@@ -23,6 +23,7 @@
 #include "control/check/absent_interfaces.h"
 #include "control/check/warnings.h"
 #include "control/ctl/capture.h"
+#include "control/ctl/changes.h"
 #include "control/ctl/doctor.h"
 #include "control/ctl/events.h"
 #include "control/ctl/line/complete.h"
@@ -57,13 +58,14 @@ struct Options {
   bool all = false;
   std::string file;
   bool strict = false;
-  bool empty = false;  // of apply and reload
   std::string bridge;  // of fdb, as are mac, port and vlan
   std::string mac;
   std::string port;
   std::optional<uint16_t> vlan;
   std::string database = "unix:/run/openvswitch/db.sock";  // of import
   std::string output;                                      // empty: stdout
+  std::string log_level;                                   // empty: as it is
+  ChangeOptions change;
   CaptureOptions capture;
   TraceOptions trace;
   ShowOptions show;
@@ -110,16 +112,8 @@ std::string choose_socket(const Options& options, std::string& error) {
   return {};
 }
 
-// The reply to a request; nullopt where it failed, which is then said already. `client` is connected behind it.
-std::optional<json> reply_to(const Options& options, const json& request, ApiClient& client) {
-  std::string error;
-  const std::string path = choose_socket(options, error);
-  if (error.empty()) error = client.connect(path).text();
-  if (!error.empty()) {
-    complain(options.json_output, {"causewayctl: " + error});
-    return std::nullopt;
-  }
-  json reply = client.ask(request);
+// The reply itself; nullopt where it is of a failure, which is then said already.
+std::optional<json> if_good(const Options& options, json reply) {
   if (!options.json_output) make_printable(reply);
   if (reply.value("ok", false)) return reply;
   std::vector<std::string> errors;
@@ -128,6 +122,18 @@ std::optional<json> reply_to(const Options& options, const json& request, ApiCli
   }
   complain(options.json_output, errors);
   return std::nullopt;
+}
+
+// The same of the reply to a request. `client` is connected behind it.
+std::optional<json> reply_to(const Options& options, const json& request, ApiClient& client) {
+  std::string error;
+  const std::string path = choose_socket(options, error);
+  if (error.empty()) error = client.connect(path).text();
+  if (!error.empty()) {
+    complain(options.json_output, {"causewayctl: " + error});
+    return std::nullopt;
+  }
+  return if_good(options, client.ask(request));
 }
 
 std::optional<json> reply_to(const Options& options, const json& request) {
@@ -179,22 +185,25 @@ int check(const Options& options, const std::string&) {
   return options.strict && !strictly_good ? kWarned : kDone;
 }
 
-int print_operations(const Options& options, const std::optional<json>& result) {
+int change(const Options& options, const std::string& verb, const json& request) {
+  const auto result = ask(options, request);
   if (!result) return kFailed;
-  if (!options.json_output) print_lines(result->value("warnings", std::vector<std::string>()));
-  print(options, *result, render_operations(*result));
+  if (!options.json_output) print_lines(remarks_of(*result));
+  print(options, *result, render_change(verb, *result));
   return kDone;
+}
+
+int change(const Options& options, const std::string& verb) {
+  return change(options, verb, change_request(verb, options.change));
 }
 
 int plan_or_apply(const Options& options, const std::string& verb) {
   const auto file = read_good_file(options);
   if (!file) return kBadInput;
-  return print_operations(
-      options, ask(options, {{"verb", verb}, {"file", options.file}, {"text", file->text}, {"empty", options.empty}}));
-}
-
-int reload(const Options& options) {
-  return print_operations(options, ask(options, {{"verb", "reload"}, {"empty", options.empty}}));
+  json request = change_request(verb, options.change);
+  request["file"] = options.file;
+  request["text"] = file->text;
+  return change(options, verb, request);
 }
 
 int capture(const Options& options) {
@@ -260,6 +269,15 @@ int events(const Options& options) {
   return kFailed;
 }
 
+int upgrade(const Options& options) {
+  ApiClient client;
+  if (!reply_to(options, {{"verb", "upgrade"}}, client)) return kFailed;
+  const auto reply = if_good(options, client.await_successor());
+  if (!reply) return kFailed;
+  print(options, reply->at("result"), fmt::format("process {} runs now\n", reply->at("result").at("pid").dump()));
+  return kDone;
+}
+
 int change_fdb(const Options& options, const std::string& action) {
   json request{{"verb", "fdb"}, {"action", action}};
   if (!options.bridge.empty()) request["bridge"] = options.bridge;
@@ -279,6 +297,15 @@ int test_offloads(const Options& options) {
   for (const json& verdict : *result) {
     if (verdict.value("state", "") != "good") return kFailed;
   }
+  return kDone;
+}
+
+int log_level(const Options& options) {
+  json request{{"verb", "log"}};
+  if (!options.log_level.empty()) request["level"] = options.log_level;
+  const auto result = ask(options, request);
+  if (!result) return kFailed;
+  print(options, *result, options.log_level.empty() ? result->value("level", "") + "\n" : "");
   return kDone;
 }
 
@@ -337,11 +364,13 @@ struct CommandLine {
   CommandLine();
   CLI::App& add_file_verb(const std::string& verb, const std::string& help,
                           int (*run)(const Options&, const std::string&));
+  void add_change_verbs();
   void add_show_verb();
   void add_capture_verb();
   void add_trace_verb();
   void add_fdb_verbs();
   void add_import_verbs();
+  void add_log_verb();
 };
 
 CommandLine::CommandLine() {
@@ -366,13 +395,10 @@ CommandLine::CommandLine() {
   add_file_verb("check", "is this file good, and can it carry? Asks no daemon", check)
       .add_flag("--strict", options.strict, "exit code 3 if there are warnings");
   add_file_verb("plan", "what `apply` of this file would do", plan_or_apply);
-  constexpr const char* kEmptyHelp = "even where it leaves nothing of what runs";
-  add_file_verb("apply", "make the daemon what this file says, or leave it as it is", plan_or_apply)
-      .add_flag("--empty", options.empty, kEmptyHelp);
-
-  auto* reload_verb = app.add_subcommand("reload", "apply the file the daemon was started with");
-  reload_verb->add_flag("--empty", options.empty, kEmptyHelp);
-  reload_verb->callback([this] { exit_code = reload(options); });
+  add_change_verbs();
+  app.add_subcommand("upgrade", "start the program anew, as it is on the disk now; frames go on")->callback([this] {
+    exit_code = upgrade(options);
+  });
   auto* events_verb = app.add_subcommand("events", "what changes by itself or because somebody asked, as it comes");
   events_verb->add_option("-c,--count", options.events.count, "so many lines, then end")->check(CLI::PositiveNumber);
   events_verb->callback([this] { exit_code = events(options); });
@@ -384,6 +410,7 @@ CommandLine::CommandLine() {
   add_trace_verb();
   add_fdb_verbs();
   add_import_verbs();
+  add_log_verb();
 
   auto* offloads = app.add_subcommand("offloads", "what devices do for us");
   offloads->require_subcommand(1);
@@ -399,6 +426,38 @@ CLI::App& CommandLine::add_file_verb(const std::string& verb, const std::string&
   command->add_option("file", options.file, "YAML")->required();
   command->callback([this, run, verb] { exit_code = run(options, verb); });
   return *command;
+}
+
+void CommandLine::add_change_verbs() {
+  auto& apply = add_file_verb("apply", "make the daemon what this file says, or leave it as it is", plan_or_apply);
+  const auto add_verb = [this](const std::string& verb, const std::string& help) {
+    auto* command = app.add_subcommand(verb, help);
+    command->callback([this, verb] { exit_code = change(options, verb); });
+    return command;
+  };
+  auto* reload = add_verb("reload", "apply the file the daemon was started with");
+  auto* set = add_verb("set", "change what runs: set tunnels.gnv0.remote=172.31.0.9 ...");
+  set->add_option("assignments", options.change.assignments, "the value is YAML, null takes the key away")
+      ->required()
+      ->type_name("PATH=VALUE")
+      ->check([](const std::string& text) {
+        return text.find('\n') == std::string::npos ? std::string() : std::string("expected one line");
+      });
+  auto* rollback = add_verb("rollback", "back to what ran before the last change");
+  add_verb("confirm", "keep what `--confirm` would take back");
+  add_verb("save", "make the file that the daemon was started with say what runs");
+  for (CLI::App* const verb : {&apply, reload, set}) {
+    verb->add_flag("--empty", options.change.empty, "even where it leaves nothing of what runs");
+  }
+  for (CLI::App* const verb : {&apply, set}) {
+    verb->add_option("--confirm", options.change.confirm_s, "it goes back after so many seconds unless confirmed")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(1, 86400));
+  }
+  for (CLI::App* const verb : {&apply, set, rollback}) {
+    verb->add_option("--expect", options.change.expect, "only if this generation runs: see show changes")
+        ->type_name("GENERATION");
+  }
 }
 
 void CommandLine::add_show_verb() {
@@ -519,6 +578,15 @@ void CommandLine::add_import_verbs() {
   ovs->add_option("--db", options.database, "its server's socket")->capture_default_str();
   ovs->add_option("-o,--output", options.output, "the file; default: stdout");
   ovs->callback([this] { exit_code = import_ovs(options); });
+}
+
+void CommandLine::add_log_verb() {
+  auto* log = app.add_subcommand("log", "what the daemon logs");
+  log->require_subcommand(1);
+  log->fallthrough();
+  auto* level = log->add_subcommand("level", "how much it logs; with LEVEL, from now on so much");
+  level->add_option("level", options.log_level, kLogLevels);
+  level->callback([this] { exit_code = log_level(options); });
 }
 
 // For shells: what may come next, a line each.

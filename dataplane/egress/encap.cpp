@@ -7,6 +7,7 @@
 #include "dataplane/frame/move_start.h"
 #include "dataplane/gso/segment.h"
 #include "dataplane/wire/checksum.h"
+#include "dataplane/wire/erspan.h"
 #include "dataplane/wire/gre.h"
 
 namespace causeway {
@@ -53,11 +54,19 @@ void write_sequence(rte_mbuf* m, const Adjacency& to) noexcept {
   *field = be32(to.sequence->fetch_add(1, std::memory_order_relaxed));
 }
 
+// What ERSPAN's header says of the frame behind it.
+void write_erspan(rte_mbuf* m, const Adjacency& to) noexcept {
+  const auto* const frame = header_at<TaggedEthernet>(m, to.outer_bytes);
+  if (frame == nullptr || !is_vlan_ethertype(frame->ethernet.ethertype.get())) return;
+  erspan_header(m, to).set_tag(frame->tag.control.get());
+}
+
 }  // namespace
 
 void finish_outer(rte_mbuf* m, const Adjacency& to) noexcept {
   if (to.numbered) [[unlikely]] {
     write_sequence(m, to);
+    if (to.kind == TunnelType::erspan) write_erspan(m, to);
   }
   be16* const field = outer_checksum(m, to);
   if (has_intent(m)) move_intent(m, to, field != nullptr);
