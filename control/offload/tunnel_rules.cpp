@@ -156,8 +156,9 @@ bool OffloadSync::install(Device& device, FlowRules& rules, Rule& rule) {
     const auto owner = std::ranges::find_if(devices_, [&](const auto& item) { return &item.second == &device; });
     const std::string port = ports_.find(owner->first)->port->name();
     const std::string text = fmt::format("{}: the device refuses a rule: {}", port, rule.refused);
-    state_changes().tell(
-        [&] { return StateChange{"offload", port, "refused", to_string(rule.rule.tunnel.remote), text}; });
+    state_changes().tell([&] {
+      return StateChange{"offload", port, "refused", to_string(rule.rule.tunnel.remote), text};
+    });
     lines_.state(spdlog::level::warn, 0, owner->first, [&] { return text; });
   }
   ++kind.refusals;
