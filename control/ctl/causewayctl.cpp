@@ -31,6 +31,7 @@
 #include "control/ctl/show.h"
 #include "control/ctl/top/top.h"
 #include "control/ctl/trace.h"
+#include "control/ctl/usage.h"
 #include "control/import/ovs.h"
 #include "control/process/log.h"
 #include "control/process/printable.h"
@@ -342,12 +343,6 @@ std::string joined(std::span<const std::string_view> words) {
   return fmt::format("{}", fmt::join(words.begin(), words.end(), ", "));
 }
 
-std::string did_you_mean(std::string_view wrong, std::span<const std::string_view> words) {
-  config::Suggestion suggestion(wrong);
-  for (const std::string_view word : words) suggestion.consider(word);
-  return suggestion.text();
-}
-
 struct CommandLine {
   CLI::App app{"Asks and changes a running causewayd.", "causewayctl"};
   Options options;
@@ -544,36 +539,6 @@ void CommandLine::add_log_verb() {
   auto* level = log->add_subcommand("level", "how much it logs; with LEVEL, from now on so much");
   level->add_option("level", options.log_level, kLogLevels);
   level->callback([this] { exit_code = log_level(options); });
-}
-
-// What may stand in the place of a word that nobody knows.
-std::vector<std::string> words_for(const CLI::App& app, bool option) {
-  std::vector<std::string> words;
-  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
-    if (!option) words.push_back(verb->get_name());
-  }
-  for (const CLI::App* place = &app; option && place != nullptr; place = place->get_parent()) {
-    for (const CLI::Option* known : place->get_options()) {
-      for (const std::string& name : known->get_lnames()) words.push_back("--" + name);
-    }
-  }
-  return words;
-}
-
-std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App* verb = &app;  // as far as it was understood
-  while (!verb->get_subcommands().empty()) verb = verb->get_subcommands().front();
-  const std::vector<std::string> unknown = app.remaining(true);
-  if (unknown.empty()) return error.what();
-  const bool option = unknown.front().starts_with('-');
-  const std::vector<std::string> words = words_for(*verb, option);
-  const std::vector<std::string_view> views(words.begin(), words.end());
-  const std::string command = verb == &app || option ? "" : " of " + verb->get_name();
-  return fmt::format("unknown {}{} {}{}",
-                     option          ? "option"
-                     : words.empty() ? "argument"
-                                     : "command",
-                     command, config::quote(unknown.front()), did_you_mean(unknown.front(), views));
 }
 
 int refuse(const CommandLine& line, const CLI::ParseError& error, std::span<char*> arguments) {
