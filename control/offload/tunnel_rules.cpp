@@ -1,6 +1,7 @@
 #include "control/offload/tunnel_rules.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cstring>
@@ -25,7 +26,6 @@ FlowRules* OffloadSync::rules_of(PortIndex port) const {
 }
 
 void OffloadSync::step(Clock::time_point now) {
-  lines_.tick(now);
   if (now - asked_ >= limits_.ask_again) {
     asked_ = now;
     for (auto& [index, device] : devices_) ask_again(device);
@@ -159,7 +159,7 @@ bool OffloadSync::install(Device& device, FlowRules& rules, Rule& rule) {
     state_changes().tell([&] {
       return StateChange{"offload", port, "refused", to_string(rule.rule.tunnel.remote), text};
     });
-    lines_.state(spdlog::level::warn, 0, owner->first, [&] { return text; });
+    spdlog::warn("{}", text);
   }
   ++kind.refusals;
   kind.reason = rule.refused;
