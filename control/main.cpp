@@ -43,6 +43,7 @@
 #include "control/yaml/value.h"
 #include "pmd/eal.h"
 #include "pmd/ethdev/devargs.h"
+#include "pmd/handed_over.h"
 #include "pmd/kernel/interface_lock.h"
 #include "pmd/kernel/rtnetlink.h"
 
@@ -209,9 +210,10 @@ struct Start {
 
 // Its devices, and what it has learnt.
 Error take_over(Predecessor& predecessor, Gateway& gateway, std::string& learnt) {
-  Ports::HandedOver devices;
+  HandedOver devices;
   if (Error error = predecessor.take(devices, learnt)) return error;
-  gateway.take_over(std::move(devices));
+  open_by(std::move(devices));
+  gateway.take_over();
   return {};
 }
 
@@ -289,7 +291,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   // What ports, bridges and tunnels that are all there had before.
   const auto give_back = [&] {
     predecessor == nullptr ? keeper.restore(gateway) : restore_text(gateway, learnt);
-    gateway.end_take_over();
+    open_by({});
   };
   std::optional<ovsdb::Vswitch> vswitch;
   const std::string& ovsdb = options.ovsdb.empty() ? config.system.ovsdb : options.ovsdb;

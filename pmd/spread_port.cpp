@@ -13,6 +13,7 @@
 #include "dataplane/flow/innermost_flow.h"
 #include "dataplane/spsc_ring.h"
 #include "pmd/file_descriptor.h"
+#include "pmd/handed_over.h"
 
 namespace causeway {
 namespace {
@@ -20,7 +21,7 @@ namespace {
 constexpr size_t kRingFrames =
     1024;  // of each other queue: some 50 us at 20 Mpps, as long as a worker without one sleeps
 
-class SpreadPort final : public Port {
+class SpreadPort final : public Port, public HandsOver {
  public:
   SpreadPort(std::unique_ptr<Port> device, uint16_t queues) : device_(std::move(device)), queues_(queues) {
     for (uint16_t queue = 1; queue < queues; ++queue) {
@@ -63,7 +64,10 @@ class SpreadPort final : public Port {
 
   void look() override { device_->look(); }
   bool gone() const noexcept override { return device_->gone(); }
-  std::vector<int> descriptors() const override { return device_->descriptors(); }
+  std::vector<int> descriptors() const override {
+    const auto* const device = dynamic_cast<const HandsOver*>(device_.get());
+    return device != nullptr ? device->descriptors() : std::vector<int>{};
+  }
   const std::string& name() const noexcept override { return device_->name(); }
   const char* kind() const noexcept override { return device_->kind(); }
   MacAddress mac() const noexcept override { return device_->mac(); }
