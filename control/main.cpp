@@ -25,6 +25,7 @@
 
 #include "control/api/server.h"
 #include "control/api/socket_path.h"
+#include "control/change/confirmation.h"
 #include "control/check/absent_interfaces.h"
 #include "control/check/warnings.h"
 #include "control/daemon.h"
@@ -55,7 +56,6 @@ using namespace std::chrono_literals;
 enum Exit : int { kStopped = 0, kFailed = 1, kBadInput = 2 };
 
 constexpr const char* kOwnProgram = "/proc/self/exe";
-constexpr const char* kLogLevels = "trace, debug, info, warning, error, critical or off";
 
 struct Options {
   std::optional<std::string> file;
@@ -143,7 +143,7 @@ struct Reloading {
 
 void reload(const Reloading& running) {
   notify_reloading();
-  await_reply(running.background, running.daemon.reload(false), [](const ApiReply& reply) {
+  await_reply(running.background, running.daemon.changes().reload(false, Peer{}), [](const ApiReply& reply) {
     const bool done = !reply.line.empty();
     spdlog::info(done ? "reloaded" : "not reloaded: as before");
     sd_notify(0, "READY=1");
@@ -191,7 +191,10 @@ void follow_host(EventLoop& loop, const HostEvents& host, Gateway& gateway, std:
 
 void start_timers(EventLoop& loop, Gateway& gateway, Daemon& daemon) {
   loop.every(1ms, [&gateway] { gateway.serve_workers(); });
-  loop.every(250ms, [&gateway] { gateway.tick(); });
+  loop.every(250ms, [&gateway, &daemon] {
+    gateway.tick();
+    daemon.tick();
+  });
   loop.every(RecentCounts::kInterval, [&daemon] { daemon.count(); });
   uint64_t watchdog_usec = 0;
   if (sd_watchdog_enabled(0, &watchdog_usec) > 0) {
@@ -199,11 +202,35 @@ void start_timers(EventLoop& loop, Gateway& gateway, Daemon& daemon) {
   }
 }
 
+// What is to run.
+struct Wanted {
+  config::Config config;
+  std::string text;
+  std::optional<Unconfirmed> unconfirmed;  // why it isn't the file's
+};
+
+// In the place of the file, where a change was not confirmed when the daemon ended: what ran before that.
+void go_back_to_confirmed(const StateDirectory& state, const std::string& file, Wanted& wanted) {
+  const auto kept = state.keeps() ? state.read(Unconfirmed::kFile) : std::nullopt;
+  if (!kept) return;
+  wanted.unconfirmed = read_unconfirmed(*kept);
+  std::vector<config::ConfigError> errors;
+  auto before = wanted.unconfirmed ? config::load_config(file, wanted.unconfirmed->yaml, errors) : std::nullopt;
+  if (!before) {
+    spdlog::error("{}/{}: is no configuration; this start has {}", state.path(), Unconfirmed::kFile, file);
+    wanted.unconfirmed.reset();
+    return;
+  }
+  if (!before->system.named) before->system.name = wanted.config.system.name;
+  wanted.config = std::move(*before);
+  wanted.text = wanted.unconfirmed->yaml;
+}
+
 // What main() has found out.
 struct Start {
   const Options& options;
-  const config::Config& config;
-  const std::string& text;   // of the configuration
+  const StateDirectory& state;
+  const Wanted& wanted;
   Predecessor* predecessor;  // null: none
   Upgrade::Start again;
 };
@@ -250,22 +277,20 @@ void log_running(const config::Config& config, bool hugepages) {
 // From the EAL's start to its end.
 int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   const Options& options = start.options;
-  const config::Config& config = start.config;
+  const config::Config& config = start.wanted.config;
   Predecessor* const predecessor = start.predecessor;
   std::optional<Upgrade> upgrade;  // gone last: who takes over waits for that
   rte_mempool* const pool = make_mempool("frames", buffers_for(config.system.memory_bytes), kDataRoomBytes);
   if (pool == nullptr) return fail("no memory for frame buffers: raise system.memory");
   const std::unique_ptr<rte_mempool, void (*)(rte_mempool*)> pool_owner(pool, free_mempool);
 
-  StateDirectory state;
-  if (const Error error = state.open(options.state)) return fail(error.text());
   set_lock_owner(config.system.name);
   const HostEvents host;
   Gateway gateway(config.system, pool);
   const std::string file = options.file.value_or("");
   Daemon daemon(loop, gateway, config.system, file, CAUSEWAY_VERSION);
   upgrade.emplace(
-      loop, gateway, start.again, [&daemon] { return daemon.shared_file_config(); }, [&loop] { loop.stop(); });
+      loop, gateway, start.again, [&daemon] { return daemon.configuration().file().config; }, [&loop] { loop.stop(); });
   daemon.upgrade_by([&upgrade] { return upgrade->begin(); });
   const std::string path = options.socket.empty() ? default_socket_path(config.system.name) : options.socket;
   Background background(loop);
@@ -283,11 +308,12 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   if (error) return fail(error.text());
   // A device that the other one had a moment ago needs no trial.
   if (predecessor == nullptr) gateway.try_devices_with(kOwnProgram);
-  const auto errors = daemon.apply(file, start.text);
+  daemon.changes().keep_in(start.state, background);
+  const auto errors = daemon.changes().start(file, start.wanted.text, start.wanted.unconfirmed);
   for (const std::string& line : errors) say_on_stderr(line + "\n");
   if (!errors.empty()) return kBadInput;
 
-  Keeper keeper(loop, background, gateway, state);
+  Keeper keeper(loop, background, gateway, start.state);
   // What ports, bridges and tunnels that are all there had before.
   const auto give_back = [&] {
     predecessor == nullptr ? keeper.restore(gateway) : restore_text(gateway, learnt);
@@ -392,23 +418,28 @@ int run(const Options& options, char** argv) {
   if (!config) return kBadInput;
   if (options.check) return kStopped;
 
+  StateDirectory state;
+  if (const Error error = state.open(options.state)) return fail(error.text());
+  Wanted wanted{std::move(*config), std::move(text), {}};
+  if (!predecessor) go_back_to_confirmed(state, options.file.value_or(""), wanted);
+  const config::System& system = wanted.config.system;
   EventLoop loop;
   const Reloading* running = nullptr;
   watch_signals(loop, running);
-  EalOptions eal = eal_options(*config, options.no_hugepages);
+  EalOptions eal = eal_options(wanted.config, options.no_hugepages);
   // As many again as the other one has, which is not to be replaced by a slower one.
   using Hugepages = EalOptions::Hugepages;
   if (predecessor) eal.hugepages = hugepages ? Hugepages::on : Hugepages::off;
   const Error error = start_eal(eal, hugepages);
-  if (error && hugepages && !predecessor && config->system.hugepages == Toggle::automatic) {
+  if (error && hugepages && !predecessor && system.hugepages == Toggle::automatic) {
     spdlog::warn("{}; trying without hugepages", error.text());
     begin_again_without_hugepages(argv);
   }
   if (error) return fail(error.text());
-  leave_to_workers(config->system.worker_cores);
+  leave_to_workers(system.worker_cores);
   const int code =
       serve(loop, running,
-            {options, *config, text, predecessor ? &*predecessor : nullptr, {arguments_of(argv), cores, hugepages}});
+            {options, state, wanted, predecessor ? &*predecessor : nullptr, {arguments_of(argv), cores, hugepages}});
   stop_eal();
   return code;
 }

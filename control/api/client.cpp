@@ -12,18 +12,17 @@
 #include <thread>
 #include <utility>
 
+#include "control/api/peer.h"
 #include "control/api/reply.h"
 
 namespace causeway {
 
 namespace {
 
-// Who listens there (unix(7)). Empty: root or the caller.
+// Who listens there. Empty: one to be trusted.
 std::string stranger_at(int fd) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::strerror(errno);
-  if (peer.uid == 0 || peer.uid == geteuid()) return {};
+  const Peer peer = peer_of(fd);
+  if (is_trusted(peer.uid)) return {};
   return "it is of another user (uid " + std::to_string(peer.uid) + "), neither root's nor yours: not trusted";
 }
 

@@ -20,7 +20,7 @@ class ApiClient {
   ApiClient(const ApiClient&) = delete;
   ApiClient& operator=(const ApiClient&) = delete;
 
-  // Fails where the socket is not root's or the caller's own, for one.
+  // Fails where nobody to be trusted listens there (control/api/peer.h), for one.
   Error connect(const std::string& path);
 
   // The daemon's reply. Where none came, a reply of the same form: {"ok": false, "errors": [...]}.

@@ -36,6 +36,7 @@ struct System {
   uint64_t memory_bytes = 512ULL << 20;
   std::optional<std::string> metrics;    // "address:port"
   std::string ovsdb;                     // socket of the database server that is followed, too; empty: none
+  std::vector<std::string> admins;       // users who may change what runs, besides root and the daemon's own
   unsigned flow_cache_entries = 262144;  // a worker, rounded up to a power of two (`flow-cache`)
   unsigned held_buffers = 0;  // that frames waiting for neighbors may take (`held-buffers`); 0: a 16th of all
   auto operator<=>(const System&) const = default;
@@ -152,7 +153,7 @@ struct GeneveOption {
 
 struct Tunnel {
   TunnelType mode = TunnelType::geneve;
-  std::optional<uint32_t> id;        // VNI or VSID (24 bits); GRE key (32 bits), none: keyless
+  std::optional<uint32_t> id;        // VNI or VSID (24 bits); GRE key (32 bits), none: keyless; ERSPAN's session
   std::optional<uint32_t> sent_id;   // where it is another one than what is received (`keys`)
   IpAddress local;                   // unspecified: the source address of the route to the remote
   std::vector<IpAddress> remotes;    // one; several: head-end replication; a multicast group stands alone
@@ -165,6 +166,8 @@ struct Tunnel {
   std::optional<bool> checksum;       // UDP checksum on transmit; none: off over IPv4, on over IPv6
   std::vector<GeneveOption> options;  // GENEVE
   bool sequence = false;              // GRE: frames are numbered (RFC 2890)
+  uint8_t erspan_type = 2;            // ERSPAN: 1 or 2
+  uint32_t erspan_index = 0;          // 20 bits: whose copies they are, for the analyser
   bool match_options = false;         // only frames that carry `options` are taken
   bool allow_zero_checksum = false;   // accept GENEVE over IPv6 without one (`udp6-zero-checksum-rx`)
   MssClamp mss_clamp;
@@ -173,6 +176,8 @@ struct Tunnel {
   PortVlan vlan;
   bool isolated = true;
   auto operator<=>(const Tunnel&) const = default;
+  bool is_erspan(uint8_t type) const noexcept { return mode == TunnelType::erspan && erspan_type == type; }
+  bool numbers() const noexcept { return sequence || is_erspan(2); }
   std::optional<IpAddress> group() const {
     return remotes.size() == 1 && remotes.front().is_multicast() ? std::optional(remotes.front()) : std::nullopt;
   }

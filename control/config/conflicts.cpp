@@ -16,7 +16,7 @@ uint32_t vsid_of(const Tunnel& tunnel) {
 // The last 8 bits of a key are a flow's to NVGRE (RFC 7637 section 3.2) and part of the key to gretap.
 std::vector<std::pair<IpAddress, IpAddress>> gre_ends_of(const Tunnel& tunnel) {
   std::vector<std::pair<IpAddress, IpAddress>> ends;
-  if (!tunnel.id || over_udp(tunnel.mode)) return ends;
+  if (!tunnel.id || over_udp(tunnel.mode) || tunnel.mode == TunnelType::erspan) return ends;
   for (const IpAddress& remote : tunnel.remotes) {
     ends.emplace_back(tunnel.local, remote.is_multicast() ? IpAddress{} : remote);
     if (remote.is_multicast()) ends.emplace_back(remote, IpAddress{});

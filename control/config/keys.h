@@ -54,6 +54,10 @@ inline constexpr std::tuple kSystemKeys{
                   "pattern": "^[0-9]{1,3}(\\.[0-9]{1,3}){3}:[0-9]{1,5}$"})"},
                 "IPv4 address and port, such as `127.0.0.1:9111`, where Prometheus finds the metrics: "
                 "`http://127.0.0.1:9111/metrics`; whoever reaches it may read them. By default nowhere"),
+    key_by_code("admins", &System::admins, Other{R"({"type": "array", "uniqueItems": true,
+                  "items": {"$ref": "#/$defs/name"}})"},
+                "users who may change what runs and see frames, as root may, once they can open the control socket: its "
+                "other users may only look. Takes effect at once"),
     key("flow-cache", &System::flow_cache_entries, Number{1024, 16777216},
         "entries a worker, rounded up to a power of two"),
     key("held-buffers", &System::held_buffers, Number{64, 1048576},
@@ -224,7 +228,7 @@ inline constexpr std::tuple kOptionKeys{
 inline constexpr std::tuple kTunnelKeys{
     key_by_code("mode", &Tunnel::mode, TunnelTypes<kTunnelTypes.size() - 1>{every_tunnel_type()},
                 "what it is on the wire"),
-    key_by_code("id", &Tunnel::id, Other{kIdSchema}, "VNI or VSID (24 bits), GRE key (32 bits, or none)"),
+    key_by_code("id", &Tunnel::id, Other{kIdSchema}, "VNI or VSID (24 bits), GRE key (32 bits, or none), ERSPAN session (10 bits)"),
     key_by_code("key", NoMember{}, Other{kIdSchema}, "another word for `id`"),
     key_by_code("keys", &Tunnel::sent_id, Other{R"({"type": "object", "additionalProperties": false,
                   "required": ["input", "output"], "properties": "@idDirections"})"},
@@ -245,6 +249,10 @@ inline constexpr std::tuple kTunnelKeys{
                 "DSCP of the outer header, as a tos byte, or `inherit`: from the inner IP header"),
     key("checksum", &Tunnel::checksum, Flag{}, "sends outer UDP or GRE checksums; by default of UDP over IPv6 only"),
     key("sequence", &Tunnel::sequence, Flag{}, "of `gretap`: numbers what it sends (RFC 2890), from 0 for each remote"),
+    key("erspan-type", &Tunnel::erspan_type, Number{1, 2},
+        "of `erspan`: 2: each copy is numbered, and says its session and VLAN; 1: GRE and the frame"),
+    key("erspan-index", &Tunnel::erspan_index, Number{0, kErspanHighestIndex},
+        "of `erspan`: a number that type II copies carry, such as a port's"),
     key_by_code("options", &options_text, Other{R"({"type": "array", "items": {"$ref": "#/$defs/option"}})"},
                 "of GENEVE: `{class: N, type: N, data: HEX}`, sent with every frame, at most 56 bytes with their "
                 "headers (RFC 8926 section 3.5)"),

@@ -83,8 +83,13 @@ std::shared_ptr<LogWriter>& writer() {
   return *started;
 }
 
+void write(std::string line) {
+  if (writer() != nullptr) return writer()->add(std::move(line));
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
 ssize_t write_to_log(void*, const char* text, size_t size) {
-  say_on_stderr({text, size});
+  write({text, size});
   return static_cast<ssize_t>(size);
 }
 
@@ -98,8 +103,8 @@ void start_log() {
 }
 
 void say_on_stderr(std::string line) {
-  if (writer() != nullptr) return writer()->add(std::move(line));
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  if (stderr_is_journal()) line.insert(0, "<" + std::to_string(LOG_ERR) + ">");
+  write(std::move(line));
 }
 
 std::FILE* log_stream() {
@@ -120,6 +125,11 @@ bool set_log_level(const std::string& name) {
   if (level == spdlog::level::off && name != "off") return false;  // what from_str makes of an unknown name
   spdlog::set_level(level);
   return true;
+}
+
+std::string log_level() {
+  const spdlog::string_view_t name = spdlog::level::to_string_view(spdlog::get_level());
+  return {name.data(), name.size()};
 }
 
 }  // namespace causeway

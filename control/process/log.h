@@ -13,11 +13,13 @@ namespace causeway {
 // own. Elsewhere: "2025-01-31 12:00:00.123 warning: text".
 void start_log();
 
-// trace, debug, info, warning, error, critical or off; false for anything else.
+inline constexpr const char* kLogLevels = "trace, debug, info, warning, error, critical or off";
+// One of these; false for anything else.
 bool set_log_level(const std::string& name);
+std::string log_level();
 
-// A line as it is, behind what was logged before, for people who wait for it: start-up's errors. Before start_log()
-// it is written at once.
+// A line as it is, behind what was logged before, for people who wait for it: start-up's errors, with that priority
+// where stderr is the journal. Before start_log() it is written at once.
 void say_on_stderr(std::string line);
 
 // For libraries that log by themselves: what is written there goes the same way.

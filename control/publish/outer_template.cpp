@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "dataplane/wire/checksum.h"
+#include "dataplane/wire/erspan.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/geneve.h"
 #include "dataplane/wire/gre.h"
@@ -73,6 +74,15 @@ void add_gre(HeaderWriter& out, const config::Tunnel& tunnel) {
   if (tunnel.sequence) out.add(be32{});
 }
 
+void add_erspan(HeaderWriter& out, const config::Tunnel& tunnel) {
+  const bool numbers = tunnel.numbers();
+  out.add(GreHeader{be16(numbers ? kGreFlagSequence : uint16_t{0}), be16(kEtherTypeErspan)});
+  if (!numbers) return;
+  out.add(be32{});
+  out.add(ErspanHeader{be16(kErspanTypeTwo), be16(static_cast<uint16_t>(tunnel.id.value_or(0))),
+                       be32(tunnel.erspan_index)});
+}
+
 // RFC 8926 sections 3.4 and 3.5: the C bit of the header says that one of the options has it.
 void add_geneve(HeaderWriter& out, const config::Tunnel& tunnel) {
   GeneveHeader header{0, 0, be16(kEtherTypeTransparentEthernet), be24(sent_id(tunnel)), 0};
@@ -100,6 +110,8 @@ void add_tunnel_header(HeaderWriter& out, const config::Tunnel& tunnel) {
     case TunnelType::gretap:
     case TunnelType::nvgre:
       return add_gre(out, tunnel);
+    case TunnelType::erspan:
+      return add_erspan(out, tunnel);
   }
 }
 

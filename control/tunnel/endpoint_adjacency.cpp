@@ -17,7 +17,7 @@ std::unique_ptr<Adjacency> endpoint_adjacency(const EndpointFacts& facts) {
   adjacency->isolated = settings.isolated;
   adjacency->vlan = rules_of(settings.vlan);
   adjacency->vlan_rules = settings.vlan.mode != VlanMode::none;
-  adjacency->numbered = settings.sequence;
+  adjacency->numbered = settings.numbers();
   adjacency->floods = {share_of(settings.limits.flood_rate, facts.workers), facts.limited_with};
   adjacency->blocked = facts.blocked;
   const Ways::Way& first = facts.ways.way.front();

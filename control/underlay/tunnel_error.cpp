@@ -5,6 +5,7 @@
 #include "control/underlay/neighbor_discovery.h"
 #include "dataplane/egress/encap.h"
 #include "dataplane/wire/checksum.h"
+#include "dataplane/wire/erspan.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/geneve.h"
 #include "dataplane/wire/gre.h"
@@ -136,7 +137,7 @@ const Header* quoted_at(const rte_mbuf* frame, const Quote& quote, uint32_t offs
   return offset + sizeof(Header) <= quote.end ? header_at<Header>(frame, offset) : nullptr;
 }
 
-// Both fill the rest of the quote's tunnel key.
+// All fill the rest of the quote's tunnel key.
 bool read_udp(const rte_mbuf* frame, Quote& quote, const UdpListeners& listeners) {
   const auto* udp = quoted_at<UdpHeader>(frame, quote, quote.l4_offset);
   if (udp == nullptr) return false;
@@ -159,9 +160,19 @@ bool read_udp(const rte_mbuf* frame, Quote& quote, const UdpListeners& listeners
   return vxlan != nullptr;
 }
 
+bool read_erspan(const rte_mbuf* frame, const GreHeader& gre, Quote& quote) {
+  quote.tunnel.kind = TunnelType::erspan;
+  if (!gre.has_sequence()) return true;
+  const auto* erspan = quoted_at<ErspanHeader>(frame, quote, quote.l4_offset + gre.header_bytes());
+  if (erspan != nullptr) quote.tunnel.id = erspan->session();
+  return erspan != nullptr;
+}
+
 bool read_gre(const rte_mbuf* frame, Quote& quote) {
   const auto* gre = quoted_at<GreHeader>(frame, quote, quote.l4_offset);
-  if (gre == nullptr || gre->protocol.get() != kEtherTypeTransparentEthernet) return false;
+  if (gre == nullptr) return false;
+  if (gre->protocol.get() == kEtherTypeErspan) return read_erspan(frame, *gre, quote);
+  if (gre->protocol.get() != kEtherTypeTransparentEthernet) return false;
   quote.tunnel.kind = TunnelType::gretap;
   quote.tunnel.keyless = gre->has_key() ? 0 : 1;
   if (!gre->has_key()) return true;

@@ -10,7 +10,8 @@ namespace causeway::unixctl {
 namespace {
 
 std::string_view type_of(const config::Tunnel& settings) {
-  if (settings.mode != TunnelType::gretap) return row_of(settings.mode).name;
+  if (over_udp(settings.mode) || settings.mode == TunnelType::nvgre) return row_of(settings.mode).name;
+  if (settings.mode == TunnelType::erspan) return settings.local.is_v4() ? "erspan" : "ip6erspan";
   return settings.local.is_v4() ? "gre" : "ip6gre";
 }
 
@@ -30,6 +31,10 @@ std::map<std::string_view, std::string> options_of(const config::Tunnel& setting
   if (settings.port != row_of(settings.mode).udp_port) options["dst_port"] = std::to_string(settings.port);
   if (settings.checksum) options["csum"] = *settings.checksum ? "true" : "false";
   if (settings.sequence) options["seq"] = "true";
+  if (settings.is_erspan(2)) {
+    options["erspan_ver"] = "1";  // the header's
+    options["erspan_idx"] = fmt::format("{:#x}", settings.erspan_index);
+  }
   if (settings.ttl != config::Tunnel().ttl) options["ttl"] = std::to_string(settings.ttl);
   if (settings.tos_inherit) {
     options["tos"] = "inherit";

@@ -124,7 +124,7 @@ constexpr Column<TunnelView> kColumns[] = {
     {{"name", "NAME", text, "", "The tunnel's name."}, [](const TunnelView& view) -> json { return view.name; }},
     {{"mode", "MODE", text, "", "The format of its outer headers."},
      [](const TunnelView& view) -> json { return row_of(view.tunnel.settings.mode).name; }},
-    {{"id", "ID", text, "", "Its VNI or key."},
+    {{"id", "ID", text, "", "Its VNI, key or session."},
      [](const TunnelView& view) { return view.tunnel.settings.id ? json(*view.tunnel.settings.id) : json(); }},
     {{"local", "LOCAL", text, "", "The address that it sends from."},
      [](const TunnelView& view) -> json {
@@ -157,7 +157,7 @@ constexpr Column<TunnelView> kColumns[] = {
     {{"port", "", text, "", "The UDP port that it sends to."},
      [](const TunnelView& view) -> json { return view.tunnel.settings.port; }},
     {{"sequence", "", text, "", "Whether its packets are numbered."},
-     [](const TunnelView& view) -> json { return view.tunnel.settings.sequence; }},
+     [](const TunnelView& view) -> json { return view.tunnel.settings.numbers(); }},
     {{"refusals", "", text, "", "Who refuses what is sent, and why."}, refusals_json},
     {{"next_hops", "", text, "", "The neighbors that its packets go to first, each with its state."}, next_hops_json},
     {{"vteps", "", text, "", "The VTEPs that it has learnt from its group, each with its state."}, vteps_json},

@@ -35,6 +35,7 @@ void read_tunnel_id(const Fields& fields, Tunnel& tunnel) {
   if (keys && (id || key)) return keys->key_error("'keys' stands for 'id' and 'key': give one of them");
   const TunnelTypeRow& type = row_of(tunnel.mode);
   if (!id && !key && !keys && !type.id_optional) fields.require({"id"});
+  if (tunnel.mode == TunnelType::erspan && keys) return;  // read_erspan says so
   if (!keys) return fields.number(id ? "id" : "key", tunnel.id, type.lowest_id, type.highest_id);
   const Fields directions(*keys, kKeyNames<kIdDirectionKeys>);
   directions.require({"input", "output"});
@@ -115,6 +116,25 @@ void read_group(Reading& reading, const Fields& fields, Tunnel& tunnel) {
       }
       tunnel.allow_from.push_back(network_of(*prefix));
     });
+  }
+}
+
+// It carries mirrors' copies alone, one way, to hosts.
+void read_erspan(const Fields& fields, Tunnel& tunnel) {
+  static constexpr const char* kOfOthers[] = {"keys",       "mss-clamp", "max-macs",
+                                              "flood-rate", "vlan",      "isolated"};
+  for (const char* const key : kOfOthers) {
+    if (const auto value = fields.find(key)) value->key_error("an erspan tunnel, which takes nothing in, has no such key");
+  }
+  if (const auto remote = fields.find("remote"); remote && tunnel.group()) {
+    remote->error("a multicast group: copies go to hosts");
+  }
+  if (tunnel.erspan_type == 2) {
+    tunnel.id = tunnel.id.value_or(0);
+    return;
+  }
+  for (const char* const key : {"id", "key", "erspan-index"}) {
+    if (const auto value = fields.find(key)) value->key_error("ERSPAN type I has no header for it");
   }
 }
 
@@ -215,6 +235,9 @@ void read_tunnel(Reading& reading, std::string_view name, const Value& value, Tu
     only("udp6-zero-checksum-rx", TunnelType::geneve);
     only("options", TunnelType::geneve);
     only("sequence", TunnelType::gretap);
+    only("erspan-type", TunnelType::erspan);
+    only("erspan-index", TunnelType::erspan);
+    if (tunnel.mode == TunnelType::erspan) read_erspan(fields, tunnel);
   }
   if (const auto options = fields.find("options"); options && type && tunnel.mode == TunnelType::geneve) {
     read_options(*options, tunnel);
@@ -223,7 +246,8 @@ void read_tunnel(Reading& reading, std::string_view name, const Value& value, Tu
     match->error("the tunnel has no options to match");
   }
   if (const auto checksum = fields.find("checksum"); checksum && type && !row_of(tunnel.mode).checksum_optional) {
-    checksum->key_error("NVGRE has no checksum (RFC 7637 section 3.2)");
+    checksum->key_error(tunnel.mode == TunnelType::nvgre ? "NVGRE has no checksum (RFC 7637 section 3.2)"
+                                                         : "ERSPAN has no checksum");
   }
   read_port_vlan(fields, tunnel.vlan);
 }

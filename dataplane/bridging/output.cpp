@@ -4,6 +4,7 @@
 
 #include "dataplane/egress/encap.h"
 #include "dataplane/egress/tx.h"
+#include "dataplane/frame/chain.h"
 #include "dataplane/frame/intent.h"
 #include "dataplane/frame/move_start.h"
 #include "dataplane/frame/vlan_tag.h"
@@ -99,7 +100,8 @@ uint16_t leave_vlan(WorkerContext& w, rte_mbuf** frames, uint16_t count, const A
 
 void output_open(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept;
 
-// Into a tunnel whose every packet has a number: nobody behind encap has one to give to the second segment.
+// Into a tunnel whose packets are numbered, since nobody behind encap has a number to give to the second segment, or an
+// analyser's, who is to see frames as on a wire.
 [[gnu::cold, gnu::noinline]] void output_segments(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
   TxCapabilities chains;
   chains.multi_segment = true;
@@ -114,34 +116,47 @@ void output_open(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcep
   w.counters.ports[w.ingress].rx_drops.add(1);
 }
 
+// Through a tunnel. `truncated`: it has lost its end.
+[[gnu::always_inline]] inline void output_into(WorkerContext& w, rte_mbuf* frame, const Adjacency& to,
+                                               bool truncated) noexcept {
+  PortIndex port = to.port;
+  const uint32_t inner_bytes = frame->pkt_len;
+  const Ways::Way* const way = to.ways ? &way_of(inner_flow(frame).entropy, *to.ways) : nullptr;
+  show(w, {&frame, 1}, {.port = port, .outgoing = true, .headers = TunnelHeaders::inner, .tunnel = to.index});
+  rte_mbuf* outer = encap(w, frame, to);
+  if (outer == nullptr) {
+    drop(w, frame, DropReason::mbuf_alloc);
+    return;
+  }
+  if (truncated) erspan_header(outer, to).set_truncated();
+  TrafficCounters& traffic = w.counters.tunnels[to.index];
+  traffic.tx_packets.add(1);
+  traffic.tx_bytes.add(inner_bytes);
+  if (way != nullptr) port = take_way(outer, *way);
+  show(w, {&outer, 1}, {.port = port, .outgoing = true, .headers = TunnelHeaders::outer, .tunnel = to.index});
+  tx_enqueue(w, port, outer);
+}
+
+[[gnu::cold, gnu::noinline]] void output_too_big(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
+  if (!cuts_short(to) || to.max_frame_bytes < kEthernetBytes) return refuse_too_big(w, frame, to);
+  if (has_intent(frame)) return output_segments(w, frame, to);
+  trim(frame, to.max_frame_bytes);
+  output_into(w, frame, to, true);
+}
+
 // What output does once the way is open and the VLAN left.
 void output_open(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {
   if (!fits(frame, to.max_frame_bytes)) [[unlikely]] {
-    refuse_too_big(w, frame, to);
+    output_too_big(w, frame, to);
     return;
   }
-  if (to.numbered && (frame->ol_flags & kNeedsSegment) != 0) [[unlikely]] {
+  if (to.kind == TunnelType::none) return tx_enqueue(w, to.port, frame);
+  const uint64_t unfinished = to.kind == TunnelType::erspan ? kIntentFlags : kNeedsSegment;
+  if ((to.numbered || to.kind == TunnelType::erspan) && (frame->ol_flags & unfinished) != 0) [[unlikely]] {
     output_segments(w, frame, to);
     return;
   }
-  PortIndex port = to.port;
-  if (to.kind != TunnelType::none) {
-    const uint32_t inner_bytes = frame->pkt_len;
-    const Ways::Way* const way = to.ways ? &way_of(inner_flow(frame).entropy, *to.ways) : nullptr;
-    show(w, {&frame, 1}, {.port = port, .outgoing = true, .headers = TunnelHeaders::inner, .tunnel = to.index});
-    rte_mbuf* const outer = encap(w, frame, to);
-    if (outer == nullptr) {
-      drop(w, frame, DropReason::mbuf_alloc);
-      return;
-    }
-    TrafficCounters& traffic = w.counters.tunnels[to.index];
-    traffic.tx_packets.add(1);
-    traffic.tx_bytes.add(inner_bytes);
-    if (way != nullptr) port = take_way(outer, *way);
-    frame = outer;
-    show(w, {&frame, 1}, {.port = port, .outgoing = true, .headers = TunnelHeaders::outer, .tunnel = to.index});
-  }
-  tx_enqueue(w, port, frame);
+  output_into(w, frame, to, false);
 }
 
 // Frames in a row that go the same way, and whether they all are plain: complete, in one segment that is nobody

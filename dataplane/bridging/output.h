@@ -9,6 +9,9 @@ namespace causeway {
 // Whether it fits into a way out of that many bytes; of a super-packet, each segment.
 bool fits(const rte_mbuf* m, uint32_t max_frame_bytes) noexcept;
 
+// Whether what is too long loses its end there, and the outer headers say so: ERSPAN type II.
+inline bool cuts_short(const Adjacency& to) noexcept { return to.kind == TunnelType::erspan && to.numbered; }
+
 void output(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept;
 
 // The same for frames in a row. `frames` is written to.

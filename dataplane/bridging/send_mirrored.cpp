@@ -35,7 +35,7 @@ void send_to(WorkerContext& w, rte_mbuf* copy, const Adjacency& to) noexcept {
     w.counters.ports[to.port].tx_drops.add(1);
     return lose(w, copy, to.blocked);
   }
-  if (!fits(copy, uint32_t{to.max_frame_bytes} + (to.vlan_rules ? kVlanTagBytes : 0))) {
+  if (!cuts_short(to) && !fits(copy, uint32_t{to.max_frame_bytes} + (to.vlan_rules ? kVlanTagBytes : 0))) {
     w.counters.ports[to.port].tx_drops.add(1);
     return lose(w, copy, DropReason::too_big);
   }

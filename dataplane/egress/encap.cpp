@@ -7,6 +7,7 @@
 #include "dataplane/frame/move_start.h"
 #include "dataplane/gso/segment.h"
 #include "dataplane/wire/checksum.h"
+#include "dataplane/wire/erspan.h"
 #include "dataplane/wire/gre.h"
 
 namespace causeway {
@@ -53,11 +54,19 @@ void write_sequence(rte_mbuf* m, const Adjacency& to) noexcept {
   *field = be32(to.sequence->fetch_add(1, std::memory_order_relaxed));
 }
 
+// What ERSPAN's header says of the frame behind it.
+void write_erspan(rte_mbuf* m, const Adjacency& to) noexcept {
+  const auto* const frame = header_at<TaggedEthernet>(m, to.outer_bytes);
+  if (frame == nullptr || !is_vlan_ethertype(frame->ethernet.ethertype.get())) return;
+  erspan_header(m, to).set_tag(frame->tag.control.get());
+}
+
 }  // namespace
 
 void finish_outer(rte_mbuf* m, const Adjacency& to) noexcept {
   if (to.numbered) [[unlikely]] {
     write_sequence(m, to);
+    if (to.kind == TunnelType::erspan) write_erspan(m, to);
   }
   be16* const field = outer_checksum(m, to);
   if (has_intent(m)) move_intent(m, to, field != nullptr);
@@ -84,9 +93,10 @@ void finish_outer(rte_mbuf* m, const Adjacency& to) noexcept {
 namespace {
 
 // A pass of its own, as everything here that would otherwise fight for registers.
+template <uint32_t kTagBytes>
 [[gnu::noinline]] void read_flows(rte_mbuf* const* frames, uint16_t count, InnerFlows& flows) noexcept {
   for (uint16_t i = 0; i < count; ++i) {
-    const InnerFlow flow = inner_flow(frames[i]);
+    const InnerFlow flow = inner_flow<kTagBytes>(frames[i]);
     flows.entropy[i] = flow.entropy;
     flows.tos[i] = flow.tos;
   }
@@ -167,7 +177,9 @@ namespace {
 
 void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to, InnerFlows& flows) noexcept {
   const EncapPlan plan(to);
-  read_flows(frames, count, flows);
+  const auto* first = rte_pktmbuf_mtod(frames[0], const EthernetHeader*);
+  first->ethertype.get() == kEtherTypeVlan ? read_flows<kVlanTagBytes>(frames, count, flows)
+                                           : read_flows<0>(frames, count, flows);
   if (!plan.ipv6 && plan.udp && plan.outer_bytes == kUsualOuterBytes) [[likely]] {
     write_usual(frames, count, plan, flows);
   } else if (!plan.ipv6 && plan.udp && plan.outer_bytes <= 64) {

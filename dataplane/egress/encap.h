@@ -15,6 +15,7 @@
 #include "dataplane/frame/intent.h"
 #include "dataplane/frame/move_start.h"
 #include "dataplane/frame/vlan_tag.h"
+#include "dataplane/wire/erspan.h"
 #include "dataplane/wire/gre.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/ipv6.h"
@@ -28,6 +29,11 @@ inline constexpr uint32_t kSourcePorts = 61000 - kFirstSourcePort;
 
 // What only some frames need once their outer headers stand: intent, UDP checksum, GRE.
 void finish_outer(rte_mbuf* m, const Adjacency& to) noexcept;
+
+// Of a frame with outer headers of ERSPAN type II.
+inline ErspanHeader& erspan_header(rte_mbuf* m, const Adjacency& to) noexcept {
+  return *rte_pktmbuf_mtod_offset(m, ErspanHeader*, to.outer_bytes - sizeof(ErspanHeader));
+}
 
 // Where the outer headers may be written, `bytes` of them; null when no buffer was left.
 inline rte_mbuf* make_room(WorkerContext& w, rte_mbuf* frame, uint16_t bytes) noexcept {

@@ -67,4 +67,20 @@ rte_mbuf* replicate(rte_mempool* pool, rte_mbuf* frame) noexcept {
   return copy;
 }
 
+void trim(rte_mbuf* m, uint32_t bytes) noexcept {
+  m->pkt_len = bytes;
+  rte_mbuf* segment = m;
+  while (segment->next != nullptr && bytes > segment->data_len) {
+    bytes -= segment->data_len;
+    segment = segment->next;
+  }
+  segment->data_len = static_cast<uint16_t>(bytes);
+  if (segment->next == nullptr) return;
+  uint16_t kept = 1;
+  for (const rte_mbuf* s = m; s != segment; s = s->next) ++kept;
+  rte_pktmbuf_free(segment->next);
+  segment->next = nullptr;
+  m->nb_segs = kept;
+}
+
 }  // namespace causeway

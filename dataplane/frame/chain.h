@@ -15,4 +15,7 @@ rte_mbuf* prepend_segment(rte_mempool* pool, rte_mbuf* frame, uint16_t bytes) no
 // shared. Null when no buffer is left.
 rte_mbuf* replicate(rte_mempool* pool, rte_mbuf* frame) noexcept;
 
+// Takes bytes behind `bytes` off the frame's end.
+void trim(rte_mbuf* m, uint32_t bytes) noexcept;
+
 }  // namespace causeway

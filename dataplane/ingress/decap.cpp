@@ -4,6 +4,7 @@
 #include <bit>
 #include <optional>
 
+#include "dataplane/frame/chain.h"
 #include "dataplane/frame/intent.h"
 #include "dataplane/frame/move_start.h"
 #include "dataplane/frame/vlan_tag.h"
@@ -19,23 +20,6 @@
 
 namespace causeway {
 namespace {
-
-// Takes bytes behind `bytes` off the frame's end.
-void trim(rte_mbuf* m, uint32_t bytes) noexcept {
-  m->pkt_len = bytes;
-  rte_mbuf* segment = m;
-  while (segment->next != nullptr && bytes > segment->data_len) {
-    bytes -= segment->data_len;
-    segment = segment->next;
-  }
-  segment->data_len = static_cast<uint16_t>(bytes);
-  if (segment->next == nullptr) return;
-  uint16_t kept = 1;
-  for (const rte_mbuf* s = m; s != segment; s = s->next) ++kept;
-  rte_pktmbuf_free(segment->next);
-  segment->next = nullptr;
-  m->nb_segs = kept;
-}
 
 // The tunnel headers are gone: what the frame still wants counts from the inner frame now. A checksum
 // that was to be filled in the outer headers died with them.

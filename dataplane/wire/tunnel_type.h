@@ -9,13 +9,14 @@
 #include <string_view>
 
 #include "dataplane/wire/big_endian.h"
+#include "dataplane/wire/erspan.h"
 #include "dataplane/wire/geneve.h"
 #include "dataplane/wire/ipv4.h"
 #include "dataplane/wire/vxlan.h"
 
 namespace causeway {
 
-enum class TunnelType : uint8_t { none, geneve, vxlan, gretap, nvgre };
+enum class TunnelType : uint8_t { none, geneve, vxlan, gretap, nvgre, erspan };
 
 // Where a receiver finds a number of the flow, to spread flows by.
 enum class TunnelEntropy : uint8_t { none, udp_source_port, nvgre_flow_id };
@@ -25,7 +26,7 @@ struct TunnelTypeRow {
   std::string_view name;  // of `mode` in the file
   uint8_t ip_protocol;
   uint16_t udp_port;    // IANA's; 0: there are none
-  uint32_t lowest_id;   // VNI, VSID or key
+  uint32_t lowest_id;   // VNI, VSID, key or session
   uint32_t highest_id;  //
   bool id_optional;
   bool checksum_optional;  // `checksum` may ask for one; UDP's and GRE's are optional, NVGRE has none
@@ -38,7 +39,7 @@ struct TunnelTypeRow {
 
 inline constexpr uint32_t kHighestVni = 0xff'ffff;
 
-inline constexpr std::array<TunnelTypeRow, 5> kTunnelTypes{{
+inline constexpr std::array<TunnelTypeRow, 6> kTunnelTypes{{
     {TunnelType::none, "none", 0, 0, 0, 0, true, false, TunnelEntropy::none, false, 0},
     // RFC 8926 sections 3.3 and 3.4.
     {TunnelType::geneve, "geneve", kIpProtocolUdp, kGenevePort, 0, kHighestVni, false, true,
@@ -51,6 +52,9 @@ inline constexpr std::array<TunnelTypeRow, 5> kTunnelTypes{{
     // RFC 7637 section 3.2: VSIDs below 0x1000 and the last one are reserved.
     {TunnelType::nvgre, "nvgre", kIpProtocolGre, 0, 0x1000, kHighestVni - 1, false, false, TunnelEntropy::nvgre_flow_id,
      false, 0},
+    // draft-foschiano-erspan-03; type I has no session.
+    {TunnelType::erspan, "erspan", kIpProtocolGre, 0, 0, kErspanHighestSession, true, false, TunnelEntropy::none, false,
+     0},
 }};
 
 constexpr const TunnelTypeRow& row_of(TunnelType type) noexcept { return kTunnelTypes[static_cast<size_t>(type)]; }

@@ -84,6 +84,7 @@ def requests():
         yield {"verb": "show", "what": what}
     yield {"verb": "stats", "per_worker": True}
     yield {"verb": "reload"}
+    yield {"verb": "log", "level": "info"}
     for action in ("add", "del", "flush"):
         yield {"verb": "fdb", "action": action, "bridge": "br0", "mac": "02:00:00:00:02:01", "port": "gnv4", "vlan": 5}
     for text in configurations():

@@ -141,6 +141,18 @@ TEST_CASE("events: a tunnel down with its link, and up again") {
   CHECK(about(log.take(), "gn0") == Lines{"info: gn0: up, to 172.31.0.2"});
 }
 
+TEST_CASE("events: a link that goes down is a warning, one that comes up is none") {
+  LogLines log;
+  Bed bed(topology());
+  log.take();
+  bed.port("lan0").set_link(false);
+  bed.gateway().tick();
+  CHECK(log.take() == Lines{"warning: lan0: link down"});
+  bed.port("lan0").set_link(true);
+  bed.gateway().tick();
+  CHECK(log.take() == Lines{"info: lan0: link up"});
+}
+
 TEST_CASE("events: a VTEP learnt") {
   LogLines log;
   Bed bed(R"(

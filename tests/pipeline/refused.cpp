@@ -29,6 +29,8 @@ tunnels:
   gre0: {mode: gretap, key: 7, local: 172.31.0.1, remote: 172.31.0.2}
   gre6: {mode: gretap, key: 8, local: "fd00:31::1", remote: "fd00:31::2"}
   nv0: {mode: nvgre, id: 5000, local: 172.31.0.1, remote: 172.31.0.2}
+  er0: {mode: erspan, id: 70, local: 172.31.0.1, remote: 172.31.0.2}
+  er1: {mode: erspan, erspan-type: 1, local: 172.31.0.1, remote: 172.31.0.2}
   keys0: {mode: vxlan, keys: {input: 60, output: 61}, local: 172.31.0.1, remote: 172.31.0.2}
 bridges:
   br0: {interfaces: [lan0, gn0, gn6, gre0, gre6, nv0, keys0]}
@@ -74,7 +76,7 @@ TEST_CASE("refused: what a peer or router says of a tunnel's packet") {
     CHECK(bed.counts().all_drops() == 0);
     CHECK(bed.nothing_sent());
   }
-  CHECK(words == 17);
+  CHECK(words == 19);
 }
 
 TEST_CASE("refused: what no tunnel of ours has sent is no word about one") {

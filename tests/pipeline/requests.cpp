@@ -5,6 +5,7 @@
 #include "control/daemon.h"
 #include "control/view/view.h"
 #include "tests/pipeline/bed/bed.h"
+#include "tests/support/log_lines.h"
 
 namespace causeway::test {
 namespace {
@@ -24,7 +25,7 @@ struct Service {
   Background background{loop};
   Daemon daemon{loop, bed.gateway(), load_yaml("version: 1").system, "/nonexistent/gateway.yaml"};
 
-  Service() { REQUIRE(daemon.apply("gateway.yaml", kYaml).empty()); }
+  Service() { REQUIRE(daemon.changes().start("gateway.yaml", kYaml).empty()); }
 
   json ask(const json& request) {
     json answer;
@@ -196,6 +197,33 @@ TEST_CASE("requests: a MAC table that grows and changes while it is read: who is
   }
 }
 
+TEST_CASE("requests: the log's level, asked for and set") {
+  using Lines = std::vector<std::string>;
+  LogLines log;
+  Service service;
+  const auto level = [&](const json& wanted) {
+    json request{{"verb", "log"}};
+    if (!wanted.is_null()) request["level"] = wanted;
+    return service.ask(request).at("result");
+  };
+  log.take();
+  CHECK(level({}) == json{{"level", "info"}});
+  CHECK(log.take().empty());
+  CHECK(level("error") == json{{"level", "error"}});
+  CHECK(log.take() == Lines{"info: log: level error, was info"});
+  service.bed.port("lan0").set_link(false);
+  service.bed.gateway().tick();
+  CHECK(log.take().empty());
+  CHECK(level({}) == json{{"level", "error"}});
+  CHECK(service.error({{"verb", "log"}, {"level", "loud"}}) ==
+        "level: expected trace, debug, info, warning, error, critical or off, not 'loud'");
+  CHECK(level("info") == json{{"level", "info"}});
+  CHECK(log.take() == Lines{"info: log: level info, was error"});
+  service.bed.port("lan0").set_link(true);
+  service.bed.gateway().tick();
+  CHECK(log.take() == Lines{"info: lan0: link up"});
+}
+
 TEST_CASE("requests: ports and tunnels that come and go while they are listed") {
   Service service;
   Gateway& gateway = service.bed.gateway();
@@ -208,7 +236,7 @@ version: 1
 ethernets: {aaa0: {}, lan1: {}, lan5: {}}
 bridges: {br0: {interfaces: [lan1, lan5]}}
 )";
-  REQUIRE(service.daemon.apply("b.yaml", changed).empty());
+  REQUIRE(service.daemon.changes().start("b.yaml", changed).empty());
   while (rows(add)) continue;
   CHECK(names == std::vector<std::string>{"lan0", "lan1", "lan5"});
 }

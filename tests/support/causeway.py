@@ -32,14 +32,15 @@ def write_yaml(config, file):
 class Causeway:
     """A running causewayd. Returned by Host.causeway() once its control socket answers."""
 
-    def __init__(self, host, config, ready_s=20, arguments=(), stderr=None, path=None):
-        """`stderr`: a file or pipe for the log, which log() doesn't have then. `path`: of the program, another copy."""
+    def __init__(self, host, config, ready_s=20, arguments=(), stderr=None, path=None, by=()):
+        """`stderr`: a file or pipe for the log, which log() doesn't have then. `path`: of the program, another copy. `by`:
+        a command that runs it, as setpriv."""
         self.host = host
         self.config = config
         self.file = write_yaml(config, host.lab.path(f"{host.name}.yaml"))
         self.socket = host.lab.path(f"{host.name}.sock")
         self.applied = 0
-        command = [path or program("causewayd"), "-c", self.file, "--socket", self.socket, *arguments]
+        command = [*by, path or program("causewayd"), "-c", self.file, "--socket", self.socket, *arguments]
         if stderr:
             command = ["sh", "-c", 'exec "$@" 2> "$0"', stderr, *command]
         self.process = host.spawn(command, title=f"causewayd-{host.name}")

@@ -47,17 +47,17 @@ def types(text):
 
 
 class Prometheus:
-    """In the namespace of `host`, where it scrapes the gateway every second."""
+    """In the namespace of `host`, where it scrapes the gateway, or those at `targets`, every second."""
 
     URL = "http://127.0.0.1:9090/api/v1"
 
-    def __init__(self, host, rules=()):
+    def __init__(self, host, rules=(), targets=(ADDRESS,)):
         self.host = host
         file = host.lab.path(f"prometheus-{host.name}.yml")
         with open(file, "w") as output:
             json.dump({"global": {"scrape_interval": "1s", "evaluation_interval": "1s"},  # JSON is YAML
                        "rule_files": [os.path.abspath(rule) for rule in rules],
-                       "scrape_configs": [{"job_name": "causeway", "static_configs": [{"targets": [ADDRESS]}]}]}, output)
+                       "scrape_configs": [{"job_name": "causeway", "static_configs": [{"targets": list(targets)}]}]}, output)
         storage = host.lab.path(f"prometheus-{host.name}")
         self.process = host.spawn(["prometheus", f"--config.file={file}", f"--storage.tsdb.path={storage}",
                                    "--web.listen-address=127.0.0.1:9090"])
@@ -69,10 +69,15 @@ class Prometheus:
             raise LabError(f"{what}: {answer}")
         return answer["data"]
 
-    def query(self, expression):
-        """[(labels, value)] as of now."""
-        data = self._get("query?" + urllib.parse.urlencode({"query": expression}))
+    def query(self, expression, at=None):
+        """[(labels, value)] as of now, or then."""
+        data = self._get("query?" + urllib.parse.urlencode({"query": expression, **({"time": at} if at else {})}))
         return [(row["metric"], float(row["value"][1])) for row in data["result"]]
+
+    def query_range(self, expression, start, end, step_s):
+        """[(labels, [(time, value)])]."""
+        data = self._get("query_range?" + urllib.parse.urlencode({"query": expression, "start": start, "end": end, "step": step_s}))
+        return [(row["metric"], [(time, float(value)) for time, value in row["values"]]) for row in data["result"]]
 
     def await_result(self, expression, good, timeout=20):
         """The rows of a query, once `good` says they are."""

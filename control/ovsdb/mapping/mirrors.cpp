@@ -24,12 +24,14 @@ constexpr Column kColumns[] = {{"name", ColumnKind::text},
 
 class Mirrors {
  public:
-  Mirrors(const Database& rows, const std::string& name, config::Config& config, Notes& notes)
+  Mirrors(const Database& rows, const std::string& name, config::Config& config,
+          const std::vector<std::string>& outputs, Notes& notes)
       : ports_(table_of(rows, "Port")),
         interfaces_(table_of(rows, "Interface")),
         mirrors_(table_of(rows, "Mirror")),
         bridge_(name),
         members_(config.bridges.at(name).interfaces),
+        outputs_(outputs),
         config_(config),
         notes_(notes) {}
 
@@ -75,7 +77,7 @@ class Mirrors {
     waiting.row = &row;
     const int64_t vlan = integer_of(row, "output_vlan").value_or(0);
     if (const std::string* const port = text_at(row, "output_port")) {
-      waiting.mirror.output_port = interface_of(*port, members_).value_or("");
+      waiting.mirror.output_port = interface_of(*port, members_).value_or(interface_of(*port, outputs_).value_or(""));
     } else if (vlan > 0 && vlan < int64_t{kVlans} - 1) {
       waiting.mirror.output_vlan = static_cast<uint16_t>(vlan);
     }
@@ -124,6 +126,7 @@ class Mirrors {
   const std::string& bridge_;
   std::vector<std::string>& members_;    // sorted
   std::vector<std::string> selectable_;  // of these; outputs have no frames of their own
+  const std::vector<std::string>& outputs_;  // sorted, and not in the bridge
   config::Config& config_;
   Notes& notes_;
   std::map<std::string, Waiting> waiting_;  // by name
@@ -132,8 +135,8 @@ class Mirrors {
 }  // namespace
 
 void read_mirrors(const Database& rows, const Row& bridge, const std::string& name, config::Config& config,
-                  Notes& notes) {
-  if (says_something(bridge, "mirrors")) Mirrors(rows, name, config, notes).read(bridge);
+                  const std::vector<std::string>& outputs, Notes& notes) {
+  if (says_something(bridge, "mirrors")) Mirrors(rows, name, config, outputs, notes).read(bridge);
 }
 
 }  // namespace causeway::ovsdb

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "control/config/config.h"
 #include "control/ovsdb/mapping/notes.h"
@@ -10,8 +11,8 @@
 namespace causeway::ovsdb {
 
 // Adds them to `config`, which has the bridge of this name with all its interfaces. What a mirror sends to leaves the
-// bridge: it is for mirrors alone, as in Open vSwitch.
+// bridge: it is for mirrors alone, as in Open vSwitch. `outputs`: what more they may send to, in order.
 void read_mirrors(const Database& rows, const Row& bridge, const std::string& name, config::Config& config,
-                  Notes& notes);
+                  const std::vector<std::string>& outputs, Notes& notes);
 
 }  // namespace causeway::ovsdb

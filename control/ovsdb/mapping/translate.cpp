@@ -90,7 +90,10 @@ class Translator {
   Translation take() {
     add_underlays();
     add_tunnels();
-    for (const auto& [name, bridge] : bridges_) read_mirrors(rows_, *bridge, name, result_.config, notes_);
+    for (const auto& [name, bridge] : bridges_) {
+      read_mirrors(rows_, *bridge, name, result_.config, outputs_[name], notes_);
+    }
+    note_idle_outputs();
     result_.notes = notes_.take();
     return std::move(result_);
   }
@@ -235,8 +238,10 @@ class Translator {
                  fmt::format("{}: mtu_request of a tunnel has no equal and is ignored", member.name));
     }
     notes_.of_interface(member.row, member.name);
-    tunnel.vlan = member.vlan;
-    tunnel.isolated = member.is_protected;
+    if (tunnel.mode != TunnelType::erspan) {
+      tunnel.vlan = member.vlan;
+      tunnel.isolated = member.is_protected;
+    }
     names_.insert(member.name);
     if (interface) {
       shared_.emplace(*interface, member.name);
@@ -269,11 +274,26 @@ class Translator {
         continue;
       }
       result_.ends.take(waiting.tunnel, kDatabase);
-      result_.config.bridges[waiting.bridge].interfaces.push_back(waiting.name);
+      const bool output = waiting.tunnel.mode == TunnelType::erspan;
+      (output ? outputs_[waiting.bridge] : result_.config.bridges[waiting.bridge].interfaces).push_back(waiting.name);
       result_.config.tunnels.emplace(std::move(waiting.name), std::move(waiting.tunnel));
     }
     for (auto& [name, bridge] : result_.config.bridges) {
       if (!yaml_.bridges.contains(name)) std::ranges::sort(bridge.interfaces);
+    }
+    for (auto& [bridge, tunnels] : outputs_) std::ranges::sort(tunnels);
+  }
+
+  // Open vSwitch would forward into these, too.
+  void note_idle_outputs() {
+    for (const auto& [bridge, tunnels] : outputs_) {
+      for (const std::string& name : tunnels) {
+        const bool used = std::ranges::any_of(
+            result_.config.mirrors, [&name = name](const auto& item) { return item.second.output_port == name; });
+        if (!used) notes_.add("erspan", fmt::format("{}: an ERSPAN tunnel carries mirrors' copies alone, and no "
+                                                    "mirror has it as output_port",
+                                                    name));
+      }
     }
   }
 
@@ -288,6 +308,7 @@ class Translator {
   std::unordered_set<std::string> names_;      // of the interfaces that there are
   std::map<std::string, const Row*> bridges_;  // that have a place
   std::vector<WaitingTunnel> waiting_;
+  std::map<std::string, std::vector<std::string>> outputs_;  // a bridge's ERSPAN tunnels, which are no members of it
   std::map<std::string, std::string> shared_;  // interfaces of the host's, and a tunnel that each is for
   Translation result_;
 };

@@ -13,7 +13,8 @@
 namespace causeway::ovsdb {
 namespace {
 
-constexpr std::string_view kNeedsOpenFlow[] = {"key", "in_key", "out_key", "remote_ip", "local_ip"};
+constexpr std::string_view kNeedsOpenFlow[] = {"key",        "in_key",     "out_key",    "remote_ip",  "local_ip",
+                                               "erspan_ver", "erspan_idx", "erspan_dir", "erspan_hwid"};
 
 // Whoever sets one of these wants what is inside to be encrypted, or at least signed.
 bool asks_for_ipsec(std::string_view option) {
@@ -28,7 +29,7 @@ class OptionsReader {
       : interface_(interface), name_(name), type_(type), notes_(notes) {
     tunnel_.mode = tunnel_type_of(type).value_or(TunnelType::geneve);
     tunnel_.port = row_of(tunnel_.mode).udp_port;
-    tunnel_.isolated = false;  // OVS forwards from tunnel to tunnel
+    tunnel_.isolated = is_erspan();  // OVS forwards from tunnel to tunnel
     tunnel_.allow_zero_checksum = tunnel_.mode == TunnelType::geneve;
   }
 
@@ -36,7 +37,7 @@ class OptionsReader {
     check_what_is_asked_for();
     if (errors_.empty()) {
       read_addresses();
-      read_keys();
+      is_erspan() ? read_session() : read_keys();
       for (const auto& [option, value] : map_of(interface_, "options").items()) {
         if (value.is_string()) read_option(option, value.get<std::string>());
       }
@@ -45,6 +46,7 @@ class OptionsReader {
   }
 
  private:
+  bool is_erspan() const { return tunnel_.mode == TunnelType::erspan; }
   const std::string* option(const std::string& key) const { return value_of(interface_, "options", key); }
   void error(const std::string& what) { errors_ += fmt::format("{}{}: {}", errors_.empty() ? "" : "\n", name_, what); }
   void bad(std::string_view option) { error(fmt::format("bad {} '{}'", type_, option)); }
@@ -122,6 +124,20 @@ class OptionsReader {
     if (tunnel_.sent_id == tunnel_.id) tunnel_.sent_id.reset();
   }
 
+  void read_session() { tunnel_.id = read_key("out_key").value_or(0); }
+
+  // The version in the header: 1 is type II, 2 type III.
+  void read_erspan_version(const std::string& value) {
+    if (value == "2") return error("erspan_ver=2, ERSPAN type III, is not supported");
+    if (value != "1") error(fmt::format("invalid erspan_ver: {}", shown(value)));
+  }
+
+  void read_erspan_index(const std::string& value) {
+    const auto index = number_in(value.starts_with("0x") ? value : "0x" + value, 0);
+    if (!index || *index > kErspanHighestIndex) return error(fmt::format("invalid erspan_idx: {}", shown(value)));
+    tunnel_.erspan_index = static_cast<uint32_t>(*index);
+  }
+
   void read_port(const std::string& value) {
     if (!over_udp(tunnel_.mode)) return note_ignored("dst_port", value);
     const auto port = number_in(value, 10);
@@ -150,16 +166,21 @@ class OptionsReader {
     if (option == "dst_port") return read_port(value);
     if (option == "tos") return read_tos(value);
     if (option == "ttl") return read_ttl(value);
+    if (is_erspan() && option == "erspan_ver") return read_erspan_version(value);
+    if (is_erspan() && option == "erspan_idx") return read_erspan_index(value);
     if (option == "csum") {  // OVS fills UDP's in over IPv6 whatever this says
+      if (value == "true" && is_erspan()) return note_ignored(option, value);
       if (value == "true") tunnel_.checksum = true;
     } else if (option == "seq") {
+      if (is_erspan()) return;  // it numbers in any case
       if (value == "true" && over_udp(tunnel_.mode)) return note_ignored(option, value);
       tunnel_.sequence = value == "true";
     } else if (option == "df_default") {
       if (value == "false") note_ignored(option, value);
     } else if (option == "packet_type") {
       if (value != "legacy_l2") note_ignored(option, value);
-    } else if (option == "exts" || option == "egress_pkt_mark") {
+    } else if (option == "exts" || option == "egress_pkt_mark" ||
+               (is_erspan() && (option == "erspan_dir" || option == "erspan_hwid"))) {  // those two are type III's
       note_ignored(option, value);
     } else {
       note("unknown argument " + shown(option), fmt::format("unknown {} argument '{}'", type_, shown(option)));
@@ -180,6 +201,7 @@ std::optional<TunnelType> tunnel_type_of(std::string_view type) {
   if (type == "geneve") return TunnelType::geneve;
   if (type == "vxlan") return TunnelType::vxlan;
   if (type == "gre" || type == "ip6gre") return TunnelType::gretap;
+  if (type == "erspan" || type == "ip6erspan") return TunnelType::erspan;
   return std::nullopt;
 }
 

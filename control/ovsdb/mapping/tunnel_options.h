@@ -12,7 +12,7 @@
 
 namespace causeway::ovsdb {
 
-// Of an Interface's type: geneve, vxlan, gre, ip6gre; none: it is no tunnel that there is here.
+// Of an Interface's type: geneve, vxlan, gre, ip6gre, erspan, ip6erspan; none: it is no tunnel that there is here.
 std::optional<TunnelType> tunnel_type_of(std::string_view type);
 
 struct TunnelReading {

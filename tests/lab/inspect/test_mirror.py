@@ -37,7 +37,9 @@ class Mirrored:
         config = gateway(1, "geneve")
         config["ethernets"] |= {"probe0": {}, "up1": {"addresses": ["172.33.0.1/24"], "mtu": 1600}}
         ends = {"local": "172.33.0.1", "remote": "172.33.0.2"}
-        config["tunnels"] |= {"vx7": {"mode": "vxlan", "id": 700, **ends}, "gre9": {"mode": "gretap", "key": 9, **ends}}
+        config["tunnels"] |= {"vx7": {"mode": "vxlan", "id": 700, **ends}, "gre9": {"mode": "gretap", "key": 9, **ends},
+                              "er2": {"mode": "erspan", "id": 500, "erspan-index": 7, **ends},
+                              "er1": {"mode": "erspan", "erspan-type": 1, **ends}}
         return {**config, "mirrors": mirrors}
 
     def mirror(self, **mirrors):
@@ -114,6 +116,71 @@ def test_a_tunnel_into_tunnels(mirrored):
         assert int(row["gre.proto"][0], 0) == 0x6558 and int(row["gre.key"][0], 0) == 9
     assert wire.broken() == []
     assert mirrored.row("into")["lost"] == mirrored.row("out")["lost"] == 0
+    assert mirrored.g1.lost() == {}
+
+
+ERSPAN = ["gre.proto", "gre.flags_and_version", "gre.sequence_number", "erspan.version", "erspan.vlan", "erspan.cos", "erspan.encap",
+          "erspan.truncated", "erspan.spanid", "erspan.index", "vlan.id", "icmp.seq", "tcp.seq", "tcp.len", "frame.len"]
+
+
+def flag(value):
+    """A boolean of tshark's, whatever it calls it."""
+    return value in ("1", "True")
+
+
+def test_erspan(mirrored):
+    """tshark has what the container has, with a session, a number and its VLAN in front; type I has the frame alone."""
+    c1 = mirrored.c1
+    c1.ip("link", "add", "link", "eth0", "name", "eth0.30", "type", "vlan", "id", 30, "egress-qos-map", "0:4")
+    c1.ip("addr", "add", "10.3.0.1/24", "dev", "eth0.30")
+    c1.ip("link", "set", "eth0.30", "up")
+    mirrored.mirror(two={"select-src-port": ["c1"], "select-dst-port": ["c1"], "output-port": "er2"},
+                    one={"select-src-port": ["c1"], "output-port": "er1"})
+    near, wire = c1.capture("eth0"), mirrored.analyser.capture("up1", filter="src 172.33.0.1 and proto gre")
+    traffic.ping(c1, FAR, count=5)
+    traffic.ping(c1, "10.3.0.9", count=1, check=False)  # asks for it in VLAN 30
+    traffic.ping(c1, FAR, count=1)
+    for name, count in (("two", 13), ("one", 7)):
+        wait_until(lambda: mirrored.row(name)["copies"] >= count, 20, "all pings are copied")
+        assert mirrored.row(name)["lost"] == 0
+    for capture in (near, wire):
+        capture.stop()
+    rows = wire.frames("erspan", ERSPAN)
+    two = [row for row in rows if row["erspan.version"]]
+    assert [int(row["gre.sequence_number"][0]) for row in two] == list(range(len(two)))
+    for row in two:
+        assert int(row["gre.proto"][0], 0) == 0x88be and int(row["erspan.version"][0], 0) == 1
+        assert (int(row["erspan.spanid"][0]), int(row["erspan.index"][0], 0)) == (500, 7)
+        tagged = row["vlan.id"] == ["30"]
+        assert (int(row["erspan.vlan"][0]), int(row["erspan.cos"][0]), int(row["erspan.encap"][0])) == ((30, 4, 3) if tagged else (0, 0, 0))
+        assert not flag(row["erspan.truncated"][0])
+    assert any(row["vlan.id"] == ["30"] for row in two)
+    assert len([row for row in two if row["icmp.seq"]]) == 12 and wire.broken() == []
+    one = [raw(frame)[38:] for frame in rdpcap(wire.file) if raw(frame)[34:38] == bytes.fromhex("000088be")]
+    sent = [raw(frame) for frame in rdpcap(near.file)]
+    assert [frame for frame in one if frame[12:14] == b"\x08\x00"] == [
+        frame for frame in sent if frame[12:14] == b"\x08\x00" and frame[26:30] == bytes([10, 1, 0, 1])]
+    assert mirrored.g1.lost() == {}
+
+
+def test_erspan_of_large_frames(mirrored):
+    """Super-packets become segments; what is longer than the way to the analyser loses its end, and the header says so."""
+    mirrored.mirror(two={"select-src-port": ["c1"], "output-port": "er2"})
+    for host in (mirrored.h1, mirrored.analyser):
+        host.ip("link", "set", "up1", "mtu", 1400)
+    wait_until(lambda: mirrored.g1.row("tunnels", "er2")["mtu"] == 1400 - 50, 20, "the tunnel is narrower")
+    wire = mirrored.analyser.capture("up1", filter="src 172.33.0.1 and proto gre")
+    fetched = traffic.fetch(mirrored.c2, mirrored.c1, NEAR, 1 << 20)
+    assert fetched["sent"] == fetched["received"]
+    wire.stop()
+    row = mirrored.row("two")
+    assert row["lost"] == 0 and row["selected"] == row["copies"]
+    rows = wire.frames("erspan && tcp", ERSPAN)
+    # 1,450 bytes of IP packet in the container, 1,350 here.
+    cut = [row for row in rows if flag(row["erspan.truncated"][0])]
+    assert len(cut) > 500 and all(int(row["frame.len"][0]) == 14 + 1400 for row in cut)
+    assert all(int(row["frame.len"][0]) <= 14 + 1400 for row in rows)
+    assert [int(row["gre.sequence_number"][0]) for row in rows] == sorted(int(row["gre.sequence_number"][0]) for row in rows)
     assert mirrored.g1.lost() == {}
 
 

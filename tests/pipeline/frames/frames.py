@@ -10,6 +10,7 @@ from discovery_frames import write_discovery
 from doctor_frames import write_doctor
 from elephant_frames import write_elephants
 from encap_frames import write_encap
+from erspan_frames import write_erspan
 from gre_sequence_frames import write_gre_sequence
 from group_frames import write_group
 from host_frames import write_host
@@ -43,6 +44,7 @@ def main():
         write_interfaces(out)
         write_refused(out)
         write_merged(out)
+        write_erspan(out)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ of refused.cpp."""
 from scapy.all import (GRE, ICMP, IP, UDP, Ether, ICMPv6DestUnreach, ICMPv6ParamProblem, ICMPv6TimeExceeded, IPv6, Raw,
                        raw)
 
+from erspan_frames import erspan, erspan_one
 from overlay_frames import OUR_IP, OUR_MAC, REMOTE_IP, REMOTE_MAC, encapsulated, host_mac, outer_ip, some_bytes
 
 
@@ -23,6 +24,7 @@ def write_refused(out):
             for name, mode, number, family in (("gn0", "geneve", 50, 4), ("gn6", "geneve", 51, 6), ("gre0", "gretap", 7, 4),
                                                ("gre6", "gretap", 8, 6), ("nv0", "nvgre", 5000, 4), ("in", "vxlan", 60, 4),
                                                ("keys0", "vxlan", 61, 4))}
+    sent |= {"er0": erspan(inner, 5, session_id=70), "er1": erspan_one(inner)}
     out.write("refused.heard.gn0", encapsulated("geneve", 50, raw(Ether(src=host_mac(2), dst=host_mac(1)) / Raw(some_bytes(60)))))
     # tunnel, what show tunnels says of it, the frame
     words = {
@@ -35,6 +37,8 @@ def write_refused(out):
         "gn0.administratively prohibited.filter": says4(sent["gn0"], type=3, code=13),
         "gn0.time exceeded": says4(sent["gn0"], sender="172.31.9.9", type=11, code=0),
         "gre0.protocol unreachable": says4(sent["gre0"], type=3, code=2),
+        "er0.protocol unreachable": says4(sent["er0"], type=3, code=2),
+        "er1.protocol unreachable": says4(sent["er1"], type=3, code=2),
         "nv0.protocol unreachable": says4(sent["nv0"], type=3, code=2),
         "keys0.port unreachable": says4(sent["keys0"], type=3, code=3),
         "gn6.port unreachable": says6(sent["gn6"], ICMPv6DestUnreach(code=4)),
@@ -49,6 +53,7 @@ def write_refused(out):
         out.write(f"refused.{name}".replace(" ", "-"), frame)
     right = says4(sent["gn0"], type=3, code=3)
     lies = {
+        "session": says4(erspan(inner, 5, session_id=71), type=3, code=2),
         "vni": says4(encapsulated("geneve", 49, inner, incoming=False), type=3, code=3),
         "remote": says4(encapsulated("geneve", 50, inner, incoming=False, remote=4), type=3, code=3),
         "direction": says4(encapsulated("geneve", 50, inner), type=3, code=3),

@@ -27,6 +27,7 @@ struct Row {
 const std::string kGeneve = "mode: geneve, id: 1, local: 10.0.0.1, remote: 10.0.0.2";
 const std::string kGeneve6 = "mode: geneve, id: 1, local: \"fd00::1\", remote: \"fd00::2\"";
 const std::string kGre = "mode: gretap, local: 10.0.0.1, remote: 10.0.0.2";
+const std::string kErspan = "mode: erspan, local: 10.0.0.1, remote: 10.0.0.2";
 const std::string kGroup = "mode: vxlan, id: 1, local: 10.0.0.1, remote: 239.1.1.1";
 const std::string kOption = "options: [{class: 0x0102, type: 3, data: \"00000001\"}]";
 const std::string kTunnelGenerator =
@@ -42,6 +43,7 @@ const std::vector<Row> kSystem = {
     {"hugepages", "", "hugepages: off", "! system.hugepages: auto -> off needs a restart"},
     {"memory", "", "memory: 1G", "! system.memory: 512M -> 1024M needs a restart"},
     {"metrics", "", "metrics: \"0.0.0.0:9111\"", "! system.metrics: default -> 0.0.0.0:9111 needs a restart"},
+    {"admins", "", "admins: [bob, eve]", "~ system.admins: [] -> [bob, eve]"},
     {"flow-cache", "", "flow-cache: 1024", "! system.flow-cache: 262144 -> 1024 needs a restart"},
     {"ovsdb", "", "ovsdb: /run/db.sock", "! system.ovsdb:  -> /run/db.sock needs a restart"},
     {"held-buffers", "", "held-buffers: 99", "! system.held-buffers: 0 -> 99 needs a restart"},
@@ -215,6 +217,8 @@ const std::vector<Row> kTunnels = {
     {"tos", kGeneve, kGeneve + ", tos: 8", "tos 0 -> 8"},
     {"checksum", kGeneve, kGeneve + ", checksum: true", "checksum default -> true"},
     {"sequence", kGre, kGre + ", sequence: true", "sequence false -> true"},
+    {"erspan-type", kErspan, kErspan + ", erspan-type: 1", "id 0 -> default, erspan-type 2 -> 1"},
+    {"erspan-index", kErspan, kErspan + ", erspan-index: 9", "erspan-index 0 -> 9"},
     {"options.class", kGeneve + ", " + kOption, kGeneve + ", options: [{class: 0x0103, type: 3, data: \"00000001\"}]",
      "options 0102/03/00000001 -> 0103/03/00000001"},
     {"options.type", kGeneve + ", " + kOption, kGeneve + ", options: [{class: 0x0102, type: 4, data: \"00000001\"}]",

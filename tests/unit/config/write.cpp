@@ -42,6 +42,8 @@ bridges:
     static-macs: [{mac: 02:00:00:00:02:01, port: gnv0}]
   empty: {}
 tunnels:
+  er0: {mode: erspan, id: 9, local: 172.31.0.1, remote: 172.31.0.2, erspan-index: 5}
+  er1: {mode: erspan, local: 172.31.0.1, remote: 172.31.0.2, erspan-type: 1}
   gnv0:
     mode: geneve
     id: 0
@@ -57,6 +59,7 @@ sflow: {targets: ["192.0.2.1:6343", "[2001:db8::1]:99"], sampling: 256, agent: 1
 mirrors:
   m0: {select-src-port: [gen0, gnv0], select-vlan: [0, 10], output-port: lan0}
   m1: {select-all: true, output-vlan: 99}
+  m2: {select-all: true, output-port: er0}
 )";
 
 std::string with_comments(const Comments& comments) {

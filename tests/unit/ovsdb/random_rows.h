@@ -97,7 +97,7 @@ class RandomRows {
   Row interface() {
     static constexpr const char* kTypes[] = {"",       "system", "internal",  "tap",     "dpdk", "patch",
                                              "geneve", "geneve", "vxlan",     "vxlan",   "gre",  "gre",
-                                             "ip6gre", "stt",    "ipsec_gre", "nonsense"};
+                                             "ip6gre", "stt",    "ipsec_gre", "nonsense", "erspan"};
     Row row;
     put(row, "name", name());
     put(row, "type", one_of(kTypes));

@@ -51,6 +51,7 @@ std::string text_of(const config::Tunnel& tunnel) {
   if (tunnel.tos_inherit) text += " tos inherit";
   if (tunnel.checksum) text += fmt::format(" checksum {}", *tunnel.checksum);
   if (tunnel.sequence) text += " sequence";
+  if (tunnel.erspan_index != 0) text += fmt::format(" index {}", tunnel.erspan_index);
   if (tunnel.allow_zero_checksum) text += " udp6-zero-checksum-rx";
   return text + text_of_member(tunnel.vlan, tunnel.isolated);
 }
