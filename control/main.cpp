@@ -44,7 +44,6 @@
 #include "control/yaml/value.h"
 #include "pmd/eal.h"
 #include "pmd/ethdev/devargs.h"
-#include "pmd/handed_over.h"
 #include "pmd/kernel/interface_lock.h"
 #include "pmd/kernel/rtnetlink.h"
 
@@ -237,10 +236,9 @@ struct Start {
 
 // Its devices, and what it has learnt.
 Error take_over(Predecessor& predecessor, Gateway& gateway, std::string& learnt) {
-  HandedOver devices;
+  Ports::HandedOver devices;
   if (Error error = predecessor.take(devices, learnt)) return error;
-  open_by(std::move(devices));
-  gateway.take_over();
+  gateway.take_over(std::move(devices));
   return {};
 }
 
@@ -317,7 +315,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   // What ports, bridges and tunnels that are all there had before.
   const auto give_back = [&] {
     predecessor == nullptr ? keeper.restore(gateway) : restore_text(gateway, learnt);
-    open_by({});
+    gateway.end_take_over();
   };
   std::optional<ovsdb::Vswitch> vswitch;
   const std::string& ovsdb = options.ovsdb.empty() ? config.system.ovsdb : options.ovsdb;

@@ -13,7 +13,6 @@
 #include "dataplane/flow/innermost_flow.h"
 #include "dataplane/spsc_ring.h"
 #include "pmd/file_descriptor.h"
-#include "pmd/handed_over.h"
 
 namespace causeway {
 namespace {
@@ -21,7 +20,7 @@ namespace {
 constexpr size_t kRingFrames =
     1024;  // of each other queue: some 50 us at 20 Mpps, as long as a worker without one sleeps
 
-class SpreadPort final : public Port, public HandsOver {
+class SpreadPort final : public Port {
  public:
   SpreadPort(std::unique_ptr<Port> device, uint16_t queues) : device_(std::move(device)), queues_(queues) {
     for (uint16_t queue = 1; queue < queues; ++queue) {
@@ -64,10 +63,7 @@ class SpreadPort final : public Port, public HandsOver {
 
   void look() override { device_->look(); }
   bool gone() const noexcept override { return device_->gone(); }
-  std::vector<int> descriptors() const override {
-    const auto* const device = dynamic_cast<const HandsOver*>(device_.get());
-    return device != nullptr ? device->descriptors() : std::vector<int>{};
-  }
+  std::vector<int> descriptors() const override { return device_->descriptors(); }
   const std::string& name() const noexcept override { return device_->name(); }
   const char* kind() const noexcept override { return device_->kind(); }
   MacAddress mac() const noexcept override { return device_->mac(); }

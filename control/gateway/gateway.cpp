@@ -100,6 +100,11 @@ void Gateway::let_go() {
   for (const std::string& name : devices) ports_.close(name);
 }
 
+void Gateway::take_over(Ports::HandedOver devices) {
+  other_lives_ = true;
+  ports_.take_over(std::move(devices));
+}
+
 void Gateway::other_has_ended() {
   other_lives_ = false;
   listen_as_host();

@@ -49,8 +49,10 @@ class Gateway {
   // For a process that takes this one's place: nothing is forwarded any more, and what it would have to open anew is
   // closed. start_workers() goes on; what was closed is opened again by and by.
   void let_go();
-  // In the place of another one: it has something for itself until it has ended.
-  void take_over() { other_lives_ = true; }
+  // In the place of another one: until end_take_over() its devices are opened by their descriptors.
+  void take_over(Ports::HandedOver devices);
+  void end_take_over() { ports_.end_take_over(); }
+  // What it had for itself can be had.
   void other_has_ended();
 
   // Devices that a file asks for are opened by `program` first (control/port/device_trials.h).

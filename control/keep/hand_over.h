@@ -3,7 +3,7 @@
 //
 //   -> config   what runs there, a file in memory; "hugepages" if it has some
 //   <- ready    all that takes long is done: memory, drivers
-//   -> port     NAME and HandsOver::descriptors(), for each that has some; from here on the old one forwards nothing
+//   -> port     NAME and Port::descriptors(), for each that has some; from here on the old one forwards nothing
 //   -> learnt   what it has learnt (control/keep/learnt.h), a file in memory
 //   <- running  the new one forwards; the old one ends
 //

@@ -23,7 +23,7 @@ Error Predecessor::read_config(std::string& text, bool& hugepages) {
   return read_all(message->descriptors.front().get(), text);
 }
 
-Error Predecessor::take(HandedOver& devices, std::string& learnt) {
+Error Predecessor::take(Ports::HandedOver& devices, std::string& learnt) {
   if (Error error = hand_over_.send(HandOver::kReady)) return error;
   while (auto message = hand_over_.receive()) {
     if (message->word == HandOver::kPort) {

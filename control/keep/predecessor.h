@@ -6,8 +6,8 @@
 #include <tuple>
 
 #include "control/keep/hand_over.h"
+#include "control/port/ports.h"
 #include "pmd/error.h"
-#include "pmd/handed_over.h"
 
 namespace causeway {
 
@@ -19,7 +19,7 @@ class Predecessor {
   // What runs there, and whether it has hugepages.
   Error read_config(std::string& text, bool& hugepages);
   // From here on it forwards nothing: its devices by port, and what it has learnt (control/keep/learnt.h).
-  Error take(HandedOver& devices, std::string& learnt);
+  Error take(Ports::HandedOver& devices, std::string& learnt);
   // It may end; or has ended by itself.
   void say_running() { std::ignore = hand_over_.send(HandOver::kRunning); }
   // Readable once it has.

@@ -17,7 +17,6 @@
 
 #include "control/keep/gathering.h"
 #include "control/yaml/write.h"
-#include "pmd/handed_over.h"
 #include "pmd/system_error.h"
 
 namespace causeway {
@@ -133,8 +132,7 @@ Error Upgrade::hand_over() {
   const std::string learnt = gathering.take();
   gateway_.let_go();
   for (const auto& [name, record] : gateway_.ports().all()) {
-    const auto* const port = dynamic_cast<const HandsOver*>(record.port.get());
-    const std::vector<int> descriptors = port != nullptr ? port->descriptors() : std::vector<int>{};
+    const std::vector<int> descriptors = record.port != nullptr ? record.port->descriptors() : std::vector<int>{};
     if (descriptors.empty()) continue;
     if (Error error = other_->send(HandOver::kPort, name, descriptors)) return error;
   }

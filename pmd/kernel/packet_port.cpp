@@ -10,7 +10,6 @@
 #include <span>
 #include <tuple>
 
-#include "pmd/handed_over.h"
 #include "pmd/kernel/interface_lock.h"
 #include "pmd/kernel/kernel_queue.h"
 #include "pmd/kernel/linux_interface.h"
@@ -137,7 +136,7 @@ ssize_t write_socket(int fd, iovec* iov, int iov_count) noexcept {
   return sendmsg(fd, &message, MSG_DONTWAIT);
 }
 
-class PacketPort final : public Port, public HandsOver {
+class PacketPort final : public Port {
  public:
   PacketPort(const PortOptions& options, LinuxInterface interface, InterfaceLock lock,
              std::optional<TunnelTap> tunnel_tap, const TxCapabilities& capabilities)
@@ -207,7 +206,7 @@ class PacketPort final : public Port, public HandsOver {
   }
   // A socket of an interface that has been removed, or was in another namespace for a while, hears nothing any more.
   bool gone() const noexcept override { return gone_; }
-  // The lock, sockets (Before::sockets), then those of the TAP, if there is one.
+  // The lock, sockets (HandedOver::sockets), then those of the TAP, if there is one.
   std::vector<int> descriptors() const override {
     std::vector<int> all{lock_.descriptor()};
     for (const FileDescriptor& socket : sockets_) all.push_back(socket.get());
@@ -262,16 +261,17 @@ class PacketPort final : public Port, public HandsOver {
 };
 
 // PacketPort::descriptors() of another process, taken apart.
-struct Before {
+struct HandedOver {
   std::span<const int> sockets;  // a queue each: rx, then tx, if there is no TAP
   std::span<const int> tap;
 };
 
-// Nothing: they are none, or not those of a port as wanted now.
-std::optional<Before> taken_apart(std::span<const int> descriptors, const PortOptions& options, bool with_tap) {
+// Nothing: there are none, or not those of a port as wanted now.
+std::optional<HandedOver> handed_over(const PortOptions& options, bool with_tap) {
+  const std::span<const int> all = options.handed_over;
   const size_t sockets = size_t{options.wanted_rx_queues()} + (with_tap ? 0 : options.tx_queues);
-  if (descriptors.size() < 1 + sockets) return std::nullopt;
-  const Before parts{descriptors.subspan(1, sockets), descriptors.subspan(1 + sockets)};
+  if (all.size() < 1 + sockets) return std::nullopt;
+  const HandedOver parts{all.subspan(1, sockets), all.subspan(1 + sockets)};
   const bool fits = with_tap ? parts.tap.size() == 2 || parts.tap.size() == 3 : parts.tap.empty();
   return fits ? std::optional(parts) : std::nullopt;
 }
@@ -283,11 +283,10 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, OpenError& er
   std::optional<LinuxInterface> interface = LinuxInterface::find(options.name, error);
   if (!interface) return nullptr;
   const bool wants_tap = options.offloads.tunnel_tso == Toggle::on;
-  const std::vector<int> descriptors = handed_over(options.name);
-  const auto before = taken_apart(descriptors, options, wants_tap && options.underlay);
+  const auto before = handed_over(options, wants_tap && options.underlay);
   std::optional<InterfaceLock> lock;
   if (before) {
-    lock.emplace(FileDescriptor::duplicate(descriptors.front()), interface->index());
+    lock.emplace(FileDescriptor::duplicate(options.handed_over.front()), interface->index());
   } else {
     lock = InterfaceLock::take(interface->index(), error);
   }

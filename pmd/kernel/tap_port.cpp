@@ -8,7 +8,6 @@
 #include <deque>
 #include <fstream>
 
-#include "pmd/handed_over.h"
 #include "pmd/kernel/kernel_queue.h"
 #include "pmd/kernel/linux_interface.h"
 #include "pmd/kernel/tap_queue.h"
@@ -33,7 +32,7 @@ MacAddress stable_mac(const std::string& name) {
   return mac;
 }
 
-class TapPort final : public Port, public HandsOver {
+class TapPort final : public Port {
  public:
   TapPort(const PortOptions& options, std::vector<FileDescriptor> fds, LinuxInterface interface,
           const TxCapabilities& capabilities)
@@ -131,11 +130,10 @@ std::unique_ptr<Port> open_tap_port(const PortOptions& options, OpenError& error
   // A container's own tunnels, come whole, nobody here could cut behind one of ours: its kernel is to do it.
   const Toggle tunnel_tso = options.offloads.tunnel_tso;
   bool tunnels = tunnel_tso == Toggle::on || (tunnel_tso == Toggle::automatic && options.underlay);
-  const std::vector<int> before = handed_over(options.name);
-  const bool goes_on = before.size() == queues;
+  const bool handed_over = options.handed_over.size() == queues;
   for (uint16_t i = 0; i < queues && error.empty(); ++i) {
-    fds.push_back(goes_on ? take_over_tap_queue(before[i], tunnels, error)
-                          : open_tap_queue(options.name, queues > 1, tunnels, error));
+    fds.push_back(handed_over ? take_over_tap_queue(options.handed_over[i], tunnels, error)
+                              : open_tap_queue(options.name, queues > 1, tunnels, error));
   }
   // A TAP's reader is a kernel, which understands unfinished checksums: as underlay, too.
   const KernelOffloads offloads = kernel_offloads(options.offloads, true, tunnels, !options.underlay, kNeedsLinux);
@@ -143,7 +141,7 @@ std::unique_ptr<Port> open_tap_port(const PortOptions& options, OpenError& error
   if (!error.empty()) return nullptr;
   // It may be in a container by now.
   std::optional<LinuxInterface> interface =
-      goes_on ? LinuxInterface::of_tap(fds.front().get(), error) : LinuxInterface::find(options.name, error);
+      handed_over ? LinuxInterface::of_tap(fds.front().get(), error) : LinuxInterface::find(options.name, error);
   if (!interface) return nullptr;
   auto port = std::make_unique<TapPort>(options, std::move(fds), std::move(*interface), offloads.capabilities);
   error = port->configure(options);

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <set>
 
-#include "pmd/handed_over.h"
 #include "tests/catch.h"
 #include "tests/unit/pmd/bed.h"
 
@@ -14,17 +13,6 @@ using namespace causeway::test;
 namespace {
 
 using Opener = std::unique_ptr<Port> (*)(const PortOptions& options, OpenError& error);
-
-// All that `port` needs to be gone on with; from now on ports of its name are.
-size_t leave(const Port& port) {
-  HandedOver devices;
-  for (const int fd : dynamic_cast<const HandsOver&>(port).descriptors()) {
-    devices[port.name()].push_back(FileDescriptor::duplicate(fd));
-  }
-  const size_t count = devices[port.name()].size();
-  open_by(std::move(devices));
-  return count;
-}
 
 std::unique_ptr<Port> open_in(const Namespace& ns, Opener open, const PortOptions& options) {
   std::unique_ptr<Port> port;
@@ -93,9 +81,8 @@ void check_goes_on(const Namespace& ports, Opener open, const Namespace& host, P
   if (&ports == &host) configure(host, options.name);
   const std::string before = identity(ports, options.name);
   send_numbered(host, 1000, 20);
-  const size_t descriptors = leave(*old);
+  options.handed_over = old->descriptors();
   auto next = open_in(ports, open, options);
-  open_by({});
   send_numbered(host, 1020, 20);
   old.reset();
   send_numbered(host, 1040, 20);
@@ -106,8 +93,7 @@ void check_goes_on(const Namespace& ports, Opener open, const Namespace& host, P
   CHECK(next->tx_burst(0, &frame, 1) == 1);
   next->look();
   CHECK(!next->gone());
-  CHECK(leave(*next) == descriptors);
-  open_by({});
+  CHECK(next->descriptors().size() == options.handed_over.size());
 }
 
 }  // namespace
@@ -126,12 +112,11 @@ TEST_CASE("a TAP that is handed over keeps its carrier and its frames") {
 TEST_CASE("a TAP that is handed over may be in a container") {
   pool();
   const Namespace ports, container;
-  const PortOptions options = port_options("moved");
+  PortOptions options = port_options("moved");
   const auto old = open_in(ports, open_tap_port, options);
   ports.run("ip link set moved netns " + container.path() + " name eth0");
-  leave(*old);
+  options.handed_over = old->descriptors();
   const auto next = open_in(ports, open_tap_port, options);
-  open_by({});
   configure(container, "eth0");
   send_numbered(container, 1000, 5);
   CHECK(waiting(*next) == numbers(1000, 5));
@@ -157,9 +142,9 @@ TEST_CASE("an interface that was handed over is one gateway's") {
   ports.run("ip link add v0 type veth peer name eth0 netns " + host.path());
   PortOptions options = port_options("v0");
   auto old = open_in(ports, open_packet_port, options);
-  leave(*old);
-  auto next = open_in(ports, open_packet_port, options);
-  open_by({});
+  PortOptions again = options;
+  again.handed_over = old->descriptors();
+  auto next = open_in(ports, open_packet_port, again);
   old.reset();
   OpenError error;
   std::unique_ptr<Port> third;
@@ -176,12 +161,11 @@ TEST_CASE("descriptors of another sort of port are of no use") {
   ports.run("ip link add v0 type veth peer name eth0 netns " + host.path());
   PortOptions options = port_options("v0");
   const auto old = open_in(ports, open_packet_port, options);
-  leave(*old);
+  options.handed_over = old->descriptors();
   options.rx_queues = 2;
   OpenError error;
   std::unique_ptr<Port> other;
   ports.inside([&] { other = open_packet_port(options, error); });
-  open_by({});
   CHECK(other == nullptr);  // it is opened as ever, and the lock is taken
   CHECK(error.text.find("in use by") == 0);
 }
