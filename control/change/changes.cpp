@@ -87,7 +87,7 @@ ConfigReading read_set(std::string_view assignments, std::shared_ptr<const confi
     assignments.remove_prefix(std::min(end + 1, assignments.size()));
   } while (!assignments.empty() && ++count <= kMostAssignments);
   if (!errors.empty()) return unreadable(label, std::move(before), errors);
-  auto wanted = config::load_config(label, edit.root(), errors);
+  auto wanted = edit.read(label, errors);
   if (!wanted) return unreadable(label, std::move(before), errors);
   return read_config(label, nullptr, std::move(*wanted), std::move(before));
 }
@@ -150,14 +150,15 @@ std::vector<std::string> Changes::start(const std::string& label, const std::str
   if (!errors.empty()) return placed_errors(reading, errors);
   ++generation_;
   previous_ = {};
+  Request request{ChangeVerb::start, label};
+  std::string note;
   if (unconfirmed) {
     spdlog::warn("{}: was not confirmed when the daemon ended: this start has what ran before it, in the place of {}",
                  unconfirmed->change, label);
-    record({.verb = ChangeVerb::revert, .label = unconfirmed->change, .text = {}, .uid = {}}, {}, 0, true,
-           "by a start of the daemon");
-  } else {
-    record({.verb = ChangeVerb::start, .label = label, .text = {}, .uid = {}}, {}, 0, true, "");
+    request = {ChangeVerb::revert, unconfirmed->change};
+    note = "by a start of the daemon";
   }
+  record(request, {}, 0, true, note);
   do_later(ApiReply::later_by(
       [keep = keeper()]() -> ApiReply::Act {
         keep();

@@ -60,12 +60,12 @@ class Changes {
  private:
   struct Request {
     ChangeVerb verb = ChangeVerb::apply;
-    std::string label;
-    std::shared_ptr<const std::string> text;  // of a file, or what is set
-    std::optional<uid_t> uid;
-    bool empty = false;                            // though it may leave nothing
-    std::optional<uint64_t> generation;            // that it is based on; none: whatever runs
-    std::optional<std::chrono::seconds> patience;  // until it is to be confirmed; none: it needn't be
+    std::string label{};
+    std::shared_ptr<const std::string> text{};  // of a file, or what is set
+    std::optional<uid_t> uid{};
+    bool empty = false;                              // though it may leave nothing
+    std::optional<uint64_t> generation{};            // that it is based on; none: whatever runs
+    std::optional<std::chrono::seconds> patience{};  // until it is to be confirmed; none: it needn't be
 
     size_t bytes() const { return text != nullptr ? text->size() : 0; }
   };

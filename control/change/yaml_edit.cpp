@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "control/yaml/sections.h"
 #include "control/yaml/value.h"
 
 namespace causeway {
@@ -119,6 +120,19 @@ std::optional<YamlEdit::Refusal> YamlEdit::assign(std::string_view assignment) {
   Children all(*this);
   all.add(*root);
   root_ = all.in(YamlKind::list).first;
+  return std::nullopt;
+}
+
+std::optional<config::Config> YamlEdit::read(const std::string& label, std::vector<config::ConfigError>& errors) const {
+  config::Diagnostics diagnostics(label);
+  config::Config config;
+  config.system.name = label;
+  const YamlNode nothing;
+  config::read_sections(config::Value(diagnostics, root_ != nullptr ? *root_ : nothing, config::Path{}), config,
+                        diagnostics);
+  if (diagnostics.count() == 0) return config;
+  errors = diagnostics.take();
+  for (config::ConfigError& error : errors) error.line = 0;
   return std::nullopt;
 }
 

@@ -7,7 +7,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "control/config/config.h"
+#include "control/yaml/load.h"
 #include "control/yaml/yaml_tree.h"
 
 namespace causeway {
@@ -27,8 +30,8 @@ class YamlEdit {
   // takes away what the path leads to. What is refused leaves all as it was.
   std::optional<Refusal> assign(std::string_view assignment);
 
-  // Lives as long as this.
-  const config::YamlNode* root() const noexcept { return root_; }
+  // What the document has come to mean, or what is wrong with it, by keys alone: none of it is in a file.
+  std::optional<config::Config> read(const std::string& label, std::vector<config::ConfigError>& errors) const;
 
  private:
   struct Step;

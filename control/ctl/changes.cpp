@@ -1,7 +1,6 @@
 #include "control/ctl/changes.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <iterator>
 
@@ -13,6 +12,12 @@ namespace causeway {
 using nlohmann::json;
 
 namespace {
+
+std::string lines_of(const std::vector<std::string>& assignments) {
+  std::string text;
+  for (const std::string& each : assignments) text += (text.empty() ? "" : "\n") + each;
+  return text;
+}
 
 json row_of(const json& change) {
   json row = change;
@@ -32,7 +37,7 @@ json change_request(std::string_view verb, const ChangeOptions& options) {
   json request{{"verb", verb}, {"empty", options.empty}};
   if (options.confirm_s) request["confirm"] = *options.confirm_s;
   if (options.expect) request["expect"] = *options.expect;
-  if (!options.assignments.empty()) request["text"] = fmt::format("{}", fmt::join(options.assignments, "\n"));
+  if (!options.assignments.empty()) request["text"] = lines_of(options.assignments);
   return request;
 }
 

@@ -43,18 +43,6 @@ bool comes_by(int fd, std::chrono::steady_clock::time_point deadline) {
   return ready > 0;
 }
 
-std::optional<Config> load(const std::string& file_label, const YamlNode* root, Diagnostics& diagnostics) {
-  if (root == nullptr || root->kind == YamlKind::null) {
-    diagnostics.add(1, 1, "", "the file is empty");
-    return std::nullopt;
-  }
-  Config config;
-  config.system.name = name_of_file(file_label);
-  read_sections(Value(diagnostics, *root, Path{}), config, diagnostics);
-  if (diagnostics.count() > 0) return std::nullopt;
-  return config;
-}
-
 std::optional<Config> load(const std::string& file_label, std::string_view text, Diagnostics& diagnostics) {
   if (text.size() > kMaxConfigBytes) {
     diagnostics.add(0, 0, "", fmt::format("the file is too large, the limit is {} MiB", kMaxConfigBytes >> 20));
@@ -66,20 +54,14 @@ std::optional<Config> load(const std::string& file_label, std::string_view text,
     diagnostics.add(error.line, error.column, "", error.what);
     return std::nullopt;
   }
-  return load(file_label, tree->root(), diagnostics);
-}
-
-// Of a text or a node; nothing is thrown.
-std::optional<Config> load_or_say(const std::string& label, auto document, std::vector<ConfigError>& errors) {
-  Diagnostics diagnostics(label);
-  std::optional<Config> config;
-  try {
-    config = load(label, document, diagnostics);
-  } catch (const std::exception& e) {
-    diagnostics.add(0, 0, "", std::string("cannot be loaded: ") + e.what());
-    config.reset();
+  if (tree->root() == nullptr || tree->root()->kind == YamlKind::null) {
+    diagnostics.add(1, 1, "", "the file is empty");
+    return std::nullopt;
   }
-  for (ConfigError& error : diagnostics.take()) errors.push_back(std::move(error));
+  Config config;
+  config.system.name = name_of_file(file_label);
+  read_sections(Value(diagnostics, *tree->root(), Path{}), config, diagnostics);
+  if (diagnostics.count() > 0) return std::nullopt;
   return config;
 }
 
@@ -135,13 +117,15 @@ std::string ConfigError::to_string() const {
 
 std::optional<Config> load_config(const std::string& file_label, std::string_view text,
                                   std::vector<ConfigError>& errors) {
-  return load_or_say(file_label, text, errors);
-}
-
-std::optional<Config> load_config(const std::string& label, const YamlNode* root, std::vector<ConfigError>& errors) {
-  const size_t others = errors.size();
-  auto config = load_or_say(label, root, errors);
-  for (size_t i = others; i < errors.size(); ++i) errors[i].line = 0;
+  Diagnostics diagnostics(file_label);
+  std::optional<Config> config;
+  try {
+    config = load(file_label, text, diagnostics);
+  } catch (const std::exception& e) {
+    diagnostics.add(0, 0, "", std::string("cannot be loaded: ") + e.what());
+    config.reset();
+  }
+  for (ConfigError& error : diagnostics.take()) errors.push_back(std::move(error));
   return config;
 }
 

@@ -14,8 +14,6 @@
 
 namespace causeway::config {
 
-struct YamlNode;
-
 enum class Severity : uint8_t { error, warning };
 
 struct ConfigError {
@@ -37,8 +35,6 @@ inline constexpr size_t kMaxConfigErrors = 100;  // further ones are only counte
 // the errors and, without directory and ending, is the default of system.name.
 std::optional<Config> load_config(const std::string& file_label, std::string_view text,
                                   std::vector<ConfigError>& errors);
-// The same of a document that is in no file; its errors name no lines.
-std::optional<Config> load_config(const std::string& label, const YamlNode* root, std::vector<ConfigError>& errors);
 // An error about a key of a good file that showed only in use ("ethernets.veth9": no such interface).
 ConfigError error_at(const std::string& file_label, std::string_view text, const std::string& key, std::string what);
 // What a gateway without a file has.

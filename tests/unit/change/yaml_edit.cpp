@@ -52,7 +52,7 @@ config::Config after(const std::vector<std::string>& assignments, std::string_vi
     REQUIRE(!refused);
   }
   std::vector<config::ConfigError> errors;
-  auto config = config::load_config("gw", edit.root(), errors);
+  auto config = edit.read("gw", errors);
   return good(std::move(config), errors);
 }
 
@@ -68,10 +68,11 @@ config::Config with(std::string_view old, std::string_view fresh) {
 
 std::string refused(const std::string& assignment, std::string_view base = kBase) {
   YamlEdit edit = edit_of(base);
-  const config::YamlNode* const before = edit.root();
   const auto refusal = edit.assign(assignment);
   REQUIRE(refusal);
-  CHECK(edit.root() == before);
+  std::vector<config::ConfigError> errors;
+  auto config = edit.read("gw", errors);
+  CHECK(good(std::move(config), errors) == loaded(base));
   return refusal->key + ": " + refusal->what;
 }
 
@@ -146,7 +147,7 @@ TEST_CASE("set: what the keys' own rules refuse names its path, and no line") {
   REQUIRE(!edit.assign("tunnels.gnv0.id=16777216"));
   REQUIRE(!edit.assign("tunnels.gnv0.remot=172.31.0.9"));
   std::vector<config::ConfigError> errors;
-  CHECK(!config::load_config("set", edit.root(), errors));
+  CHECK(!edit.read("set", errors));
   REQUIRE(errors.size() == 2);
   CHECK(errors[0].to_string() == "set: error: tunnels.gnv0.id: 16777216 is out of range (0 to 16777215)");
   CHECK(errors[1].to_string() == "set: error: tunnels.gnv0.remot: unknown key; did you mean 'remote'?");
@@ -161,7 +162,7 @@ TEST_CASE("set: one after the other, each on what the others left") {
   }
   for (int i = 0; i < 200; ++i) REQUIRE(!edit.assign("tunnels.t" + std::to_string(i) + "=null"));
   std::vector<config::ConfigError> errors;
-  CHECK(config::load_config("gw", edit.root(), errors) == loaded(kBase));
+  CHECK(edit.read("gw", errors) == loaded(kBase));
 }
 
 }  // namespace causeway::test
