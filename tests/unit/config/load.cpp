@@ -90,8 +90,8 @@ tunnels:
                      .memory_bytes = 2ULL << 30,
                      .metrics = std::nullopt,
                      .ovsdb = {},
-                     .flow_cache_entries = 131072,
-                     .admins = {}};
+                     .admins = {},
+                     .flow_cache_entries = 131072};
   expected.ethernets["veth1"] = Ethernet{};
   expected.ethernets["lan1"].device = TapDevice{};
   expected.ethernets["lan1"].isolated = true;
