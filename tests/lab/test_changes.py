@@ -56,13 +56,15 @@ class Net:
         self.lab = lab
         self.host, *_ = two_hosts(lab)
         self.first = gateway(1, "geneve")
+        # Nobody is there; states are to be compared.
+        self.first["ethernets"]["up0"]["neighbors"] = [{"to": "172.31.0.2", "macaddress": "02:00:00:00:00:22"}]
         self.second = self.changed(33)
         self.third = self.changed(44)
         self.daemon = self.start()
 
     def changed(self, ttl):
         config = copy.deepcopy(self.first)
-        config["ethernets"]["lan9"] = {"tap": {}}
+        config["ethernets"]["lan9"] = {"tap": {}, "macaddress": "02:00:00:00:09:09"}
         config["bridges"]["br-int"]["interfaces"].append("lan9")
         config["tunnels"]["tun0"]["ttl"] = ttl
         return config
