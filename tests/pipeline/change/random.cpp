@@ -84,7 +84,7 @@ class RandomFile {
       if (chance(20)) more += ", isolated: false";
       if (chance(20)) more += ", vlan: {mode: access, tag: 20}";
       lines +=
-          fmt::format("  t{}: {{mode: {}, id: {}, local: 172.31.0.1, remote: {}{}}}\n", i, mode, 100 + 4 * i + below(4),
+          fmt::format("  t{}: {{mode: {}, id: {}, local: 172.31.0.1, remote: {}{}}}\n", i, mode, 5000 + 4 * i + below(4),
                       one_of<std::string>({"172.31.0.2", "172.31.0.3", "[172.31.0.3, 172.31.0.2]"}), more);
       free_.push_back(fmt::format("t{}", i));
     }
