@@ -229,7 +229,8 @@ inline constexpr std::tuple kOptionKeys{
 inline constexpr std::tuple kTunnelKeys{
     key_by_code("mode", &Tunnel::mode, TunnelTypes<kTunnelTypes.size() - 1>{every_tunnel_type()},
                 "what it is on the wire"),
-    key_by_code("id", &Tunnel::id, Other{kIdSchema}, "VNI or VSID (24 bits), GRE key (32 bits, or none), ERSPAN session (10 bits)"),
+    key_by_code("id", &Tunnel::id, Other{kIdSchema},
+                "VNI or VSID (24 bits), GRE key (32 bits, or none), ERSPAN session (10 bits)"),
     key_by_code("key", NoMember{}, Other{kIdSchema}, "another word for `id`"),
     key_by_code("keys", &Tunnel::sent_id, Other{R"({"type": "object", "additionalProperties": false,
                   "required": ["input", "output"], "properties": "@idDirections"})"},
