@@ -3,18 +3,21 @@ RESULTS.md, one after the other; with --quick alone, the quick part of pipeline.
 
 import sys
 
-from bench import compare, lab, micro, ovs_ports, pipeline, profile, scale, workers
+from bench import compare, lab, micro, ovs_ports, pipeline, profile, scale
 from bench.features import main as features
+from bench.large import main as large
+from bench.looking import main as looking
+from bench.workers import main as workers
 
 MEASUREMENTS = {"pipeline": pipeline.main, "lab": lab.main, "profile": profile.main, "scale": scale.main,
                 "micro": micro.main, "workers": workers.main, "compare": compare.main, "ovs-ports": ovs_ports.main,
-                "features": features.main}
+                "features": features.main, "inspect": looking.main, "large": large.main}
 
 
 def main():
     arguments = sys.argv[1:]
     if not arguments:
-        return max(call(name, []) for name in ("pipeline", "features", "scale", "workers", "lab"))
+        return max(call(name, []) for name in ("pipeline", "features", "scale", "workers", "inspect", "large", "lab"))
     return call("pipeline" if arguments[0].startswith("-") else arguments.pop(0), arguments)
 
 

@@ -34,7 +34,8 @@ VNI = 123
 BARS = (("causeway", "ovs", 4), ("causeway", "kernel", 0.5), ("causeway", "causeway-off", 3))
 
 
-def causeway(tunnel_tso):
+def causeway(tunnel_tso, **keys):
+    """`keys`: more of the tunnel's."""
     def start(host, mode, local, remote, remote_mac):
         underlay = {"addresses": [local], "offloads": {"tunnel-tso": tunnel_tso},
                     "neighbors": [{"to": remote, "macaddress": remote_mac}]}
@@ -42,7 +43,7 @@ def causeway(tunnel_tso):
             "version": 1,
             "ethernets": {"c0": {}, "up0": underlay},
             "bridges": {"br-int": {"interfaces": ["c0", "tun0"]}},
-            "tunnels": {"tun0": {"mode": mode, "id": VNI, "local": local.split("/")[0], "remote": remote}},
+            "tunnels": {"tun0": {"mode": mode, "id": VNI, "local": local.split("/")[0], "remote": remote, **keys}},
         })
     return start
 
@@ -78,8 +79,8 @@ def busy_s():
     return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
 
 
-def build(lab, subject, mode, outer):
-    start, plain = SUBJECTS[subject]
+def build(lab, start, plain, mode, outer):
+    """`start` and `plain` as in SUBJECTS. Returns (client, server), once traffic passes."""
     hosts = [lab.host("h1"), lab.host("h2")]
     lab.link(hosts[0], "up0", hosts[1], "up0")
     mtu = CONTAINER_MTU[outer]
@@ -93,7 +94,7 @@ def build(lab, subject, mode, outer):
         local, remote = UNDERLAY[outer][me], UNDERLAY[outer][1 - me].split("/")[0]
         start(host, mode, local, remote, hosts[1 - me].mac("up0"))
     client, server = containers
-    wait_until(lambda: traffic.ping(client, server.ip4, count=1, check=False), 20, f"{subject} carries traffic")
+    wait_until(lambda: traffic.ping(client, server.ip4, count=1, check=False), 20, "the tunnel carries traffic")
     return client, server
 
 
@@ -113,7 +114,7 @@ def measure(rows, subjects, rounds, seconds, say):
         for topology in dict.fromkeys(ROWS[row][:2] for row in rows):
             for subject in subjects:
                 with Lab(echo=False) as lab:
-                    client, server = build(lab, subject, *topology)
+                    client, server = build(lab, *SUBJECTS[subject], *topology)
                     for row in (row for row in rows if ROWS[row][:2] == topology):
                         got = measure_once(client, server, *ROWS[row][2:3], seconds, ROWS[row][3])
                         runs[row][subject].append(got)

@@ -1,5 +1,6 @@
-// Nanoseconds per segment of the segment and coalesce stages beside DPDK's librte_gso and librte_gro, in one process,
-// in turns. bench/micro.py runs it and reads what it prints: lines of ROW SUBJECT NANOSECONDS, one a round.
+// Nanoseconds per segment of the segment and coalesce stages beside DPDK's librte_gso and librte_gro, and of a large
+// frame's checksum, in one process, in turns. bench/micro.py runs it and reads what it prints: lines of ROW SUBJECT
+// NANOSECONDS, one a round.
 #include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_gro.h>
@@ -22,6 +23,7 @@
 #include "dataplane/gso/segment.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/ethernet.h"
+#include "dataplane/wire/geneve.h"
 #include "dataplane/wire/tcp.h"
 #include "dataplane/wire/udp.h"
 #include "dataplane/wire/vxlan.h"
@@ -34,6 +36,7 @@ constexpr uint32_t kTcpOptionBytes = 12;  // timestamps, as Linux sends them
 constexpr uint32_t kTcpBytes = sizeof(TcpHeader) + kTcpOptionBytes;
 constexpr uint32_t kPlainBytes = 14 + sizeof(Ipv4Header) + kTcpBytes;
 constexpr uint32_t kTunnelBytes = 14 + sizeof(Ipv4Header) + sizeof(UdpHeader) + sizeof(VxlanHeader);
+static_assert(sizeof(GeneveHeader) == sizeof(VxlanHeader));
 constexpr uint32_t kMss = 1398;  // what fits into 1,500 bytes beside VXLAN over IPv4
 constexpr uint32_t kSegments = 46;
 constexpr uint32_t kSuperPayload = kMss * kSegments;
@@ -43,8 +46,12 @@ rte_mempool* pool = nullptr;
 rte_mempool* pieces = nullptr;  // without data room
 volatile uint64_t sink = 0;
 
-// Headers in front of `payload_bytes`; with `tunnel` VXLAN around. Checksums complete but for the outer UDP one.
-std::vector<uint8_t> make_headers(bool tunnel, uint32_t payload_bytes, uint16_t id, uint32_t sequence) {
+// What is around a frame. GENEVE wants its UDP checksum, VXLAN doesn't.
+enum class Around { nothing, vxlan, geneve };
+
+// Headers in front of `payload_bytes`. Checksums complete but for the outer UDP one, which is as encap leaves it.
+std::vector<uint8_t> make_headers(Around around, uint32_t payload_bytes, uint16_t id, uint32_t sequence) {
+  const bool tunnel = around != Around::nothing;
   std::vector<uint8_t> bytes((tunnel ? kTunnelBytes : 0) + kPlainBytes);
   const auto ethernet = [&](uint32_t at) {
     bytes[at] = bytes[at + 6] = 2;
@@ -68,9 +75,14 @@ std::vector<uint8_t> make_headers(bool tunnel, uint32_t payload_bytes, uint16_t 
     ip(14, kIpProtocolUdp);
     auto& udp = *reinterpret_cast<UdpHeader*>(&bytes[34]);
     udp.source_port.set(40000);
-    udp.destination_port.set(4789);
+    udp.destination_port.set(around == Around::vxlan ? 4789 : 6081);
     udp.length_bytes.set(static_cast<uint16_t>(bytes.size() + payload_bytes - 34));
-    bytes[42] = 8;
+    if (around == Around::vxlan) {
+      bytes[42] = kVxlanFlagI;
+    } else {
+      udp.checksum = kOuterChecksumWanted;
+      reinterpret_cast<GeneveHeader*>(&bytes[42])->protocol.set(kEtherTypeTransparentEthernet);
+    }
     inner = kTunnelBytes;
   }
   ethernet(inner);
@@ -118,34 +130,42 @@ rte_mbuf* make_chain(const std::vector<uint8_t>& headers, uint32_t payload_bytes
   return head;
 }
 
+// A device that cuts GENEVE but fills no outer checksum.
+constexpr uint8_t kCutsAndKeeps =
+    TxCapabilities::kChecksum | TxCapabilities::kTcp | TxCapabilities::kKeepsOuterChecksum;
+
 // --- segmenting ------------------------------------------------------------------------------------------------
 
 class SuperPacket {
  public:
-  explicit SuperPacket(bool tunnel) : tunnel_bytes_(tunnel ? kTunnelBytes : 0) {
-    frame_ = make_chain(make_headers(tunnel, kSuperPayload, 1, 1), kSuperPayload);
+  explicit SuperPacket(Around around, uint32_t payload_bytes = kSuperPayload)
+      : around_(around), tunnel_bytes_(around != Around::nothing ? kTunnelBytes : 0) {
+    frame_ = make_chain(make_headers(around, payload_bytes, 1, 1), payload_bytes);
     TcpHeader& tcp = *rte_pktmbuf_mtod_offset(frame_, TcpHeader*, tunnel_bytes_ + 34);
     const auto& ip = *rte_pktmbuf_mtod_offset(frame_, Ipv4Header*, tunnel_bytes_ + 14);
     tcp.checksum =
-        be16::from_raw(static_cast<uint16_t>(pseudo_header_sum(ip, kIpProtocolTcp, kTcpBytes + kSuperPayload)));
+        be16::from_raw(static_cast<uint16_t>(pseudo_header_sum(ip, kIpProtocolTcp, kTcpBytes + payload_bytes)));
   }
   ~SuperPacket() { rte_pktmbuf_free(frame_); }
   SuperPacket(const SuperPacket&) = delete;
   SuperPacket& operator=(const SuperPacket&) = delete;
 
   // Each takes a reference of its own and gives all segments back, as a port does that has sent them.
-  void cut_with_segmenter() {
+  // `device`: bits of TxCapabilities that the port has for GENEVE; `expected`: frames that it gets.
+  void cut_with_segmenter(uint8_t device = 0, uint32_t expected = kSegments) {
     Intent intent;
     intent.csum_start = static_cast<uint16_t>(tunnel_bytes_ + 34);
     intent.csum_offset = 16;
     intent.gso_size = kMss;
     intent.gso_type = GsoType::tcp4;
     intent.tunnel_bytes = static_cast<uint8_t>(tunnel_bytes_);
-    if (tunnel_bytes_ != 0) intent.set_outer(Outer::vxlan4);
+    intent.outer_checksum = around_ == Around::geneve ? 1 : 0;
+    if (tunnel_bytes_ != 0) intent.set_outer(around_ == Around::geneve ? Outer::geneve4 : Outer::vxlan4);
     set_intent(frame_, intent, kNeedsChecksum | kNeedsSegment);
     rte_pktmbuf_refcnt_update(frame_, 1);
     TxCapabilities chains;
     chains.multi_segment = true;
+    chains.add(Outer::geneve4, device);
     DropReason reason = segmenter_.begin(frame_, chains, {pool, pieces});
     uint32_t count = 0;
     while (segmenter_.pending()) {
@@ -153,7 +173,7 @@ class SuperPacket {
       rte_pktmbuf_free_bulk(out_.data(), got);
       count += got;
     }
-    check(reason == DropReason::none && count == kSegments, "segmenter failed");
+    check(reason == DropReason::none && count == expected, "segmenter failed");
   }
 
   void cut_with_rte_gso(bool checksums) {
@@ -195,6 +215,7 @@ class SuperPacket {
     outer->hdr_checksum = rte_ipv4_cksum(outer);
   }
 
+  Around around_;
   uint32_t tunnel_bytes_;
   rte_mbuf* frame_;
   Segmenter segmenter_;
@@ -209,8 +230,8 @@ class Segments {
   // `flows` of them in turn; UDP if there are none.
   Segments(bool tunnel, uint32_t count, uint32_t flows) : tunnel_bytes_(tunnel ? kTunnelBytes : 0) {
     for (uint32_t i = 0; i < count; ++i) {
-      std::vector<uint8_t> headers =
-          make_headers(tunnel, kMss, static_cast<uint16_t>(i), i / std::max(flows, 1U) * kMss);
+      std::vector<uint8_t> headers = make_headers(tunnel ? Around::vxlan : Around::nothing, kMss,
+                                                  static_cast<uint16_t>(i), i / std::max(flows, 1U) * kMss);
       auto& ip = *reinterpret_cast<Ipv4Header*>(&headers[tunnel_bytes_ + 14]);
       if (flows > 1)
         reinterpret_cast<TcpHeader*>(&headers[tunnel_bytes_ + 34])->source_port.set(static_cast<uint16_t>(i % flows));
@@ -295,6 +316,30 @@ class Segments {
   std::vector<std::vector<uint8_t>> headers_;
 };
 
+// --- summing ---------------------------------------------------------------------------------------------------
+
+// What decap verifies of a burst in a GENEVE tunnel over IPv4, inner frames of 1,400 bytes: from the addresses on.
+class Sums {
+ public:
+  static constexpr uint32_t kFrames = 64;
+  static constexpr uint32_t kBytes = 8 + sizeof(UdpHeader) + sizeof(GeneveHeader) + 1400;
+
+  Sums() {
+    for (rte_mbuf*& m : frames_) m = make_chain(std::vector<uint8_t>(26), kBytes);
+  }
+  ~Sums() { rte_pktmbuf_free_bulk(frames_.data(), kFrames); }
+  Sums(const Sums&) = delete;
+  Sums& operator=(const Sums&) = delete;
+
+  void sum_all() const {
+    for (const rte_mbuf* m : frames_)
+      sink = fold(sum_frame(rte_pktmbuf_mtod_offset(m, const uint8_t*, 26), kBytes, 17));
+  }
+
+ private:
+  std::array<rte_mbuf*, kFrames> frames_{};
+};
+
 // --- rounds ----------------------------------------------------------------------------------------------------
 
 struct Subject {
@@ -333,8 +378,10 @@ int run(int rounds, size_t calls, const std::string& only) {
   pieces = rte_pktmbuf_pool_create("pieces", 8191, 256, 0, 0, SOCKET_ID_ANY);
   check(pool != nullptr && pieces != nullptr, "no mempool");
 
-  SuperPacket vxlan(true);
-  SuperPacket plain(false);
+  SuperPacket vxlan(Around::vxlan);
+  SuperPacket plain(Around::nothing);
+  SuperPacket checksummed(Around::geneve, kSuperPayload - kMss / 2);  // its last segment is a shorter one
+  Sums sums;
   Segments one_flow(false, kMerged, 1);
   Segments one_flow_vxlan(true, kMerged, 1);
   Segments eight_flows(false, 64, 8);
@@ -347,6 +394,10 @@ int run(int rounds, size_t calls, const std::string& only) {
       {"gso-tcp4", "causeway", kSegments, [&] { return timed([&] { plain.cut_with_segmenter(); }); }},
       {"gso-tcp4", "rte_gso", kSegments, [&] { return timed([&] { plain.cut_with_rte_gso(false); }); }},
       {"gso-tcp4", "rte_gso+sums", kSegments, [&] { return timed([&] { plain.cut_with_rte_gso(true); }); }},
+      {"gso-geneve4-sum-tcp4", "causeway", kSegments, [&] { return timed([&] { checksummed.cut_with_segmenter(); }); }},
+      {"gso-geneve4-sum-tcp4", "partial", kSegments,
+       [&] { return timed([&] { checksummed.cut_with_segmenter(kCutsAndKeeps, 2); }); }},
+      {"sum-1400", "causeway", Sums::kFrames, [&] { return timed([&] { sums.sum_all(); }); }},
       {"gro-tcp4", "causeway", kMerged, [&] { return one_flow.coalesce_all(1); }},
       {"gro-tcp4", "rte_gro", kMerged, [&] { return one_flow.rte_gro_all(1); }},
       {"gro-tcp4-8-flows", "causeway", 64, [&] { return eight_flows.coalesce_all(8); }},

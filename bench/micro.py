@@ -1,4 +1,5 @@
-"""The segment and coalesce stages beside DPDK's own libraries: nanoseconds a segment; README.md has the method.
+"""The segment and coalesce stages beside DPDK's own libraries, and the sum of a large frame: nanoseconds a segment, or a frame;
+README.md has the method.
 
     ./run bench micro                  all rows, nine rounds, half a minute
     ./run bench micro --only gso       rows and subjects with this word in their names
@@ -11,15 +12,21 @@ import statistics
 from bench import report
 from tests.support.process import run
 
-BASES = ("rte_gso", "rte_gso+sums", "rte_gro")
+BASES = ("rte_gso", "rte_gso+sums", "rte_gro", "partial")
+CALLS = 3000  # super-packets or bursts a measurement
+SUM_1400 = ("sum-1400", "causeway")
+ALL_CUT, PARTIAL = (("gso-geneve4-sum-tcp4", subject) for subject in ("causeway", "partial"))
+SEGMENT_BYTES = 1398  # of a super-packet's payload
 BUILD = os.environ.get("CAUSEWAY_BUILD", os.path.join(report.TOP, "build"))
 
 
-def measure(arguments):
-    """(row, subject) -> nanoseconds, one a round."""
+def build():
     run(["ninja", "-C", BUILD, "bench/micro"], timeout=600)
-    command = ["taskset", "-c", str(arguments.core), os.path.join(BUILD, "bench", "micro"), str(arguments.rounds),
-               str(arguments.calls), arguments.only]
+
+
+def measure(core, rounds, calls=CALLS, only=""):
+    """(row, subject) -> nanoseconds, one a round."""
+    command = ["taskset", "-c", str(core), os.path.join(BUILD, "bench", "micro"), str(rounds), str(calls), only]
     runs = {}
     for line in run(command, timeout=600).stdout.splitlines():
         row, subject, ns = line.split()
@@ -54,12 +61,13 @@ def show(table):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9, help="each row this often, all in turn (%(default)s)")
-    parser.add_argument("--calls", type=int, default=3000, help="super-packets or bursts a measurement (%(default)s)")
+    parser.add_argument("--calls", type=int, default=CALLS, help="super-packets or bursts a measurement (%(default)s)")
     parser.add_argument("--only", default="", metavar="WORD", help="rows and subjects with this word in their names")
     parser.add_argument("--core", type=int, default=os.cpu_count() - 1)
     parser.add_argument("--json", metavar="FILE", help="where the figures go")
     arguments = parser.parse_args()
-    table = collect(measure(arguments))
+    build()
+    table = collect(measure(arguments.core, arguments.rounds, arguments.calls, arguments.only))
     show(table)
     if arguments.json:
         report.write_json({**report.origin(), "rows": table}, arguments.json)

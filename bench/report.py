@@ -57,8 +57,17 @@ def spread(each, digits=2):
             "max": round(max(each), digits), "rounds": len(each)} if each else None
 
 
-def spread_text(ratio):
-    return f"{ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})" if ratio else "-"
+def spread_text(ratio, digits=2):
+    return f"{ratio['median']:.{digits}f} ({ratio['min']:.{digits}f}-{ratio['max']:.{digits}f})" if ratio else "-"
+
+
+def at_most(ratio, bar):
+    """Whether a spread's median keeps to its bar, for a table; nothing where there is no bar."""
+    return "" if not (ratio and bar) else "met" if ratio["median"] <= bar else "not met"
+
+
+def at_least(ratio, bar):
+    return "" if not (ratio and bar) else "met" if ratio["median"] >= bar else "not met"
 
 
 def collect(results, rows, arguments):

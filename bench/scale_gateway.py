@@ -25,14 +25,15 @@ class Job:
     system: dict = dataclasses.field(default_factory=dict)  # what a user of that size sets
     copies: int = 1             # that a frame makes
     drops: tuple = ()           # reasons for which frames die here, as they should
+    sections: dict = dataclasses.field(default_factory=dict)  # what else stands in the file
 
     def configuration(self, place):
-        system = {"workers": [place.core], "control-core": place.control_core, "idle": "busy", "hugepages": "on",
+        system = {"workers": list(place.cores), "control-core": place.control_core, "idle": "busy", "hugepages": "on",
                   "memory": "512M", **self.system}
         # JSON is YAML, and a hundred times as fast to write from here.
-        return json.dumps({"version": 1, "system": system, "ethernets": self.ethernets, "vlans": self.vlans,
-                           "bridges": self.bridges, "tunnels": self.tunnels}, indent=0).replace("{pcap}", place.pcap or "").replace(
-                               "{directory}", place.directory)
+        text = json.dumps({"version": 1, "system": system, "ethernets": self.ethernets, "vlans": self.vlans,
+                           "bridges": self.bridges, "tunnels": self.tunnels, **self.sections}, indent=0)
+        return text.replace("{pcap}", place.pcap or "").replace("{directory}", place.directory)
 
 
 def underlay(generator, name_settings=None, remotes=(REMOTE,)):

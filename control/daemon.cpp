@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,14 +11,10 @@
 #include "control/api/verbs.h"
 #include "control/config/address_text.h"
 #include "control/doctor/doctor.h"
-#include "control/gateway/apply.h"
 #include "control/process/log.h"
-#include "control/process/state_changes.h"
 #include "control/trace/reply.h"
 #include "control/view/stats.h"
 #include "control/view/view.h"
-#include "control/yaml/load.h"
-#include "control/yaml/write.h"
 
 namespace causeway {
 namespace {
@@ -39,36 +36,6 @@ std::optional<uint16_t> vlan_in(const json& request, std::string& error) {
   return std::nullopt;
 }
 
-std::vector<std::string> texts_of(const std::vector<config::Operation>& operations) {
-  std::vector<std::string> texts;
-  texts.reserve(operations.size());
-  for (const config::Operation& op : operations) texts.push_back(op.text);
-  return texts;
-}
-
-std::vector<config::ApplyError> errors_of(const std::vector<config::Operation>& operations,
-                                          const std::vector<FailedOperation>& failed) {
-  std::vector<config::ApplyError> errors;
-  for (const FailedOperation& failure : failed) {
-    errors.push_back({config::key_of(operations[failure.number]), failure.why});
-  }
-  return errors;
-}
-
-std::string nothing_left(const ConfigReading& reading) {
-  const config::Config& running = *reading.plan.before;
-  return fmt::format(
-      "{}: error: nothing would be left of what runs ({} ethernets, {} bridges, {} tunnels); if that is meant, say "
-      "--empty",
-      reading.label, running.ethernets.size(), running.bridges.size(), running.tunnels.size());
-}
-
-// What has failed is logged, too.
-ApiReply refused(const std::string& verb, std::vector<std::string> errors) {
-  for (const std::string& line : errors) spdlog::error("{}: {}", verb, line);
-  return {api_error(std::move(errors))};
-}
-
 json log_level_reply(const json& request) {
   if (request.contains("level")) {
     const std::string before = log_level();
@@ -82,20 +49,10 @@ json log_level_reply(const json& request) {
   return api_ok({{"level", log_level()}});
 }
 
-// A change of the database, which may be of thousands of ports: the first operations have a line each.
-void log_done(const std::vector<config::Operation>& operations, const std::vector<FailedOperation>& failed) {
-  constexpr size_t kLines = 20;
-  const size_t done = operations.size() - failed.size();
-  size_t said = 0;
-  for (size_t number = 0; number < operations.size() && said < kLines; ++number) {
-    if (std::ranges::find(failed, number, &FailedOperation::number) != failed.end()) continue;
-    ++said;
-    if (said == kLines && done > kLines) {
-      spdlog::info("ovsdb: {}, and {} more", operations[number].text, done - kLines);
-    } else {
-      spdlog::info("ovsdb: {}", operations[number].text);
-    }
-  }
+// Of the long part of a request.
+size_t text_bytes(const json& request) {
+  const auto text = request.find("text");
+  return text != request.end() && text->is_string() ? text->get_ref<const std::string&>().size() : 0;
 }
 
 // [{offload, state: good or wrong, reason}].
@@ -113,167 +70,15 @@ json verdicts_json(const std::vector<OffloadVerdict>& verdicts) {
 Daemon::Daemon(EventLoop& loop, Gateway& gateway, const config::System& system, std::string file, std::string version)
     : loop_(loop),
       gateway_(gateway),
+      configuration_(gateway, system),
+      changes_(loop, configuration_, std::move(file)),
       captures_(loop, gateway),
       followers_(loop),
-      file_(std::move(file)),
-      version_(std::move(version)) {
-  config::Config nothing;
-  nothing.system = system;
-  config_ = std::make_shared<config::Config>(nothing);
-  file_config_ = std::make_shared<const config::Config>(std::move(nothing));
-}
+      version_(std::move(version)) {}
 
 Running Daemon::running() const {
   const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_);
-  return {gateway_, loop_.slices(), changes_, {config_->system.name, version_, uptime}};
-}
-
-std::vector<std::string> Daemon::apply(const std::string& label, const std::string& text) {
-  ConfigReading reading = read_config(label, text, file_config_);
-  if (reading.plan.after == nullptr) return reading.errors;
-  return placed_errors(reading, change_to(reading));
-}
-
-std::vector<config::ApplyError> Daemon::change_to(ConfigReading& reading) {
-  // Another change may have come between.
-  if (reading.plan.before != file_config_) reading.plan = config::make_plan(file_config_, reading.plan.after);
-  const auto wanted =
-      completion_ ? completion_(*reading.plan.after) : std::make_shared<config::Config>(*reading.plan.after);
-  const config::Plan all = completion_ ? config::make_plan(config_, wanted) : reading.plan;
-  gateway_.try_devices(wanted->ethernets);
-  auto errors = apply_operations(gateway_, all.operations);
-  gateway_.end_trials();
-  if (!errors.empty()) return errors;
-  file_config_ = reading.plan.after;
-  config_ = wanted;
-  for (const std::string& line : reading.warnings) spdlog::warn("{}", line);
-  return {};
-}
-
-std::vector<config::ApplyError> Daemon::complete_anew() {
-  auto wanted = completion_(*file_config_);
-  const config::Plan plan = config::make_plan(config_, wanted);
-  gateway_.try_devices(wanted->ethernets);
-  const std::vector<FailedOperation> failed = apply_each(gateway_, plan.operations);
-  gateway_.end_trials();
-  log_done(plan.operations, failed);
-  if (!failed.empty()) wanted = std::make_shared<config::Config>(without_failed(*wanted, plan.operations, failed));
-  config_ = std::move(wanted);
-  return errors_of(plan.operations, failed);
-}
-
-std::vector<config::ApplyError> Daemon::change_by(config::Patch& patch) {
-  const std::vector<config::Operation> operations = config::diff_config(patch.before, patch.after);
-  const std::vector<FailedOperation> failed = apply_each(gateway_, operations);
-  log_done(operations, failed);
-  std::vector<config::ApplyError> errors = errors_of(operations, failed);
-  if (!failed.empty()) patch.after = without_failed(patch.after, operations, failed);
-  config::apply_patch(patch, *config_);
-  return errors;
-}
-
-ApiReply Daemon::reload(bool empty) {
-  return ApiReply::later_by(
-      [this, empty, file = file_, before = file_config_]() -> ApiReply::Act {
-        std::string what;
-        // Others wait behind this, so it waits for nobody.
-        std::string text = file.empty() ? std::string(config::kNoFile)
-                                        : config::read_whole_file(file, what, std::chrono::milliseconds(0));
-        if (!what.empty()) {
-          return
-              [this, line = config::ConfigError{file, 0, 0, "", what}.to_string()] { return refuse("reload", {line}); };
-        }
-        const auto reading = std::make_shared<ConfigReading>(read_config(file, std::move(text), before));
-        return [this, reading, empty] { return apply_reading("reload", reading, empty); };
-      },
-      0);
-}
-
-ApiReply Daemon::show_config() const {
-  return ApiReply::later_by(
-      [config = file_config_, completed = completion_ != nullptr]() -> ApiReply::Act {
-        config::Comments comments;
-        if (completed) comments[""] = {"What Open vSwitch's database adds is not in here: it is no file's."};
-        const std::string yaml = config::write_config(*config, comments);
-        json lines = json::array();
-        for (size_t begin = 0; begin < yaml.size();) {
-          const size_t end = std::min(yaml.find('\n', begin), yaml.size());
-          lines.push_back(yaml.substr(begin, end - begin));
-          begin = end + 1;
-        }
-        return [line = api_line(api_ok({{"lines", std::move(lines)}}))] { return ApiReply::as_line(line); };
-      },
-      0);
-}
-
-ApiReply Daemon::plan(json request) const {
-  std::string label = request.at("file");
-  std::string text = std::move(request.at("text").get_ref<std::string&>());
-  const size_t bytes = text.size();
-  return ApiReply::later_by(
-      [label, text = std::move(text), before = file_config_]() mutable -> ApiReply::Act {
-        const ConfigReading reading = read_config(label, std::move(text), before);
-        const json reply =
-            reading.plan.after == nullptr
-                ? api_error(reading.errors)
-                : api_ok({{"operations", texts_of(reading.plan.operations)}, {"warnings", reading.warnings}});
-        return [line = api_line(reply)] { return ApiReply::as_line(line); };
-      },
-      bytes);
-}
-
-ApiReply Daemon::apply_request(json request) {
-  std::string label = request.at("file");
-  std::string text = std::move(request.at("text").get_ref<std::string&>());
-  const bool empty = flag_of(request, "empty");
-  const size_t bytes = text.size();
-  return ApiReply::later_by(
-      [this, label, empty, text = std::move(text), before = file_config_]() mutable -> ApiReply::Act {
-        const auto reading = std::make_shared<ConfigReading>(read_config(label, std::move(text), before));
-        return [this, reading, empty] { return apply_reading("apply", reading, empty); };
-      },
-      bytes);
-}
-
-// The change itself; what is said of it may be long, and is left to the background again.
-ApiReply Daemon::apply_reading(const std::string& verb, const Reading& reading, bool empty) {
-  if (reading->plan.after == nullptr) return refuse(verb, reading->errors);
-  if (!empty && removes_everything(*reading)) return refuse(verb, {nothing_left(*reading)});
-  const std::vector<config::ApplyError> errors = change_to(*reading);
-  if (errors.empty()) {
-    ++outcomes_of(verb).done;
-    tell_outcome(verb, "done", fmt::format("operations: {}", reading->plan.operations.size()));
-  }
-  return ApiReply::later_by(
-      [this, verb, reading, errors]() -> ApiReply::Act {
-        if (!errors.empty()) {
-          return [this, verb, lines = placed_errors(*reading, errors)] { return refuse(verb, lines); };
-        }
-        const std::vector<std::string> texts = texts_of(reading->plan.operations);
-        for (const std::string& line : texts) spdlog::info("{}: {}", verb, line);
-        std::vector<std::string> warnings = reading->warnings;
-        warnings.insert(warnings.end(), reading->absent.begin(), reading->absent.end());  // the log has those already
-        const json reply = api_ok({{"operations", texts}, {"warnings", warnings}});
-        return [line = api_line(reply)] { return ApiReply::as_line(line); };
-      },
-      reading->text.size());
-}
-
-ApiReply Daemon::refuse(const std::string& verb, std::vector<std::string> errors) {
-  ++outcomes_of(verb).refused;
-  tell_outcome(verb, "refused", errors.front());
-  return refused(verb, std::move(errors));
-}
-
-void Daemon::tell_outcome(std::string_view verb, std::string_view state, const std::string& what) const {
-  state_changes().tell([&] {
-    return StateChange{verb == "apply" ? "apply" : "reload", config_->system.name, state, "",
-                       fmt::format("{} {}: {}", verb, state, what)};
-  });
-}
-
-ChangeCounts::Outcomes& Daemon::outcomes_of(std::string_view verb) {
-  return verb == "apply" ? changes_.applies : changes_.reloads;
+  return {gateway_, loop_.slices(), changes_.counts(), {configuration_.running().system.name, version_, uptime}};
 }
 
 json Daemon::change_fdb(const json& request) {
@@ -346,7 +151,7 @@ ApiReply Daemon::handle(json request, const Peer& peer) {
          }
          return show_reply(daemon.running(), request.at("what").get<std::string>(), request.value("name", ""));
        }},
-      {"config", [](Daemon& daemon, json&, const Peer&) { return daemon.show_config(); }},
+      {"config", [](Daemon& daemon, json&, const Peer&) { return daemon.changes_.show_config(); }},
       {"stats",
        [](Daemon& daemon, json& request, const Peer&) {
          daemon.gateway_.take_drop_examples();
@@ -354,16 +159,35 @@ ApiReply Daemon::handle(json request, const Peer& peer) {
          reply["time_s"] = reply_time_s();
          return ApiReply(std::move(reply));
        }},
-      {"plan", [](Daemon& daemon, json& request, const Peer&) { return daemon.plan(std::move(request)); }},
-      {"apply", [](Daemon& daemon, json& request, const Peer&) { return daemon.apply_request(std::move(request)); }},
-      {"reload", [](Daemon& daemon, json& request, const Peer&) { return daemon.reload(flag_of(request, "empty")); }},
+      {"plan", [](Daemon& daemon, json& request, const Peer&) { return daemon.changes_.plan(std::move(request)); }},
+      {"apply",
+       [](Daemon& daemon, json& request, const Peer& peer) { return daemon.changes_.apply(std::move(request), peer); }},
+      {"set",
+       [](Daemon& daemon, json& request, const Peer& peer) { return daemon.changes_.set(std::move(request), peer); }},
+      {"reload", [](Daemon& daemon, json& request,
+                    const Peer& peer) { return daemon.changes_.reload(flag_of(request, "empty"), peer); }},
+      {"upgrade",
+       [](Daemon& daemon, json&, const Peer&) {
+         // It would run on in the new program, and nobody there would know what to go back to.
+         if (daemon.changes_.awaits_confirmation()) {
+           return ApiReply(api_error({"a change awaits its confirmation: `confirm` or `rollback` first"}));
+         }
+         return daemon.begin_upgrade_ ? daemon.begin_upgrade_() : ApiReply(api_error({"this process can't"}));
+       }},
+      {"rollback",
+       [](Daemon& daemon, json& request, const Peer& peer) { return daemon.changes_.rollback(request, peer); }},
+      {"confirm", [](Daemon& daemon, json&, const Peer& peer) { return daemon.changes_.confirm(peer); }},
+      {"save", [](Daemon& daemon, json&, const Peer& peer) { return daemon.changes_.save(peer); }},
+      {"changes", [](Daemon& daemon, json&, const Peer&) { return daemon.changes_.show(); }},
       {"fdb", [](Daemon& daemon, json& request, const Peer&) { return ApiReply(daemon.change_fdb(request)); }},
       {"capture", [](Daemon& daemon, json& request, const Peer&) { return daemon.captures_.begin(request); }},
       {"events", [](Daemon& daemon, json&, const Peer&) { return daemon.followers_.begin(); }},
       {"offloads", [](Daemon& daemon, json& request, const Peer&) { return ApiReply(daemon.test_offloads(request)); }},
       {"log", [](Daemon&, json& request, const Peer&) { return ApiReply(log_level_reply(request)); }},
-      {"doctor", [](Daemon& daemon, json&,
-                    const Peer&) { return doctor_reply(daemon.gateway_, daemon.recent_counts_, daemon.file_config_); }},
+      {"doctor",
+       [](Daemon& daemon, json&, const Peer&) {
+         return doctor_reply(daemon.gateway_, daemon.recent_counts_, daemon.configuration_.file().config);
+       }},
       {"trace",
        [](Daemon& daemon, json& request, const Peer&) { return ApiReply(trace_reply(daemon.gateway_, request)); }},
   };
@@ -371,7 +195,33 @@ ApiReply Daemon::handle(json request, const Peer& peer) {
   const std::string verb = request.at("verb");
   const auto* const found = std::ranges::find(kHandlers, verb, &Handler::verb);
   if (found == std::end(kHandlers)) return {api_error({fmt::format("unknown verb: {}", verb)})};
-  return found->answer(*this, request, peer);
+  const bool own = peer.uid == 0 || peer.uid == geteuid();
+  if (own || !kVerbs[found - std::begin(kHandlers)].restricted) return found->answer(*this, request, peer);
+  const size_t bytes = text_bytes(request);
+  return for_admins(verb, peer, bytes, [this, found, request = std::move(request), peer]() mutable {
+    return found->answer(*this, request, peer);
+  });
+}
+
+// Users' names are looked up in the background: another machine may have them.
+ApiReply Daemon::for_admins(const std::string& verb, const Peer& peer, size_t bytes, ApiReply::Act act) {
+  return ApiReply::later_by(
+      [this, verb, peer, act = std::move(act), config = configuration_.file().config]() -> ApiReply::Act {
+        const std::string user = user_name(peer.uid);
+        const auto& admins = config->system.admins;
+        if (std::ranges::find(admins, user) != admins.end()) return act;
+        return [this, verb, peer, user] { return forbid(verb, peer, user); };
+      },
+      bytes);
+}
+
+ApiReply Daemon::forbid(const std::string& verb, const Peer& peer, const std::string& user) {
+  const std::string who = fmt::format("uid {} ({})", peer.uid, user);
+  const auto object = std::hash<std::string>()(verb) + peer.uid;
+  forbidden_.event(spdlog::level::warn, 0, object,
+                   [&] { return fmt::format("control socket: {} forbidden to {}, process {}", verb, who, peer.pid); });
+  return {
+      api_error({fmt::format("{}: only root, the daemon's own user and `system.admins` may; {} may look", verb, who)})};
 }
 
 }  // namespace causeway

@@ -25,10 +25,14 @@
 
 #include "control/api/server.h"
 #include "control/api/socket_path.h"
+#include "control/change/confirmation.h"
 #include "control/check/absent_interfaces.h"
 #include "control/check/warnings.h"
 #include "control/daemon.h"
 #include "control/gateway/gateway.h"
+#include "control/keep/keeper.h"
+#include "control/keep/predecessor.h"
+#include "control/keep/upgrade.h"
 #include "control/metrics/endpoint.h"
 #include "control/port/device_trials.h"
 #include "control/process/background.h"
@@ -50,12 +54,15 @@ using namespace std::chrono_literals;
 
 enum Exit : int { kStopped = 0, kFailed = 1, kBadInput = 2 };
 
+constexpr const char* kOwnProgram = "/proc/self/exe";
+
 struct Options {
   std::optional<std::string> file;
   std::string socket;
   std::string log_level = "info";
   std::string ovsdb;                              // empty: none
   std::string state = StateDirectory::of_unit();  // empty: nothing is kept
+  int take_over = -1;                             // our end of a pair (control/keep/hand_over.h)
   bool check = false;
   bool no_hugepages = false;
 };
@@ -135,7 +142,7 @@ struct Reloading {
 
 void reload(const Reloading& running) {
   notify_reloading();
-  await_reply(running.background, running.daemon.reload(false), [](const ApiReply& reply) {
+  await_reply(running.background, running.daemon.changes().reload(false, Peer{}), [](const ApiReply& reply) {
     const bool done = !reply.line.empty();
     spdlog::info(done ? "reloaded" : "not reloaded: as before");
     sd_notify(0, "READY=1");
@@ -165,9 +172,28 @@ void watch(EventLoop& loop, const RtnetlinkEvents& events, std::chrono::millisec
   });
 }
 
+// Made before any interface is looked for, so that none comes unseen.
+struct HostEvents {
+  const RtnetlinkEvents links{RtnetlinkEvents::Of::links};
+  const RtnetlinkEvents networks{RtnetlinkEvents::Of::networks};
+  const RtnetlinkEvents neighbors{RtnetlinkEvents::Of::neighbors};
+};
+
+void follow_host(EventLoop& loop, const HostEvents& host, Gateway& gateway, std::function<void()> networks_changed) {
+  watch(loop, host.links, 10ms, [&gateway] { gateway.interfaces_changed(); });
+  watch(loop, host.neighbors, 250ms, [&gateway] { gateway.host_networks_changed(); });
+  watch(loop, host.networks, 100ms, [&gateway, networks_changed = std::move(networks_changed)] {
+    gateway.host_networks_changed();
+    networks_changed();
+  });
+}
+
 void start_timers(EventLoop& loop, Gateway& gateway, Daemon& daemon) {
   loop.every(1ms, [&gateway] { gateway.serve_workers(); });
-  loop.every(250ms, [&gateway] { gateway.tick(); });
+  loop.every(250ms, [&gateway, &daemon] {
+    gateway.tick();
+    daemon.tick();
+  });
   loop.every(RecentCounts::kInterval, [&daemon] { daemon.count(); });
   uint64_t watchdog_usec = 0;
   if (sd_watchdog_enabled(0, &watchdog_usec) > 0) {
@@ -175,64 +201,154 @@ void start_timers(EventLoop& loop, Gateway& gateway, Daemon& daemon) {
   }
 }
 
+// What is to run.
+struct Wanted {
+  config::Config config;
+  std::string text;
+  std::optional<Unconfirmed> unconfirmed;  // why it isn't the file's
+};
+
+// In the place of the file, where a change was not confirmed when the daemon ended: what ran before that.
+void go_back_to_confirmed(const StateDirectory& state, const std::string& file, Wanted& wanted) {
+  const auto kept = state.keeps() ? state.read(Unconfirmed::kFile) : std::nullopt;
+  if (!kept) return;
+  wanted.unconfirmed = read_unconfirmed(*kept);
+  std::vector<config::ConfigError> errors;
+  auto before = wanted.unconfirmed ? config::load_config(file, wanted.unconfirmed->yaml, errors) : std::nullopt;
+  if (!before) {
+    spdlog::error("{}/{}: is no configuration; this start has {}", state.path(), Unconfirmed::kFile, file);
+    wanted.unconfirmed.reset();
+    return;
+  }
+  if (!before->system.named) before->system.name = wanted.config.system.name;
+  wanted.config = std::move(*before);
+  wanted.text = wanted.unconfirmed->yaml;
+}
+
+// What main() has found out.
+struct Start {
+  const Options& options;
+  const StateDirectory& state;
+  const Wanted& wanted;
+  Predecessor* predecessor;  // null: none
+  Upgrade::Start again;
+};
+
+// Its devices, and what it has learnt.
+Error take_over(Predecessor& predecessor, Gateway& gateway, std::string& learnt) {
+  Ports::HandedOver devices;
+  if (Error error = predecessor.take(devices, learnt)) return error;
+  gateway.take_over(std::move(devices));
+  return {};
+}
+
+// Calls `done` once it has ended.
+void await_end(EventLoop& loop, const Predecessor& predecessor, std::function<void()> done) {
+  loop.add_fd(predecessor.descriptor(), [&loop, fd = predecessor.descriptor(), done = std::move(done)] {
+    const auto all = done;
+    loop.remove_fd(fd);
+    all();
+  });
+}
+
+// Where they are wanted.
+Error start_metrics(std::optional<metrics::Endpoint>& endpoint, EventLoop& loop, const Daemon& daemon,
+                    const config::System& system) {
+  if (!system.metrics) return {};
+  endpoint.emplace(
+      loop, [&daemon] { return daemon.running(); }, CAUSEWAY_VERSION);
+  return endpoint->start(*system.metrics);
+}
+
+void stop(Keeper& keeper, Gateway& gateway) {
+  sd_notify(0, "STOPPING=1");
+  keeper.write();
+  gateway.say_goodbye();
+}
+
+void log_running(const config::Config& config, bool hugepages) {
+  spdlog::info("{} is running: {} ports, {} tunnels, {} bridges, {} workers, hugepages {}", config.system.name,
+               config.ethernets.size(), config.tunnels.size(), config.bridges.size(), config.system.workers,
+               hugepages ? "on" : "off");
+}
+
 // From the EAL's start to its end.
-int serve(EventLoop& loop, const Reloading*& running, const Options& options, const config::Config& config,
-          const std::string& text, bool hugepages) {
+int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
+  const Options& options = start.options;
+  const config::Config& config = start.wanted.config;
+  Predecessor* const predecessor = start.predecessor;
+  std::optional<Upgrade> upgrade;  // gone last: who takes over waits for that
   rte_mempool* const pool = make_mempool("frames", buffers_for(config.system.memory_bytes), kDataRoomBytes);
   if (pool == nullptr) return fail("no memory for frame buffers: raise system.memory");
   const std::unique_ptr<rte_mempool, void (*)(rte_mempool*)> pool_owner(pool, free_mempool);
 
-  StateDirectory state;
-  if (const Error error = state.open(options.state)) return fail(error.text());
   set_lock_owner(config.system.name);
-  // Before any interface is looked for, so that none comes unseen.
-  const RtnetlinkEvents links(RtnetlinkEvents::Of::links);
-  const RtnetlinkEvents networks(RtnetlinkEvents::Of::networks);
-  const RtnetlinkEvents neighbors(RtnetlinkEvents::Of::neighbors);
+  const HostEvents host;
   Gateway gateway(config.system, pool);
-  gateway.try_devices_with("/proc/self/exe");
   const std::string file = options.file.value_or("");
   Daemon daemon(loop, gateway, config.system, file, CAUSEWAY_VERSION);
-  // First of all: where a daemon of this name runs already, nothing is touched.
+  upgrade.emplace(
+      loop, gateway, start.again, [&daemon] { return daemon.configuration().file().config; }, [&loop] { loop.stop(); });
+  daemon.upgrade_by([&upgrade] { return upgrade->begin(); });
   const std::string path = options.socket.empty() ? default_socket_path(config.system.name) : options.socket;
   Background background(loop);
   ApiServer api(loop, background, path, [&daemon](nlohmann::json request, const Peer& peer) {
     return daemon.handle(std::move(request), peer);
   });
-  if (const Error error = api.start()) return fail(error.text());
   std::optional<metrics::Endpoint> endpoint;
-  if (config.system.metrics) {
-    endpoint.emplace(
-        loop, [&daemon] { return daemon.running(); }, CAUSEWAY_VERSION);
-    if (const Error error = endpoint->start(*config.system.metrics)) return fail(error.text());
-  }
-  const auto errors = daemon.apply(file, text);
+  const auto let_others_in = [&]() -> Error {
+    Error error = api.start();
+    return error ? error : start_metrics(endpoint, loop, daemon, config.system);
+  };
+  std::string learnt;
+  // First of all: where a daemon of this name runs already, nothing is touched.
+  const Error error = predecessor == nullptr ? let_others_in() : take_over(*predecessor, gateway, learnt);
+  if (error) return fail(error.text());
+  // A device that the other one had a moment ago needs no trial.
+  if (predecessor == nullptr) gateway.try_devices_with(kOwnProgram);
+  daemon.changes().keep_in(start.state, background);
+  const auto errors = daemon.changes().start(file, start.wanted.text, start.wanted.unconfirmed);
   for (const std::string& line : errors) say_on_stderr(line + "\n");
   if (!errors.empty()) return kBadInput;
 
+  Keeper keeper(loop, background, gateway, start.state);
+  // What ports, bridges and tunnels that are all there had before.
+  const auto give_back = [&] {
+    predecessor == nullptr ? keeper.restore(gateway) : restore_text(gateway, learnt);
+    gateway.end_take_over();
+  };
   std::optional<ovsdb::Vswitch> vswitch;
   const std::string& ovsdb = options.ovsdb.empty() ? config.system.ovsdb : options.ovsdb;
-  if (!ovsdb.empty()) vswitch.emplace(loop, background, daemon, gateway, ovsdb, CAUSEWAY_VERSION);
+  const auto play_vswitch = [&] {
+    if (!ovsdb.empty()) vswitch.emplace(loop, background, daemon, gateway, ovsdb, CAUSEWAY_VERSION, give_back);
+  };
+  if (ovsdb.empty()) give_back();
+  if (predecessor == nullptr) play_vswitch();
   gateway.start_is_over();
   gateway.start_workers();
+  if (predecessor != nullptr) {
+    predecessor->say_running();
+    gateway.try_devices_with(kOwnProgram);
+    await_end(loop, *predecessor, [&] {
+      gateway.other_has_ended();
+      if (const Error failed = let_others_in()) spdlog::error("{}", failed.text());
+      play_vswitch();
+      sd_notify(0, "READY=1");
+    });
+  }
   if (config.system.control_core) pin_to(*config.system.control_core);  // after them: they inherit it
-  start_timers(loop, gateway, daemon);
-  watch(loop, links, 10ms, [&gateway] { gateway.interfaces_changed(); });
-  watch(loop, neighbors, 250ms, [&gateway] { gateway.host_networks_changed(); });
-  watch(loop, networks, 100ms, [&gateway, &vswitch] {
-    gateway.host_networks_changed();
-    if (vswitch) vswitch->host_networks_changed();
-  });
-  spdlog::info("{} is running: {} ports, {} tunnels, {} bridges, {} workers, hugepages {}", config.system.name,
-               config.ethernets.size(), config.tunnels.size(), config.bridges.size(), config.system.workers,
-               hugepages ? "on" : "off");
-  sd_notify(0, "READY=1");
+  keeper.begin();
+  log_running(config, start.again.hugepages);
+  if (predecessor == nullptr) sd_notify(0, "READY=1");
   const Reloading all{daemon, background};
   running = &all;
+  start_timers(loop, gateway, daemon);
+  follow_host(loop, host, gateway, [&vswitch] {
+    if (vswitch) vswitch->host_networks_changed();
+  });
   loop.run();
   running = nullptr;
-  sd_notify(0, "STOPPING=1");
-  gateway.say_goodbye();
+  if (!upgrade->is_done()) stop(keeper, gateway);
   return kStopped;
 }
 
@@ -244,19 +360,52 @@ void begin_again_without_hugepages(char** argv) {
   static char flag[] = "--no-hugepages";
   arguments.insert(arguments.end(), {flag, nullptr});
   flush_log();
-  execv("/proc/self/exe", arguments.data());
+  execv(kOwnProgram, arguments.data());
+}
+
+// As it is to be started again.
+std::vector<std::string> arguments_of(char** argv) {
+  std::vector<std::string> arguments;
+  for (; *argv != nullptr; ++argv) {
+    if (std::string_view(*argv) == kTakeOver && argv[1] != nullptr) {
+      ++argv;
+    } else {
+      arguments.emplace_back(*argv);
+    }
+  }
+  return arguments;
+}
+
+// Of the file, or of who runs already.
+std::optional<config::Config> load(const Options& options, Predecessor* predecessor, bool& hugepages, std::string& text,
+                                   std::vector<config::ConfigError>& errors) {
+  const std::string file = options.file.value_or("");
+  if (predecessor != nullptr) {
+    if (const Error error = predecessor->read_config(text, hugepages)) {
+      errors.push_back({file, 0, 0, "", error.text()});
+      return std::nullopt;
+    }
+    return config::load_config(file, text, errors);
+  }
+  text = config::kNoFile;
+  return options.file ? config::load_config_file(file, text, errors) : config::load_config("", text, errors);
 }
 
 int run(const Options& options, char** argv) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  sched_getaffinity(0, sizeof(cores), &cores);
   start_log();
   if (!set_log_level(options.log_level)) {
     fail(fmt::format("--log-level: expected {}, not {}", kLogLevels, config::quote(options.log_level)));
     return kBadInput;
   }
-  std::string text(config::kNoFile);
+  std::optional<Predecessor> predecessor;
+  if (options.take_over >= 0) predecessor.emplace(options.take_over);
+  std::string text;
   std::vector<config::ConfigError> errors;
-  const auto config =
-      options.file ? config::load_config_file(*options.file, text, errors) : config::load_config("", text, errors);
+  bool hugepages = false;
+  auto config = load(options, predecessor ? &*predecessor : nullptr, hugepages, text, errors);
   // A running gateway logs its warnings.
   if (config && options.check) {
     auto warnings = config::warnings_of(*config);
@@ -267,18 +416,28 @@ int run(const Options& options, char** argv) {
   if (!config) return kBadInput;
   if (options.check) return kStopped;
 
+  StateDirectory state;
+  if (const Error error = state.open(options.state)) return fail(error.text());
+  Wanted wanted{std::move(*config), std::move(text), {}};
+  if (!predecessor) go_back_to_confirmed(state, options.file.value_or(""), wanted);
+  const config::System& system = wanted.config.system;
   EventLoop loop;
   const Reloading* running = nullptr;
   watch_signals(loop, running);
-  bool hugepages = false;
-  const Error error = start_eal(eal_options(*config, options.no_hugepages), hugepages);
-  if (error && hugepages && config->system.hugepages == Toggle::automatic) {
+  EalOptions eal = eal_options(wanted.config, options.no_hugepages);
+  // As many again as the other one has, which is not to be replaced by a slower one.
+  using Hugepages = EalOptions::Hugepages;
+  if (predecessor) eal.hugepages = hugepages ? Hugepages::on : Hugepages::off;
+  const Error error = start_eal(eal, hugepages);
+  if (error && hugepages && !predecessor && system.hugepages == Toggle::automatic) {
     spdlog::warn("{}; trying without hugepages", error.text());
     begin_again_without_hugepages(argv);
   }
   if (error) return fail(error.text());
-  leave_to_workers(config->system.worker_cores);
-  const int code = serve(loop, running, options, *config, text, hugepages);
+  leave_to_workers(system.worker_cores);
+  const int code =
+      serve(loop, running,
+            {options, state, wanted, predecessor ? &*predecessor : nullptr, {arguments_of(argv), cores, hugepages}});
   stop_eal();
   return code;
 }
@@ -304,6 +463,7 @@ int main(int argc, char** argv) {
                  "an OVSDB server's socket: in the place of ovs-vswitchd, beside the file, or with none");
   app.add_option("--state", options.state,
                  "a folder for what outlives the daemon; default: the unit's StateDirectory, or nothing is kept");
+  app.add_option(causeway::kTakeOver, options.take_over)->group("");  // for `causewayctl upgrade` alone
   app.add_option("--log-level", options.log_level, causeway::kLogLevels);
   try {
     app.parse(argc, argv);

@@ -24,7 +24,7 @@ std::string path_of(const std::string& socket) {
 }  // namespace
 
 Vswitch::Vswitch(EventLoop& loop, Background& background, Daemon& daemon, Gateway& gateway, const std::string& socket,
-                 const std::string& version)
+                 const std::string& version, std::function<void()> first_rows)
     : loop_(loop),
       daemon_(daemon),
       gateway_(gateway),
@@ -35,13 +35,14 @@ Vswitch::Vswitch(EventLoop& loop, Background& background, Daemon& daemon, Gatewa
                       if (!session_.state().ready()) report_.forget();
                       unixctl_.stand_for_vswitchd(session_.state().locked);
                     }}),
+      first_rows_(std::move(first_rows)),
       unixctl_(loop, unixctl::run_directory(path_of(socket)),
                {.gateway = gateway,
                 .version = version,
                 .port_numbers = [this](const std::string& bridge) { return report_.port_numbers(bridge); },
                 .ask = [&daemon](nlohmann::json request) { return daemon.handle(std::move(request)).whole; },
                 .stop = [&loop] { loop.stop(); }}) {
-  daemon_.complete_with([this](const config::Config& file) { return complete(file); });
+  daemon_.configuration().complete_with([this](const config::Config& file) { return complete(file); });
   loop.every(kLook, [this] { report(Report::Look::at_all); });
   loop.every(kStatistics, [this] { report(Report::Look::at_counters); });
   session_.start();
@@ -73,15 +74,16 @@ void Vswitch::host_networks_changed() {
 }
 
 void Vswitch::look_at_routes() {
-  if (!known_ || daemon_.config().tunnels.empty()) return;
+  if (!known_ || daemon_.configuration().running().tunnels.empty()) return;
   rows_changed(session_.database(), {.all = true, .before = {}});
   in_use_ = false;  // rows that are told as changed later may be among these
 }
 
 void Vswitch::rows_changed(const Database& rows, const RowChanges& changes) {
-  known_ = true;
+  const bool first = !std::exchange(known_, true);
   auto failed = change_ports(rows, changes);
   if (!failed) failed = change_all(rows);
+  if (first) first_rows_();
   in_use_ = failed->empty();
   log_notes();
   for (const config::ApplyError& error : *failed) {
@@ -94,18 +96,18 @@ void Vswitch::rows_changed(const Database& rows, const RowChanges& changes) {
 
 std::optional<std::vector<config::ApplyError>> Vswitch::change_ports(const Database& rows, const RowChanges& changes) {
   if (!in_use_ || changes.all) return std::nullopt;
-  auto translated = translator_.translate_changes(rows, changes.before, daemon_.file_config(), host());
+  auto translated = translator_.translate_changes(rows, changes.before, *daemon_.configuration().file().config, host());
   if (!translated) return std::nullopt;
   for (const auto& [uuid, row] : table_of(translated->rows.before, "Interface")) errors_.erase(uuid);
   errors_.merge(translated->errors);
   notes_ = std::move(translated->notes);
   report_.follow(translated->rows);
-  return daemon_.change_by(translated->config);
+  return daemon_.configuration().change_by(translated->config);
 }
 
 std::vector<config::ApplyError> Vswitch::change_all(const Database& rows) {
   report_.follow(rows);
-  return daemon_.complete_anew();
+  return daemon_.configuration().complete_anew();
 }
 
 void Vswitch::log_notes() {

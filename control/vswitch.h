@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,10 +22,10 @@ namespace causeway::ovsdb {
 
 class Vswitch {
  public:
-  // `socket`: the database server's, with or without "unix:" in front. `version`: Causeway's, for ovs-appctl. All that
-  // is referred to outlives it.
+  // `socket`: the database server's, with or without "unix:" in front. `version`: Causeway's, for ovs-appctl.
+  // `first_rows`: called when what the database says runs for the first time. All that is referred to outlives it.
   Vswitch(EventLoop& loop, Background& background, Daemon& daemon, Gateway& gateway, const std::string& socket,
-          const std::string& version);
+          const std::string& version, std::function<void()> first_rows);
 
   // The kernel's routes have changed: tunnels may need other underlays. Looked at once a second at most.
   void host_networks_changed();
@@ -45,6 +46,7 @@ class Vswitch {
   Gateway& gateway_;
   Rtnetlink rtnetlink_;
   Session session_;
+  std::function<void()> first_rows_;
   Report report_;
   unixctl::Service unixctl_;
   IncrementalTranslator translator_;

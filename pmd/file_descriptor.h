@@ -1,6 +1,7 @@
 // A descriptor that closes itself.
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <utility>
@@ -16,6 +17,8 @@ class FileDescriptor {
     std::swap(fd_, other.fd_);
     return *this;
   }
+  // Another one of the same open file; not valid: errno says why.
+  static FileDescriptor duplicate(int fd) noexcept { return FileDescriptor(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
   ~FileDescriptor() {
     if (fd_ >= 0) close(fd_);
   }

@@ -45,6 +45,9 @@ struct PortOptions {
   bool promiscuous = false;  // on even then: some of its frames are bridged
   OffloadSettings offloads{};
   rte_mempool* pool = nullptr;  // receive buffers; outlives the port
+  // Port::descriptors() of the process that had the device, which need them no longer once the port is open. It goes on
+  // with what waits in them, if it has as many as it wants; otherwise the device is opened as ever.
+  std::vector<int> handed_over{};
 
   uint16_t wanted_rx_queues() const noexcept { return rx_queues != 0 ? rx_queues : tx_queues; }
 };
@@ -80,6 +83,9 @@ class Port : public PortIo {
   virtual void look() {}
   // The device is no more, or no longer to be had by its name: all that is left is to close it.
   virtual bool gone() const noexcept { return false; }
+
+  // All that another process needs to go on with the device as it is; none: that one has to open it anew.
+  virtual std::vector<int> descriptors() const { return {}; }
 
   virtual const std::string& name() const noexcept = 0;
   virtual const char* kind() const noexcept = 0;  // "dpdk", "tap", "packet", "generator", "nic-model", "vlan"

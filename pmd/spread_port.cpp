@@ -63,6 +63,7 @@ class SpreadPort final : public Port {
 
   void look() override { device_->look(); }
   bool gone() const noexcept override { return device_->gone(); }
+  std::vector<int> descriptors() const override { return device_->descriptors(); }
   const std::string& name() const noexcept override { return device_->name(); }
   const char* kind() const noexcept override { return device_->kind(); }
   MacAddress mac() const noexcept override { return device_->mac(); }

@@ -62,6 +62,11 @@ class Feature:
         return self.checksum or self.underlay == 6
 
     @property
+    def verifies(self):
+        """Whether the gateway sums what comes in."""
+        return self.way == "decap" and self.sums and not self.generator
+
+    @property
     def copies(self):
         return self.tunnels * self.remotes if self.way == "encap" else self.ports_out
 

@@ -7,21 +7,22 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
+#include "control/api/peer.h"
 #include "control/api/reply.h"
 
 namespace causeway {
 
 namespace {
 
-// Who listens there (unix(7)). Empty: root or the caller.
+// Who listens there. Empty: one to be trusted.
 std::string stranger_at(int fd) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::strerror(errno);
-  if (peer.uid == 0 || peer.uid == geteuid()) return {};
+  const Peer peer = peer_of(fd);
+  if (is_trusted(peer.uid)) return {};
   return "it is of another user (uid " + std::to_string(peer.uid) + "), neither root's nor yours: not trusted";
 }
 
@@ -78,6 +79,17 @@ std::optional<nlohmann::json> ApiClient::receive(bool wait) {
   scanned_ = 0;
   nlohmann::json reply = nlohmann::json::parse(answer, nullptr, false);
   if (!reply.is_object() || !reply.contains("ok")) return api_error({"causewayd at " + path_ + ": unreadable answer"});
+  return reply;
+}
+
+nlohmann::json ApiClient::await_successor() {
+  using namespace std::chrono_literals;
+  constexpr auto kPatience = 10s;
+  nlohmann::json reply = *receive(true);
+  const auto patience_ends = std::chrono::steady_clock::now() + kPatience;
+  while (reply.at("ok").get<bool>() && ApiClient().connect(path_) && std::chrono::steady_clock::now() < patience_ends) {
+    std::this_thread::sleep_for(10ms);
+  }
   return reply;
 }
 

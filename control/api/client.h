@@ -20,7 +20,7 @@ class ApiClient {
   ApiClient(const ApiClient&) = delete;
   ApiClient& operator=(const ApiClient&) = delete;
 
-  // Fails where the socket is not root's or the caller's own, for one.
+  // Fails where nobody to be trusted listens there (control/api/peer.h), for one.
   Error connect(const std::string& path);
 
   // The daemon's reply. Where none came, a reply of the same form: {"ok": false, "errors": [...]}.
@@ -31,6 +31,9 @@ class ApiClient {
   void send(const nlohmann::json& request);
   std::optional<nlohmann::json> receive(bool wait);
   int fd() const noexcept { return fd_; }
+
+  // Behind the reply to `upgrade`: the one that says what became of it, once the new process answers there, too.
+  nlohmann::json await_successor();
 
   // The connection, where it carries no more replies. `received`: what has come behind the last one.
   FileDescriptor release(std::string& received);

@@ -39,7 +39,7 @@ Listener::~Listener() {
   if (socket_.valid() && inode_of(path_) == inode_) unlink(path_.c_str());
 }
 
-Error Listener::open(const std::string& path, bool& alive) {
+Error Listener::open(const std::string& path, mode_t mode, bool& alive) {
   alive = false;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -62,7 +62,7 @@ Error Listener::open(const std::string& path, bool& alive) {
   FileDescriptor wanted(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   // Nobody can connect before listen(), so the mode is right in time.
   if (!wanted.valid() || bind(wanted.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      chmod(path.c_str(), 0660) != 0 || listen(wanted.get(), SOMAXCONN) != 0) {
+      chmod(path.c_str(), mode) != 0 || listen(wanted.get(), SOMAXCONN) != 0) {
     return system_error(path);
   }
   socket_ = std::move(wanted);

@@ -1,6 +1,8 @@
-// A UNIX stream socket that takes connections at a path (mode 0660). One that a dead process has left there is
+// A UNIX stream socket that takes connections at a path. One that a dead process has left there is
 // replaced, a living one's is not; nor does the end of one that somebody has replaced take the new one's away.
 #pragma once
+
+#include <sys/types.h>
 
 #include <cstdint>
 #include <string>
@@ -17,8 +19,8 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  // What went wrong begins with the path. `alive`: a process takes connections there already.
-  Error open(const std::string& path, bool& alive);
+  // What went wrong begins with the path. `mode`: who may connect. `alive`: a process takes connections there already.
+  Error open(const std::string& path, mode_t mode, bool& alive);
   bool is_open() const noexcept { return socket_.valid(); }
   int fd() const noexcept { return socket_.get(); }
 

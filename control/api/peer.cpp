@@ -9,6 +9,8 @@ namespace causeway {
 namespace {
 
 constexpr uid_t kNobody = 65534;
+constexpr const char* kServiceUser = "causeway";
+constexpr uid_t kLastOfSystem = 999;  // SYS_UID_MAX of login.defs(5); above are people, who may be called anything
 
 }  // namespace
 
@@ -17,6 +19,11 @@ Peer peer_of(int fd) {
   socklen_t bytes = sizeof(told);
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &told, &bytes) != 0) return {.uid = kNobody, .pid = 0};
   return {.uid = told.uid, .pid = told.pid};
+}
+
+bool is_trusted(uid_t uid) {
+  if (uid == 0 || uid == geteuid()) return true;
+  return uid <= kLastOfSystem && user_name(uid) == kServiceUser;
 }
 
 std::string user_name(uid_t uid) {

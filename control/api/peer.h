@@ -15,6 +15,9 @@ struct Peer {
 
 // Of a connected UNIX socket. One that the kernel doesn't tell about is nobody's (uid 65534).
 Peer peer_of(int fd);
+// Root, the caller, or the user that the service runs as (conf/causeway.sysusers), which only root can have made: whose
+// sockets are a daemon's.
+bool is_trusted(uid_t uid);
 // The user's name; the number where there is none.
 std::string user_name(uid_t uid);
 

@@ -40,7 +40,7 @@ Error make_directory(const std::filesystem::path& directory) {
     return "cannot use directory " + directory.string() + ": " + std::strerror(errno);
   }
   if (!S_ISDIR(status.st_mode)) return directory.string() + " is not a directory";
-  if (status.st_uid != geteuid() && status.st_uid != 0) return "directory " + directory.string() + " is another user's";
+  if (!is_trusted(status.st_uid)) return "directory " + directory.string() + " is another user's";
   return {};
 }
 
@@ -78,7 +78,7 @@ Error ApiServer::open_socket() {
     return holder.empty() ? error : other + " (" + path_ + ", " + holder + ")";
   }
   bool alive = false;
-  if (Error error = listener_.open(path_, alive)) {
+  if (Error error = listener_.open(path_, 0660, alive)) {
     return alive ? other + " (" + path_ + ")" : "control socket " + error.text();
   }
   return {};

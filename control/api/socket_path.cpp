@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "control/api/peer.h"
+
 namespace causeway {
 
 namespace fs = std::filesystem;
@@ -25,7 +27,7 @@ std::string distrust(const std::string& directory) {
   struct stat status {};
   if (lstat(directory.c_str(), &status) != 0) return {};  // nothing is there
   if (!S_ISDIR(status.st_mode)) return "not a directory";
-  if (status.st_uid != 0 && status.st_uid != geteuid()) return "another user's";
+  if (!is_trusted(status.st_uid)) return "another user's";
   if ((status.st_mode & S_IWOTH) != 0) return "everybody can write to it";
   struct stat above {};
   const std::string parent = fs::path(directory).parent_path();

@@ -9,7 +9,8 @@ namespace causeway {
 // /run/causeway, $XDG_RUNTIME_DIR/causeway, /tmp/causeway-UID: most wanted first.
 std::vector<std::string> socket_directories();
 
-// Why a socket in this directory may be anybody's; empty: only root or the caller can have put it there.
+// Why a socket in this directory may be anybody's; empty: only one to be trusted (control/api/peer.h)
+// can have put it there.
 std::string distrust(const std::string& directory);
 
 // The daemon's choice: NAME.sock in the first of these directories that it can write or make.

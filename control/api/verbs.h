@@ -17,6 +17,9 @@ struct Verb {
 
   std::string_view name;
   std::string_view arguments[kMostArguments];  // fields of the request that it looks at, besides "verb"
+  // It changes something, or shows what users send: for root, the daemon's own user and system.admins. The others are
+  // for whoever can open the socket.
+  bool restricted = false;
 };
 
 inline constexpr size_t kMostFlows = 1000;  // in a reply to `show`
@@ -37,24 +40,43 @@ inline constexpr Verb kVerbs[] = {
     {"stats", {"per_worker"}},
     // file: a label, text: the file's contents -> {operations: ["one line", ...], warnings: [...]}.
     {"plan", {"file", "text"}},
-    // The same, and empty: bool, true: may leave nothing of what runs -> the same, all operations done.
-    {"apply", {"file", "text", "empty"}},
+    // The same, and empty: bool, true: may leave nothing of what runs. confirm: seconds, then it goes back by itself
+    // unless `confirm` comes. expect: the generation that it is based on, of any other it is refused -> the same, all
+    // operations done, and generation: number, of what runs now; unconfirmed: {change, left_s, until} or null; kept:
+    // bool, whether that outlives the daemon; saved: bool, whether a start would come to what runs, null where there is
+    // no file; notes: lines for people.
+    {"apply", {"file", "text", "empty", "confirm", "expect"}, true},
+    // text: lines of PATH=VALUE (control/change/yaml_edit.h) -> as apply.
+    {"set", {"text", "empty", "confirm", "expect"}, true},
     // -> as apply.
-    {"reload", {"empty"}},
+    {"reload", {"empty"}, true},
+    // The program anew, in this one's place -> {}, and behind this line another reply: once that one runs -> {pid}, or
+    // why not.
+    {"upgrade", {}, true},
+    // To what ran before the last change, and of one that awaits its confirmation at once -> as apply.
+    {"rollback", {"expect"}, true},
+    // -> as apply, with no operations; so are the next.
+    {"confirm", {}, true},
+    // What runs becomes the file that a start begins with.
+    {"save", {}, true},
+    // -> {generation, unconfirmed, kept, saved as of apply; file: that a start begins with; changes: [{time,
+    // generation,
+    // uid or null, user, verb, label, operations: number, plan: its first lines, result: done or refused, note}, ...]}.
+    {"changes", {}},
     // action: flush, add or del; the others are absent where not given -> anything.
-    {"fdb", {"action", "bridge", "mac", "port", "vlan"}},
+    {"fdb", {"action", "bridge", "mac", "port", "vlan"}, true},
     // ports, tunnels, bridges: names with a space between; where none is given, all ports. direction: in or out; both
     // where it is absent. headers: inner or outer, of tunnels' frames. drops: a reason or "any": frames that die, no
     // others. count: frames, then it ends; absent: never. snaplen: bytes of each. text: the filter, a classic BPF
     // program as `tcpdump -ddd` prints it; empty: none -> {ports: number}, and behind this line the bytes of a pcapng
     // file until the client shuts its side down; then what is left of the file.
-    {"capture", {"ports", "tunnels", "bridges", "direction", "headers", "drops", "count", "snaplen", "text"}},
+    {"capture", {"ports", "tunnels", "bridges", "direction", "headers", "drops", "count", "snaplen", "text"}, true},
     // -> {}, and behind this line one for each state change (control/api/followers.h), until the client goes.
     {"events", {}},
     // Tests the offloads of a port -> a list of {offload, state, reason}.
-    {"offloads", {"port"}},
+    {"offloads", {"port"}, true},
     // level: one of kLogLevels (control/process/log.h), from now on; absent: as it is -> {level: as it is now}.
-    {"log", {"level"}},
+    {"log", {"level"}, true},
     // -> {findings: [{severity: wrong, soon or hint; name, object, what, seen, cure}, ...] (the worst 200,
     // worst first), all: number}.
     {"doctor", {}},

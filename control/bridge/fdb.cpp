@@ -175,6 +175,22 @@ void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t n
   insert(bridge, key, exit, now_s);
 }
 
+// As learn(), but what doesn't fit is no event: nobody has refused a frame.
+bool Fdb::restore(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t seen_s) {
+  const Adjacency* const adjacency = tables_.adjacency(exit);
+  if (adjacency == nullptr || adjacency->bridge != bridge || !adjacency->vlan.carries(vlan_of(key))) return false;
+  const auto state = bridges_.find(bridge);
+  const Limit* const limit = limit_of(exit);
+  const bool full =
+      state->second.macs >= state->second.max_macs || (limit != nullptr && limit->macs >= limit->max_macs);
+  if (full || (key & kMacMask) == 0 || table_->find(bridge, key) != kNoSlot) return false;
+  const bool bound = homes_.contains({bridge, key & kMacMask});
+  if (bound ? home_of(bridge, key, exit) != exit : adjacency->bound) return false;
+  count_at(exit, +1);
+  insert(bridge, key, exit, seen_s);
+  return true;
+}
+
 void Fdb::add_static(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit) {
   bound_.erase({bridge, key});
   const uint32_t index = table_->find(bridge, key);

@@ -20,29 +20,38 @@ bool is_empty(const config::Config& config) {
   return config.ethernets.empty() && config.bridges.empty() && config.tunnels.empty();
 }
 
+std::string_view text_of(const ConfigReading& reading) {
+  return reading.text != nullptr ? std::string_view(*reading.text) : std::string_view();
+}
+
 }  // namespace
 
-ConfigReading read_config(std::string label, std::string text, std::shared_ptr<const config::Config> before) {
-  ConfigReading reading{std::move(label), std::move(text), {std::move(before), nullptr, {}}, {}, {}, {}};
+ConfigReading read_config(std::string label, std::shared_ptr<const std::string> text,
+                          std::shared_ptr<const config::Config> before) {
   std::vector<config::ConfigError> errors;
-  auto wanted = config::load_config(reading.label, reading.text, errors);
-  reading.errors = lines_of(errors);
-  if (!wanted) return reading;
+  auto wanted = config::load_config(label, *text, errors);
+  if (wanted) return read_config(std::move(label), std::move(text), std::move(*wanted), std::move(before));
+  return {std::move(label), std::move(text), {std::move(before), nullptr, {}}, lines_of(errors), {}, {}};
+}
+
+ConfigReading read_config(std::string label, std::shared_ptr<const std::string> text, config::Config wanted,
+                          std::shared_ptr<const config::Config> before) {
+  ConfigReading reading{std::move(label), std::move(text), {}, {}, {}, {}};
   // Without a name in it a file is called what the daemon is called, whatever its own name.
-  if (!wanted->system.named) wanted->system.name = reading.plan.before->system.name;
+  if (!wanted.system.named) wanted.system.name = before->system.name;
   const auto placed = [&](const std::vector<config::ConfigWarning>& warnings) {
-    return lines_of(config::placed(warnings, reading.label, reading.text));
+    return lines_of(config::placed(warnings, reading.label, text_of(reading)));
   };
-  reading.warnings = placed(config::warnings_of(*wanted));
-  reading.absent = placed(absent_interfaces(*wanted));
-  reading.plan = config::make_plan(reading.plan.before, std::make_shared<const config::Config>(std::move(*wanted)));
+  reading.warnings = placed(config::warnings_of(wanted));
+  reading.absent = placed(absent_interfaces(wanted));
+  reading.plan = config::make_plan(std::move(before), std::make_shared<const config::Config>(std::move(wanted)));
   return reading;
 }
 
 std::vector<std::string> placed_errors(const ConfigReading& reading, const std::vector<config::ApplyError>& errors) {
   std::vector<std::string> lines;
   for (const config::ApplyError& error : errors) {
-    lines.push_back(config::error_at(reading.label, reading.text, error.key, error.what).to_string());
+    lines.push_back(config::error_at(reading.label, text_of(reading), error.key, error.what).to_string());
   }
   return lines;
 }

@@ -36,6 +36,7 @@ struct System {
   uint64_t memory_bytes = 512ULL << 20;
   std::optional<std::string> metrics;    // "address:port"
   std::string ovsdb;                     // socket of the database server that is followed, too; empty: none
+  std::vector<std::string> admins;       // users who may change what runs, besides root and the daemon's own
   unsigned flow_cache_entries = 262144;  // a worker, rounded up to a power of two (`flow-cache`)
   unsigned held_buffers = 0;  // that frames waiting for neighbors may take (`held-buffers`); 0: a 16th of all
   auto operator<=>(const System&) const = default;

@@ -54,6 +54,11 @@ inline constexpr std::tuple kSystemKeys{
                   "pattern": "^[0-9]{1,3}(\\.[0-9]{1,3}){3}:[0-9]{1,5}$"})"},
                 "IPv4 address and port, such as `127.0.0.1:9111`, where Prometheus finds the metrics: "
                 "`http://127.0.0.1:9111/metrics`; whoever reaches it may read them. By default nowhere"),
+    key_by_code(
+        "admins", &System::admins, Other{R"({"type": "array", "uniqueItems": true,
+                  "items": {"$ref": "#/$defs/name"}})"},
+        "users who may change what runs and see frames, as root may, once they can open the control socket: its "
+        "other users may only look. Takes effect at once"),
     key("flow-cache", &System::flow_cache_entries, Number{1024, 16777216},
         "entries a worker, rounded up to a power of two"),
     key("held-buffers", &System::held_buffers, Number{64, 1048576},

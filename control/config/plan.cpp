@@ -93,8 +93,10 @@ class Diff {
 
   void diff_system() {
     for (const SystemDifference& difference : differences_of(before_.system, after_.system)) {
-      add({Thing::system, Verb::change}, fmt::format("system.{}", difference.key),
-          fmt::format("! system.{}: {} needs a restart", difference.key, difference.text));
+      const std::string key = fmt::format("system.{}", difference.key);
+      const bool later = needs_restart(key);
+      add({Thing::system, Verb::change}, key,
+          fmt::format("{} {}: {}{}", later ? '!' : '~', key, difference.text, later ? " needs a restart" : ""));
     }
   }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/config/config.h"
@@ -22,8 +23,8 @@ enum class Verb : uint8_t {
   close,   // an ethernet's device goes to another ethernet: closed before that one opens it
   open,    // as reopen, of one that was closed for another
   reopen,  // changed in a way that needs the device closed and opened; memberships stay
-  change,  // in place; a bridge's parameters only. Of a system key: needs a restart, there is nothing to run. Of sFlow:
-           // from or to none, too
+  change,  // in place; a bridge's parameters only. Of a system key: there is nothing to run. Of sFlow: from or to none,
+           // too
   add,     // a bridge without members and static MACs: those are operations of their own
 };
 
@@ -48,6 +49,9 @@ inline constexpr std::array<OperationKind, 24> kOperationOrder{{
 size_t order_of(OperationKind kind);
 
 std::string to_string(OperationKind kind);  // "ethernet-change"
+
+// A system key, "system.workers": whoever looks at the others asks the configuration each time.
+constexpr bool needs_restart(std::string_view system_key) { return system_key != "system.admins"; }
 
 // null `before`: added; null `after`: removed. Swapped, the operation is its own undo.
 template <typename T>

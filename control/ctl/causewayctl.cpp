@@ -2,8 +2,6 @@
 // Exit codes: 0 done, 1 failed, 2 bad usage or a bad file, 3 `check --strict` has warnings.
 #include <fmt/format.h>
 
-#include <fmt/ranges.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
@@ -25,13 +23,15 @@
 #include "control/check/absent_interfaces.h"
 #include "control/check/warnings.h"
 #include "control/ctl/capture.h"
+#include "control/ctl/changes.h"
 #include "control/ctl/doctor.h"
 #include "control/ctl/events.h"
+#include "control/ctl/line/complete.h"
+#include "control/ctl/line/usage.h"
 #include "control/ctl/render.h"
 #include "control/ctl/show.h"
 #include "control/ctl/top/top.h"
 #include "control/ctl/trace.h"
-#include "control/ctl/usage.h"
 #include "control/import/ovs.h"
 #include "control/process/log.h"
 #include "control/process/printable.h"
@@ -58,7 +58,6 @@ struct Options {
   bool all = false;
   std::string file;
   bool strict = false;
-  bool empty = false;  // of apply and reload
   std::string bridge;  // of fdb, as are mac, port and vlan
   std::string mac;
   std::string port;
@@ -66,6 +65,7 @@ struct Options {
   std::string database = "unix:/run/openvswitch/db.sock";  // of import
   std::string output;                                      // empty: stdout
   std::string log_level;                                   // empty: as it is
+  ChangeOptions change;
   CaptureOptions capture;
   TraceOptions trace;
   ShowOptions show;
@@ -112,16 +112,8 @@ std::string choose_socket(const Options& options, std::string& error) {
   return {};
 }
 
-// The reply to a request; nullopt where it failed, which is then said already. `client` is connected behind it.
-std::optional<json> reply_to(const Options& options, const json& request, ApiClient& client) {
-  std::string error;
-  const std::string path = choose_socket(options, error);
-  if (error.empty()) error = client.connect(path).text();
-  if (!error.empty()) {
-    complain(options.json_output, {"causewayctl: " + error});
-    return std::nullopt;
-  }
-  json reply = client.ask(request);
+// The reply itself; nullopt where it is of a failure, which is then said already.
+std::optional<json> if_good(const Options& options, json reply) {
   if (!options.json_output) make_printable(reply);
   if (reply.value("ok", false)) return reply;
   std::vector<std::string> errors;
@@ -130,6 +122,18 @@ std::optional<json> reply_to(const Options& options, const json& request, ApiCli
   }
   complain(options.json_output, errors);
   return std::nullopt;
+}
+
+// The same of the reply to a request. `client` is connected behind it.
+std::optional<json> reply_to(const Options& options, const json& request, ApiClient& client) {
+  std::string error;
+  const std::string path = choose_socket(options, error);
+  if (error.empty()) error = client.connect(path).text();
+  if (!error.empty()) {
+    complain(options.json_output, {"causewayctl: " + error});
+    return std::nullopt;
+  }
+  return if_good(options, client.ask(request));
 }
 
 std::optional<json> reply_to(const Options& options, const json& request) {
@@ -181,22 +185,25 @@ int check(const Options& options, const std::string&) {
   return options.strict && !strictly_good ? kWarned : kDone;
 }
 
-int print_operations(const Options& options, const std::optional<json>& result) {
+int change(const Options& options, const std::string& verb, const json& request) {
+  const auto result = ask(options, request);
   if (!result) return kFailed;
-  if (!options.json_output) print_lines(result->value("warnings", std::vector<std::string>()));
-  print(options, *result, render_operations(*result));
+  if (!options.json_output) print_lines(remarks_of(*result));
+  print(options, *result, render_change(verb, *result));
   return kDone;
+}
+
+int change(const Options& options, const std::string& verb) {
+  return change(options, verb, change_request(verb, options.change));
 }
 
 int plan_or_apply(const Options& options, const std::string& verb) {
   const auto file = read_good_file(options);
   if (!file) return kBadInput;
-  return print_operations(
-      options, ask(options, {{"verb", verb}, {"file", options.file}, {"text", file->text}, {"empty", options.empty}}));
-}
-
-int reload(const Options& options) {
-  return print_operations(options, ask(options, {{"verb", "reload"}, {"empty", options.empty}}));
+  json request = change_request(verb, options.change);
+  request["file"] = options.file;
+  request["text"] = file->text;
+  return change(options, verb, request);
 }
 
 int capture(const Options& options) {
@@ -260,6 +267,15 @@ int events(const Options& options) {
   if (!error) return kDone;
   complain(options.json_output, {"causewayctl: " + error.text()});
   return kFailed;
+}
+
+int upgrade(const Options& options) {
+  ApiClient client;
+  if (!reply_to(options, {{"verb", "upgrade"}}, client)) return kFailed;
+  const auto reply = if_good(options, client.await_successor());
+  if (!reply) return kFailed;
+  print(options, reply->at("result"), fmt::format("process {} runs now\n", reply->at("result").at("pid").dump()));
+  return kDone;
 }
 
 int change_fdb(const Options& options, const std::string& action) {
@@ -339,10 +355,6 @@ int import_ovs(const Options& options) {
   return kDone;
 }
 
-std::string joined(std::span<const std::string_view> words) {
-  return fmt::format("{}", fmt::join(words.begin(), words.end(), ", "));
-}
-
 struct CommandLine {
   CLI::App app{"Asks and changes a running causewayd.", "causewayctl"};
   Options options;
@@ -352,6 +364,7 @@ struct CommandLine {
   CommandLine();
   CLI::App& add_file_verb(const std::string& verb, const std::string& help,
                           int (*run)(const Options&, const std::string&));
+  void add_change_verbs();
   void add_show_verb();
   void add_capture_verb();
   void add_trace_verb();
@@ -363,7 +376,8 @@ struct CommandLine {
 CommandLine::CommandLine() {
   app.require_subcommand(1);
   app.fallthrough();
-  auto* name = app.add_option("-n,--name", options.name, "the daemon of this name (system.name in its file)");
+  auto* name = app.add_option("-n,--name", options.name, "the daemon of this name (system.name in its file)")
+                   ->type_name("DAEMON");
   app.add_option("--socket", options.socket, "the daemon at this socket")->excludes(name);
   app.add_flag("--json", options.json_output, "JSON instead of text, errors too: {\"errors\": [...]}");
   app.set_version_flag("--version", "causewayctl " CAUSEWAY_VERSION);
@@ -381,13 +395,10 @@ CommandLine::CommandLine() {
   add_file_verb("check", "is this file good, and can it carry? Asks no daemon", check)
       .add_flag("--strict", options.strict, "exit code 3 if there are warnings");
   add_file_verb("plan", "what `apply` of this file would do", plan_or_apply);
-  constexpr const char* kEmptyHelp = "even where it leaves nothing of what runs";
-  add_file_verb("apply", "make the daemon what this file says, or leave it as it is", plan_or_apply)
-      .add_flag("--empty", options.empty, kEmptyHelp);
-
-  auto* reload_verb = app.add_subcommand("reload", "apply the file the daemon was started with");
-  reload_verb->add_flag("--empty", options.empty, kEmptyHelp);
-  reload_verb->callback([this] { exit_code = reload(options); });
+  add_change_verbs();
+  app.add_subcommand("upgrade", "start the program anew, as it is on the disk now; frames go on")->callback([this] {
+    exit_code = upgrade(options);
+  });
   auto* events_verb = app.add_subcommand("events", "what changes by itself or because somebody asked, as it comes");
   events_verb->add_option("-c,--count", options.events.count, "so many lines, then end")->check(CLI::PositiveNumber);
   events_verb->callback([this] { exit_code = events(options); });
@@ -405,7 +416,7 @@ CommandLine::CommandLine() {
   offloads->require_subcommand(1);
   offloads->fallthrough();
   auto* test = offloads->add_subcommand("test", "does the device do what it claims? Fails if not");
-  test->add_option("port", options.port)->required();
+  test->add_option("port", options.port)->required()->type_name("PORT");
   test->callback([this] { exit_code = test_offloads(options); });
 }
 
@@ -417,17 +428,49 @@ CLI::App& CommandLine::add_file_verb(const std::string& verb, const std::string&
   return *command;
 }
 
+void CommandLine::add_change_verbs() {
+  auto& apply = add_file_verb("apply", "make the daemon what this file says, or leave it as it is", plan_or_apply);
+  const auto add_verb = [this](const std::string& verb, const std::string& help) {
+    auto* command = app.add_subcommand(verb, help);
+    command->callback([this, verb] { exit_code = change(options, verb); });
+    return command;
+  };
+  auto* reload = add_verb("reload", "apply the file the daemon was started with");
+  auto* set = add_verb("set", "change what runs: set tunnels.gnv0.remote=172.31.0.9 ...");
+  set->add_option("assignments", options.change.assignments, "the value is YAML, null takes the key away")
+      ->required()
+      ->type_name("PATH=VALUE")
+      ->check([](const std::string& text) {
+        return text.find('\n') == std::string::npos ? std::string() : std::string("expected one line");
+      });
+  auto* rollback = add_verb("rollback", "back to what ran before the last change");
+  add_verb("confirm", "keep what `--confirm` would take back");
+  add_verb("save", "make the file that the daemon was started with say what runs");
+  for (CLI::App* const verb : {&apply, reload, set}) {
+    verb->add_flag("--empty", options.change.empty, "even where it leaves nothing of what runs");
+  }
+  for (CLI::App* const verb : {&apply, set}) {
+    verb->add_option("--confirm", options.change.confirm_s, "it goes back after so many seconds unless confirmed")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(1, 86400));
+  }
+  for (CLI::App* const verb : {&apply, set, rollback}) {
+    verb->add_option("--expect", options.change.expect, "only if this generation runs: see show changes")
+        ->type_name("GENERATION");
+  }
+}
+
 void CommandLine::add_show_verb() {
   ShowOptions& wanted = options.show;
   auto* verb = app.add_subcommand("show", "state; without a subject ports, bridges and tunnels");
-  auto* subject = verb->add_option("subject", wanted.subject, joined(show_subjects()));
+  auto* subject = verb->add_option("subject", wanted.subject, joined(show_subjects()))->type_name("SUBJECT");
   subject->check([](const std::string& word) {
     const auto subjects = show_subjects();
     if (std::ranges::find(subjects, word) != subjects.end()) return std::string();
     const std::string meant = did_you_mean(word, subjects);
     return fmt::format("cannot show {}{}", config::quote(word), meant.empty() ? ", only " + joined(subjects) : meant);
   });
-  verb->add_option("name", wanted.name, "of a port, bridge or tunnel: everything known of it");
+  verb->add_option("name", wanted.name, "of a port, bridge or tunnel: everything known of it")->type_name("NAME");
   auto* watch = verb->add_option("--watch", watch_s, "again every SECONDS, 1 unless said otherwise, with rates");
   watch->expected(0, 1)->type_name("[SECONDS]")->check(CLI::Range(0.1, 86400.0));
   auto* top = verb->add_option("--top", wanted.top, "of flows: so many, those with the most packets in two seconds");
@@ -451,10 +494,14 @@ void CommandLine::add_capture_verb() {
   auto* verb =
       app.add_subcommand("capture", "frames as they pass, or as they die; without a choice those of all ports");
   verb->add_option("-p,--port", wanted.ports, "at this port; may be said again, as may -t and -b")
+      ->type_name("PORT")
       ->allow_extra_args(false);
   verb->add_option("-t,--tunnel", wanted.tunnels, "of this tunnel, without its headers unless --outer is said")
+      ->type_name("TUNNEL")
       ->allow_extra_args(false);
-  verb->add_option("-b,--bridge", wanted.bridges, "at the ports and tunnels of this bridge")->allow_extra_args(false);
+  verb->add_option("-b,--bridge", wanted.bridges, "at the ports and tunnels of this bridge")
+      ->type_name("BRIDGE")
+      ->allow_extra_args(false);
   auto* drops =
       verb->add_option("--drops", wanted.reason, "frames that die, no others; of this reason, default: of any");
   drops->expected(0, 1)->type_name("[REASON]");
@@ -476,7 +523,7 @@ void CommandLine::add_capture_verb() {
 void CommandLine::add_trace_verb() {
   TraceOptions& wanted = options.trace;
   auto* verb = app.add_subcommand("trace", "what would become of a frame, stage by stage; nothing is sent or counted");
-  auto* port = verb->add_option("-p,--port", wanted.port, "that it comes in by");
+  auto* port = verb->add_option("-p,--port", wanted.port, "that it comes in by")->type_name("PORT");
   auto* hex = verb->add_option("--hex", wanted.hex, "its bytes");
   auto* pcap = verb->add_option("--pcap", wanted.pcap, "a pcap or pcapng file that has it")->excludes(hex);
   verb->add_option("--flow", wanted.flow,
@@ -488,7 +535,8 @@ void CommandLine::add_trace_verb() {
       ->needs(pcap)
       ->check(CLI::PositiveNumber);
   auto* live =
-      verb->add_option("--live", wanted.live, "a port: the next frame that really comes in there, or -c of them");
+      verb->add_option("--live", wanted.live, "a port: the next frame that really comes in there, or -c of them")
+          ->type_name("PORT");
   for (CLI::Option* const other : {port, hex, pcap, verb->get_option("--flow")}) live->excludes(other);
   verb->add_option("-c,--count", wanted.count, "of frames")->needs(live)->check(CLI::PositiveNumber);
   verb->add_flag("--bytes", wanted.bytes, "what leaves, in hex");
@@ -501,16 +549,16 @@ void CommandLine::add_fdb_verbs() {
   fdb->fallthrough();
 
   auto* flush = fdb->add_subcommand("flush", "forget what was learned");
-  flush->add_option("bridge", options.bridge, "only in this bridge");
-  flush->add_option("--port", options.port, "only behind this port");
+  flush->add_option("bridge", options.bridge, "only in this bridge")->type_name("BRIDGE");
+  flush->add_option("--port", options.port, "only behind this port")->type_name("INTERFACE");
 
   auto* add = fdb->add_subcommand("add", "a MAC address that is not learned and does not age");
-  add->add_option("bridge", options.bridge)->required();
+  add->add_option("bridge", options.bridge)->required()->type_name("BRIDGE");
   add->add_option("mac", options.mac)->required();
-  add->add_option("port", options.port, "an interface or a tunnel of the bridge")->required();
+  add->add_option("port", options.port, "an interface or a tunnel of the bridge")->required()->type_name("INTERFACE");
 
   auto* del = fdb->add_subcommand("del", "forget one MAC address");
-  del->add_option("bridge", options.bridge)->required();
+  del->add_option("bridge", options.bridge)->required()->type_name("BRIDGE");
   del->add_option("mac", options.mac)->required();
 
   const std::pair<CLI::App*, const char*> verbs[] = {{flush, "only in this VLAN; 0: untagged"},
@@ -541,6 +589,24 @@ void CommandLine::add_log_verb() {
   level->callback([this] { exit_code = log_level(options); });
 }
 
+// For shells: what may come next, a line each.
+int complete(CommandLine& line, std::span<char*> words) {
+  const auto names_of = [&line](const LineTarget& target, std::string_view subject) {
+    line.options.name = target.name;
+    line.options.socket = target.socket;
+    std::vector<std::string> names;
+    const auto rows = ask(line.options, {{"verb", "show"}, {"what", subject}});
+    if (!rows || !rows->is_array()) return names;
+    for (const json& row : *rows) {
+      if (row.contains("name")) names.push_back(row.at("name"));
+    }
+    return names;
+  };
+  const std::vector<std::string> texts(words.begin(), words.end());
+  for (const std::string& word : completions(line.app, texts, names_of)) fmt::print("{}\n", word);
+  return kDone;
+}
+
 int refuse(const CommandLine& line, const CLI::ParseError& error, std::span<char*> arguments) {
   // It may stand behind what was not understood.
   const bool json_output =
@@ -557,7 +623,9 @@ int refuse(const CommandLine& line, const CLI::ParseError& error, std::span<char
 
 int main(int argc, char** argv) {
   causeway::CommandLine line;
+  const std::span<char*> words(argv + 1, static_cast<size_t>(std::max(argc, 1) - 1));
   try {
+    if (!words.empty() && std::string_view(words[0]) == "complete") return complete(line, words.subspan(1));
     line.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return line.app.exit(error);  // --help, --version

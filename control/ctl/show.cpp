@@ -16,6 +16,7 @@
 
 #include "control/api/subjects.h"
 #include "control/api/verbs.h"
+#include "control/ctl/changes.h"
 #include "control/ctl/dot.h"
 #include "control/ctl/rates.h"
 #include "control/ctl/render.h"
@@ -26,8 +27,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kSampledSeconds = 2;           // for `flows --top`, unless --watch says otherwise
-constexpr std::string_view kConfig = "config";  // no table: it has a verb of its own
+constexpr double kSampledSeconds = 2;  // for `flows --top`, unless --watch says otherwise
+// No tables of the running state: they have verbs of their own.
+constexpr std::string_view kConfig = "config";
+constexpr std::string_view kChanges = "changes";
 
 using Clock = std::chrono::steady_clock;
 using Looks = std::vector<std::pair<std::string, json>>;  // subjects, and the replies about them
@@ -128,18 +131,31 @@ bool show_config(const ShowOptions& options, const Ask& ask) {
   return true;
 }
 
+bool show_changes(const ShowOptions& options, const Ask& ask) {
+  const auto reply = ask({{"verb", kChanges}});
+  if (!reply) return false;
+  const json& result = reply->at("result");
+  if (options.json_output) {
+    print(result);
+  } else {
+    fmt::print("{}", render_changes(result, terminal_width()));
+  }
+  return true;
+}
+
 }  // namespace
 
 std::vector<std::string_view> show_subjects() {
   std::vector<std::string_view> names;
   for (const ShowSubject& subject : kShowSubjects) names.push_back(subject.name);
-  names.push_back(kConfig);
+  names.insert(names.end(), {kConfig, kChanges});
   return names;
 }
 
 bool show(const ShowOptions& options, const Ask& ask, const Complain& complain) {
   if (options.dot) return show_dot(ask);
   if (options.subject == kConfig) return show_config(options, ask);
+  if (options.subject == kChanges) return show_changes(options, ask);
   std::optional<Looks> before;
   while (true) {
     const auto looked_at = Clock::now();

@@ -35,7 +35,7 @@ Error run(Gateway& gateway, const Operation& op) {
   const bool removes = op.kind.verb == Verb::remove;
   switch (op.kind.thing) {
     case Thing::system:
-      return "needs a restart of causewayd";
+      return config::needs_restart(op.name) ? Error("needs a restart of causewayd") : Error();
     case Thing::ethernet:
     case Thing::vlan:
       return run_on_ethernet(gateway, op);

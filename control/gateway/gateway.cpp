@@ -90,6 +90,26 @@ void Gateway::start_workers() {
   for (const auto& worker : workers_) worker->start();
 }
 
+void Gateway::let_go() {
+  for (const auto& worker : workers_) worker->stop();
+  std::vector<std::string> devices;
+  for (const auto& [name, record] : ports_.all()) {
+    const bool open = record.port != nullptr;
+    if (open && std::holds_alternative<config::DpdkDevice>(record.settings.device)) devices.push_back(name);
+  }
+  for (const std::string& name : devices) ports_.close(name);
+}
+
+void Gateway::take_over(Ports::HandedOver devices) {
+  other_lives_ = true;
+  ports_.take_over(std::move(devices));
+}
+
+void Gateway::other_has_ended() {
+  other_lives_ = false;
+  listen_as_host();
+}
+
 Neighbors::Hooks Gateway::neighbor_hooks() {
   Neighbors::Hooks hooks;
   hooks.make_frame = [this] { return exchange_.make_frame(); };
@@ -353,6 +373,7 @@ void Gateway::bind_macs() {
 }
 
 void Gateway::listen_as_host() {
+  if (other_lives_) return;  // which still does
   const auto shares = [](const auto& port) { return port.second.host; };
   if (!std::ranges::any_of(underlay_.all(), shares)) return host_sockets_.listen({}, false);
   std::set<uint16_t> udp_ports;

@@ -46,6 +46,15 @@ class Gateway {
   void start_workers();
   void start_is_over() { ports_.start_is_over(); }
 
+  // For a process that takes this one's place: nothing is forwarded any more, and what it would have to open anew is
+  // closed. start_workers() goes on; what was closed is opened again by and by.
+  void let_go();
+  // In the place of another one: until end_take_over() its devices are opened by their descriptors.
+  void take_over(Ports::HandedOver devices);
+  void end_take_over() { ports_.end_take_over(); }
+  // What it had for itself can be had.
+  void other_has_ended();
+
   // Devices that a file asks for are opened by `program` first (control/port/device_trials.h).
   void try_devices_with(const std::string& program) { ports_.try_devices_with(program); }
   // Before the operations below, with what they will ask for. Takes as long as that takes, seconds at most where a
@@ -108,10 +117,12 @@ class Gateway {
   const Bridges& bridges() const { return bridges_; }
   const PortMirrors& mirrors() const { return mirrors_; }
   Looks& looks() { return looks_; }
+  Tunnels& tunnels() { return tunnels_; }
   const Tunnels& tunnels() const { return tunnels_; }
   const Refusals& refusals() const { return refusals_; }
   const Silences& silences() const { return silences_; }
   const EventLog& events() const { return events_; }
+  Neighbors& neighbors() { return neighbors_; }
   const Neighbors& neighbors() const { return neighbors_; }
   const Memberships& memberships() const { return memberships_; }
   const Adjacencies& adjacencies() const { return adjacencies_; }
@@ -176,6 +187,7 @@ class Gateway {
   PortMirrors mirrors_;
   std::set<AdjacencyIndex> left_bridge_;  // since the last commit
   uint16_t vteps_looked_at_s_ = 0;
+  bool other_lives_ = false;  // whose place this one takes
 };
 
 }  // namespace causeway

@@ -157,6 +157,9 @@ PortOptions Ports::options_for(const std::string& name, const config::Ethernet& 
   options.promiscuous = !settings.is_underlay() || settings.bridged_vlans;
   options.offloads = settings.offloads;
   options.pool = pool_;
+  if (const auto found = handed_over_.find(name); found != handed_over_.end()) {
+    for (const FileDescriptor& fd : found->second) options.handed_over.push_back(fd.get());
+  }
   return options;
 }
 

@@ -19,6 +19,7 @@
 #include "control/underlay/underlay.h"
 #include "dataplane/worker.h"
 #include "pmd/error.h"
+#include "pmd/file_descriptor.h"
 #include "pmd/port.h"
 
 namespace causeway {
@@ -94,6 +95,10 @@ class Ports {
   void start_trials(const std::map<std::string, config::Ethernet>& wanted);
   bool look_at_trials() { return trials_ != nullptr && trials_->look(DeviceTrials::Clock::now()); }
   void end_trials();
+  // Devices that another process has open, by their ports' names: opened by these descriptors until end_take_over().
+  using HandedOver = std::map<std::string, std::vector<FileDescriptor>>;
+  void take_over(HandedOver devices) { handed_over_ = std::move(devices); }
+  void end_take_over() { handed_over_.clear(); }
   // What has become of devices, and is done about here; routes, tunnels, floods and MACs are the caller's.
   struct Changes {
     std::vector<PortIndex> bridge_ports;  // link, MTU or device
@@ -166,6 +171,7 @@ class Ports {
   uint64_t seed_;  // of the binding tables
   PortOpener opener_;
   std::unique_ptr<DeviceTrials> trials_;  // null: none
+  HandedOver handed_over_;
   bool starting_ = true;
   bool host_networks_changed_ = false;
   std::function<void(PortIndex)> before_closing_;

@@ -8,29 +8,16 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
+#include "control/process/replace_file.h"
 #include "pmd/file_descriptor.h"
 
 namespace causeway {
-namespace {
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::write(fd, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(count));
-  }
-  return true;
-}
-
-}  // namespace
 
 Error StateDirectory::open(std::string path) {
   if (path.empty()) return {};
@@ -54,17 +41,7 @@ std::string StateDirectory::of_unit() {
 std::string StateDirectory::file(std::string_view name) const { return fmt::format("{}/{}", path_, name); }
 
 Error StateDirectory::write(std::string_view name, std::string_view bytes) const {
-  const std::string path = file(name);
-  const std::string beside = path + ".new";
-  const auto failed = [&] { return Error(fmt::format("{}: {}", path, std::strerror(errno))); };
-  {
-    const FileDescriptor out(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (!out.valid() || !write_all(out.get(), bytes) || ::fsync(out.get()) != 0) return failed();
-  }
-  if (::rename(beside.c_str(), path.c_str()) != 0) return failed();
-  const FileDescriptor folder(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder.valid() || ::fsync(folder.get()) != 0) return failed();
-  return {};
+  return replace_file(file(name), bytes);
 }
 
 std::optional<std::string> StateDirectory::read(std::string_view name) const {

@@ -346,6 +346,21 @@ bool Tunnels::learn_path_mtu(const PathMtuReport& report) {
   return true;
 }
 
+size_t Tunnels::restore_path_mtus(const std::map<Path, PathMtus::Narrow>& learnt) {
+  std::set<Path> taken;
+  const auto restore_one = [&](const Tunnel& tunnel, const Endpoint& endpoint) {
+    const auto found = learnt.find({tunnel.settings.local, endpoint.remote});
+    if (found == learnt.end() || !tunnel.settings.path_mtu) return;
+    if (taken.insert(found->first).second) path_mtus_.restore(found->first, found->second);
+    publish(tunnel, endpoint);
+  };
+  for (const auto& [name, tunnel] : tunnels_) {
+    for (const Endpoint& endpoint : tunnel.endpoints) restore_one(tunnel, endpoint);
+    for (const auto& [remote, vtep] : tunnel.vteps) restore_one(tunnel, vtep);
+  }
+  return taken.size();
+}
+
 void Tunnels::tick() {
   for (const Path& path : path_mtus_.expire(PathMtus::Clock::now())) republish(path);
 }
@@ -370,31 +385,53 @@ void Tunnels::hold(const PuntedFrame& frame) {
   }
 }
 
+bool Tunnels::may_be_vtep(const IpAddress& remote) const {
+  return !remote.is_multicast() && !remote.is_unspecified() && !underlay_.is_own(remote);
+}
+
 DropReason Tunnels::learn_vtep(AdjacencyIndex group, const IpAddress& remote, uint16_t now_s) {
   const auto owner = tunnel_of_.find(group);
   if (owner == tunnel_of_.end()) return DropReason::unknown_vni;
   Tunnel& tunnel = tunnels_.at(owner->second);
-  if (!tunnel.settings.group() || remote.is_multicast() || remote.is_unspecified() || underlay_.is_own(remote)) {
-    return DropReason::unknown_remote;
-  }
+  if (!tunnel.settings.group() || !may_be_vtep(remote)) return DropReason::unknown_remote;
   if (tunnel.vteps.contains(remote)) return DropReason::none;
-  const bool full = tunnel.vteps.size() == kMaxVteps;
-  const AdjacencyIndex index = full ? kNoAdjacency : adjacencies_.allocate({owner->second, remote});
+  const AdjacencyIndex index = index_for_vtep(owner->second, remote);
   if (index == kNoAdjacency) {
     hooks_.vteps_full(owner->second);
     set_full(tunnel, true);
     return DropReason::none;
   }
   hooks_.vtep_learnt(owner->second, remote);
-  tunnel_of_[index] = owner->second;
+  add_vtep(owner->second, remote, index, now_s);
+  publish_groups();
+  return DropReason::none;
+}
+
+AdjacencyIndex Tunnels::index_for_vtep(const std::string& tunnel, const IpAddress& remote) {
+  const bool full = tunnels_.at(tunnel).vteps.size() == kMaxVteps;
+  return full ? kNoAdjacency : adjacencies_.allocate({tunnel, remote});
+}
+
+void Tunnels::add_vtep(const std::string& name, const IpAddress& remote, AdjacencyIndex index, uint16_t now_s) {
+  tunnel_of_[index] = name;
+  Tunnel& tunnel = tunnels_.at(name);
   Endpoint& vtep = tunnel.vteps[remote];
   vtep.adjacency = index;
   vtep.remote = remote;
   vtep.learnt = true;
   vtep.heard_s = now_s;
   set_up(tunnel, vtep);
-  publish_groups();
-  return DropReason::none;
+}
+
+bool Tunnels::restore_vtep(const std::string& name, const IpAddress& remote, uint16_t now_s) {
+  const Tunnel* const tunnel = find(name);
+  if (tunnel == nullptr || !tunnel->settings.group() || !may_be_vtep(remote) || tunnel->vteps.contains(remote)) {
+    return false;
+  }
+  const AdjacencyIndex index = index_for_vtep(name, remote);
+  if (index == kNoAdjacency) return false;
+  add_vtep(name, remote, index, now_s);
+  return true;
 }
 
 void Tunnels::set_full(const Tunnel& tunnel, bool full) {

@@ -82,6 +82,9 @@ class Tunnels {
   // A router says that packets of a tunnel are too big; false: no tunnel of ours sends such packets, or it doesn't
   // believe anybody (`path-mtu: off`).
   bool learn_path_mtu(const PathMtuReport& report);
+  const PathMtus& path_mtus() const { return path_mtus_; }
+  // What an earlier process has learnt of paths. Returns how many are taken over: the others are no way to an end.
+  size_t restore_path_mtus(const std::map<Path, PathMtus::Narrow>& learnt);
   // What is believed of what routers said of the way to an endpoint.
   std::optional<uint16_t> path_mtu(const Tunnel& tunnel, const Endpoint& endpoint) const;
   // Forgets what routers said long ago. Called a few times a second.
@@ -91,6 +94,8 @@ class Tunnels {
   // A VTEP that a multicast tunnel has heard. None: it is known now, or the tunnel has as many as it may, and what it
   // sends may come in all the same. Otherwise why not.
   DropReason learn_vtep(AdjacencyIndex group, const IpAddress& remote, uint16_t now_s);
+  // One that an earlier process has learnt; before workers start. False: it has no place here.
+  bool restore_vtep(const std::string& name, const IpAddress& remote, uint16_t now_s);
   // Packets of a tunnel's end so far.
   struct Packets {
     uint64_t received = 0;
@@ -125,6 +130,10 @@ class Tunnels {
   void republish(const Path& path);
   void publish_groups();
   void set_full(const Tunnel& tunnel, bool full);
+  bool may_be_vtep(const IpAddress& remote) const;
+  // kNoAdjacency: there is no room for one more.
+  AdjacencyIndex index_for_vtep(const std::string& tunnel, const IpAddress& remote);
+  void add_vtep(const std::string& name, const IpAddress& remote, AdjacencyIndex index, uint16_t now_s);
 
   Tables& tables_;
   Publisher& publisher_;

@@ -103,6 +103,11 @@ void Neighbors::remove_port(PortIndex port) {
   }
 }
 
+bool Neighbors::restore(const NextHop& hop, const MacAddress& mac) {
+  const auto found = neighbors_.find(hop);
+  return found != neighbors_.end() && !found->second.usable() && doubt(found->first, found->second, mac);
+}
+
 std::optional<MacAddress> Neighbors::mac_of(const NextHop& hop) const {
   const auto found = neighbors_.find(hop);
   if (found == neighbors_.end() || !found->second.usable()) return std::nullopt;

@@ -62,6 +62,8 @@ class Neighbors {
   void set_static(const NextHop& hop, const MacAddress& mac);
   void remove_static(const NextHop& hop);
   void remove_port(PortIndex port);
+  // A MAC that an earlier process has learnt: used, and asked for soon. False: nobody watches the hop, or it has one.
+  bool restore(const NextHop& hop, const MacAddress& mac);
 
   // The MAC if it is known.
   std::optional<MacAddress> mac_of(const NextHop& hop) const;

@@ -40,20 +40,23 @@ class PathMtus {
   // Each time a path becomes narrower all its tunnels are published anew; more often than this it isn't news.
   static constexpr unsigned kMostChanges = 4;
   static constexpr std::chrono::seconds kWindow{1};
-
-  // True if the path is narrower than was known.
-  bool learn(const Path& path, uint16_t mtu, Clock::time_point now);
-  std::optional<uint16_t> find(const Path& path) const;
-  // Forgets what is too old and returns which paths these were.
-  std::vector<Path> expire(Clock::time_point now);
-
- private:
   struct Narrow {
     uint16_t mtu = 0;
     Clock::time_point expires{};
     Clock::time_point window_ends{};
     unsigned changes = 0;  // in this window
   };
+
+  // True if the path is narrower than was known.
+  bool learn(const Path& path, uint16_t mtu, Clock::time_point now);
+  // What an earlier process has learnt, until it is too old.
+  void restore(const Path& path, const Narrow& narrow) { paths_[path] = narrow; }
+  std::optional<uint16_t> find(const Path& path) const;
+  const std::map<Path, Narrow>& all() const { return paths_; }
+  // Forgets what is too old and returns which paths these were.
+  std::vector<Path> expire(Clock::time_point now);
+
+ private:
   std::map<Path, Narrow> paths_;  // no more than tunnels' ends: only for these is anything learnt
 };
 

@@ -52,7 +52,7 @@ Server::~Server() {
 
 Error Server::start(const std::string& path) {
   bool alive = false;
-  if (Error error = listener_.open(path, alive)) return error;
+  if (Error error = listener_.open(path, 0600, alive)) return error;
   loop_.add_fd(listener_.fd(), [this] { accept_clients(); });
   stall_timer_ = loop_.every(std::min(limits_.stall, std::chrono::seconds(5)), [this] { drop_stalled(); });
   return {};

@@ -5,6 +5,8 @@
 //   <- {"id": 0, "result": "text\n", "error": null}
 //   <- {"id": 0, "error": "no such bridge\n"}
 //
+// Who asks isn't looked at, so only root and the daemon's own user can connect (mode 0600).
+//
 // Runs on the control thread. A client that is slow, silent, gone or hostile costs bounded memory and never blocks: one
 // request is answered at a time, and nothing more is read or made before its answer is taken.
 #pragma once

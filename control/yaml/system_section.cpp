@@ -41,6 +41,17 @@ void read_workers(Reading& reading, const Value& value) {
   }
 }
 
+void read_admins(const Value& value, std::vector<std::string>& admins) {
+  value.for_each_item([&](const Value& item) {
+    const auto user = item.text("a user's name");
+    if (!user) return;
+    if (const std::string error = name_error(*user, kLongestName); !error.empty()) return item.error(error);
+    if (std::ranges::find(admins, *user) != admins.end())
+      return item.error(fmt::format("{} is in the list already", *user));
+    admins.emplace_back(*user);
+  });
+}
+
 }  // namespace
 
 void read_system(const Value& value, Reading& reading) {
@@ -68,6 +79,7 @@ void read_system(const Value& value, Reading& reading) {
       system.ovsdb = *text;
     }
   }
+  if (const auto admins = fields.find("admins")) read_admins(*admins, system.admins);
   if (const auto metrics = fields.find("metrics")) {
     const auto text = metrics->text("an IPv4 address and port such as 127.0.0.1:9111");
     if (text && !is_address_and_port(*text)) {

@@ -47,6 +47,11 @@ std::string holder_of(const std::string& lock) {
 
 void set_lock_owner(std::string name) { owner_name() = std::move(name); }
 
+InterfaceLock::InterfaceLock(FileDescriptor lock, int interface_index)
+    : lock_(std::move(lock)),
+      label_(bind_abstract(lock_address(interface_index) + ' ' + owner_name() + " (pid " + std::to_string(getpid()) +
+                           ')')) {}
+
 std::optional<InterfaceLock> InterfaceLock::take(int interface_index, OpenError& error) {
   const std::string address = lock_address(interface_index);
   FileDescriptor lock = bind_abstract(address);
@@ -57,8 +62,7 @@ std::optional<InterfaceLock> InterfaceLock::take(int interface_index, OpenError&
                       OpenError::Kind::failed};
     return std::nullopt;
   }
-  FileDescriptor label = bind_abstract(address + ' ' + owner_name() + " (pid " + std::to_string(getpid()) + ')');
-  return InterfaceLock(std::move(lock), std::move(label));
+  return InterfaceLock(std::move(lock), interface_index);
 }
 
 }  // namespace causeway

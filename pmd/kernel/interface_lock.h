@@ -20,10 +20,11 @@ class InterfaceLock {
   // Of an interface in the calling thread's network namespace, by its number, which a new name doesn't change. Nothing,
   // and an error that names the other, if somebody has it.
   static std::optional<InterfaceLock> take(int interface_index, OpenError& error);
+  // One that another process has taken.
+  InterfaceLock(FileDescriptor lock, int interface_index);
+  int descriptor() const noexcept { return lock_.get(); }
 
  private:
-  InterfaceLock(FileDescriptor lock, FileDescriptor label) : lock_(std::move(lock)), label_(std::move(label)) {}
-
   FileDescriptor lock_;
   FileDescriptor label_;  // nothing but its address, which says who holds the lock
 };

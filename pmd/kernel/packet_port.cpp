@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <deque>
+#include <span>
 #include <tuple>
 
 #include "pmd/kernel/interface_lock.h"
@@ -169,6 +170,20 @@ class PacketPort final : public Port {
     return error;
   }
 
+  // The sockets of another process: bound, in their group, with what waits in them.
+  void take_over_queues(const PortOptions& options, std::span<const int> sockets) {
+    for (const int socket : sockets) sockets_.push_back(FileDescriptor::duplicate(socket));
+    const uint16_t queues = options.wanted_rx_queues();
+    for (uint16_t i = 0; i < queues; ++i) rx_.emplace_back(sockets_[i].get(), options.pool, kVnetBytes);
+    for (uint16_t i = 0; i < options.tx_queues; ++i) {
+      if (tunnel_tap_) {
+        tx_.emplace_back(tunnel_tap_->fd(), kVnetTunnelBytes);
+      } else {
+        tx_.emplace_back(sockets_[size_t{queues} + i].get(), kVnetBytes);
+      }
+    }
+  }
+
   uint16_t rx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
     const int fd = rx_[queue].fd;
     return receive_burst(rx_[queue], frames, count, [fd](iovec* iov, int n) { return read_socket(fd, iov, n); });
@@ -191,6 +206,15 @@ class PacketPort final : public Port {
   }
   // A socket of an interface that has been removed, or was in another namespace for a while, hears nothing any more.
   bool gone() const noexcept override { return gone_; }
+  // The lock, sockets (HandedOver::sockets), then those of the TAP, if there is one.
+  std::vector<int> descriptors() const override {
+    std::vector<int> all{lock_.descriptor()};
+    for (const FileDescriptor& socket : sockets_) all.push_back(socket.get());
+    if (tunnel_tap_) {
+      for (const int fd : tunnel_tap_->descriptors()) all.push_back(fd);
+    }
+    return all;
+  }
 
   const std::string& name() const noexcept override { return name_; }
   const char* kind() const noexcept override { return "packet"; }
@@ -236,22 +260,46 @@ class PacketPort final : public Port {
   std::deque<KernelTxQueue> tx_;
 };
 
+// PacketPort::descriptors() of another process, taken apart.
+struct HandedOver {
+  std::span<const int> sockets;  // a queue each: rx, then tx, if there is no TAP
+  std::span<const int> tap;
+};
+
+// Nothing: there are none, or not those of a port as wanted now.
+std::optional<HandedOver> handed_over(const PortOptions& options, bool with_tap) {
+  const std::span<const int> all = options.handed_over;
+  const size_t sockets = size_t{options.wanted_rx_queues()} + (with_tap ? 0 : options.tx_queues);
+  if (all.size() < 1 + sockets) return std::nullopt;
+  const HandedOver parts{all.subspan(1, sockets), all.subspan(1 + sockets)};
+  const bool fits = with_tap ? parts.tap.size() == 2 || parts.tap.size() == 3 : parts.tap.empty();
+  return fits ? std::optional(parts) : std::nullopt;
+}
+
 }  // namespace
 
 std::unique_ptr<Port> open_packet_port(const PortOptions& options, OpenError& error) {
   error = OpenError{};
   std::optional<LinuxInterface> interface = LinuxInterface::find(options.name, error);
   if (!interface) return nullptr;
-  std::optional<InterfaceLock> lock = InterfaceLock::take(interface->index(), error);
+  const bool wants_tap = options.offloads.tunnel_tso == Toggle::on;
+  const auto before = handed_over(options, wants_tap && options.underlay);
+  std::optional<InterfaceLock> lock;
+  if (before) {
+    lock.emplace(FileDescriptor::duplicate(options.handed_over.front()), interface->index());
+  } else {
+    lock = InterfaceLock::take(interface->index(), error);
+  }
   if (!lock) return nullptr;
-  if (!options.mac.is_zero()) error = interface->set_mac(options.mac);
+  if (!options.mac.is_zero() && options.mac != interface->state().mac) error = interface->set_mac(options.mac);
   if (error.empty() && options.mtu != 0) error = interface->set_mtu(options.mtu);
   if (error.empty()) error = interface->set_up();
-  const bool wants_tap = options.offloads.tunnel_tso == Toggle::on;
   const char* why_no_tunnels = options.underlay ? kNeedsLinux : "only an underlay sends tunnels";
   std::optional<TunnelTap> tap;
   bool unsupported = false;
-  if (error.empty() && wants_tap && options.underlay) tap = TunnelTap::open(*interface, unsupported, error.text);
+  if (error.empty() && wants_tap && options.underlay) {
+    tap = before ? TunnelTap::take_over(before->tap, error.text) : TunnelTap::open(*interface, unsupported, error.text);
+  }
   if (!error.empty()) return nullptr;
   // Behind a bridge port sits a host that takes unfinished checksums as complete (its kernel does, over a
   // veth). An underlay's frames reach a wire or another machine's stack, so they are finished here, or by the
@@ -262,7 +310,11 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, OpenError& er
   if (!error.empty()) return nullptr;
   auto port = std::make_unique<PacketPort>(options, std::move(*interface), std::move(*lock), std::move(tap),
                                            offloads.capabilities);
-  error = OpenError{port->open_queues(options).text(), OpenError::Kind::failed};
+  if (before) {
+    port->take_over_queues(options, before->sockets);
+  } else {
+    error = OpenError{port->open_queues(options).text(), OpenError::Kind::failed};
+  }
   if (!error.empty()) return nullptr;
   return port;
 }

@@ -16,9 +16,11 @@ class IngressHook {
   static std::optional<IngressHook> redirect(int interface, int to_interface, std::string& error);
   // Frames end here. Packet sockets have got their copy by then.
   static std::optional<IngressHook> drop(int interface, std::string& error);
+  // What another process has made, by its descriptor.
+  explicit IngressHook(FileDescriptor link) : link_(std::move(link)) {}
+  int descriptor() const noexcept { return link_.get(); }
 
  private:
-  explicit IngressHook(FileDescriptor link) : link_(std::move(link)) {}
   FileDescriptor link_;
 };
 

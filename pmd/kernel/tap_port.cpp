@@ -51,7 +51,7 @@ class TapPort final : public Port {
   // bridge has no address but the interface's.
   Error configure(const PortOptions& options) {
     if (underlay_) own_mac_ = options.mac.is_zero() ? stable_mac(name_) : options.mac;
-    if (!underlay_ && !options.mac.is_zero()) {
+    if (!underlay_ && !options.mac.is_zero() && options.mac != interface_.state().mac) {
       if (Error error = set_mac(options.mac)) return error;
     }
     if (underlay_ && interface_.state().mac == own_mac_) return "the Linux interface has this macaddress already";
@@ -75,6 +75,11 @@ class TapPort final : public Port {
   // It may be moved into a container's network namespace while we run; there we go on seeing it, until that one ends.
   void look() override { gone_ = !interface_.look_for_tap(fds_.front().get()); }
   bool gone() const noexcept override { return gone_; }
+  std::vector<int> descriptors() const override {
+    std::vector<int> all;
+    for (const FileDescriptor& fd : fds_) all.push_back(fd.get());
+    return all;
+  }
 
   const std::string& name() const noexcept override { return name_; }
   const char* kind() const noexcept override { return "tap"; }
@@ -125,14 +130,18 @@ std::unique_ptr<Port> open_tap_port(const PortOptions& options, OpenError& error
   // A container's own tunnels, come whole, nobody here could cut behind one of ours: its kernel is to do it.
   const Toggle tunnel_tso = options.offloads.tunnel_tso;
   bool tunnels = tunnel_tso == Toggle::on || (tunnel_tso == Toggle::automatic && options.underlay);
+  const bool handed_over = options.handed_over.size() == queues;
   for (uint16_t i = 0; i < queues && error.empty(); ++i) {
-    fds.push_back(open_tap_queue(options.name, queues > 1, tunnels, error));
+    fds.push_back(handed_over ? take_over_tap_queue(options.handed_over[i], tunnels, error)
+                              : open_tap_queue(options.name, queues > 1, tunnels, error));
   }
   // A TAP's reader is a kernel, which understands unfinished checksums: as underlay, too.
   const KernelOffloads offloads = kernel_offloads(options.offloads, true, tunnels, !options.underlay, kNeedsLinux);
   if (error.empty()) error = offloads.error;
   if (!error.empty()) return nullptr;
-  std::optional<LinuxInterface> interface = LinuxInterface::find(options.name, error);
+  // It may be in a container by now.
+  std::optional<LinuxInterface> interface =
+      handed_over ? LinuxInterface::of_tap(fds.front().get(), error) : LinuxInterface::find(options.name, error);
   if (!interface) return nullptr;
   auto port = std::make_unique<TapPort>(options, std::move(fds), std::move(*interface), offloads.capabilities);
   error = port->configure(options);

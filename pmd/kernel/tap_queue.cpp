@@ -52,4 +52,10 @@ FileDescriptor open_tap_queue(const std::string& name, bool multi_queue, bool& t
   return fd;
 }
 
+FileDescriptor take_over_tap_queue(int fd, bool& tunnels, OpenError& error) {
+  FileDescriptor taken = FileDescriptor::duplicate(fd);
+  if (!taken.valid() || !set_offloads(taken.get(), tunnels)) error = system_error("a TAP that was handed over");
+  return taken;
+}
+
 }  // namespace causeway

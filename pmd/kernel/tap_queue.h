@@ -12,4 +12,7 @@ namespace causeway {
 // kernel is to hand over and take UDP tunnels' super-packets; goes false where it can't.
 FileDescriptor open_tap_queue(const std::string& name, bool multi_queue, bool& tunnels, OpenError& error);
 
+// One of a TAP that another process has made so, and has open.
+FileDescriptor take_over_tap_queue(int fd, bool& tunnels, OpenError& error);
+
 }  // namespace causeway

@@ -27,4 +27,24 @@ std::optional<TunnelTap> TunnelTap::open(const LinuxInterface& interface, bool& 
   return tap;
 }
 
+std::optional<TunnelTap> TunnelTap::take_over(std::span<const int> descriptors, std::string& error) {
+  bool tunnels = true;
+  OpenError failed;
+  FileDescriptor fd = take_over_tap_queue(descriptors[0], tunnels, failed);
+  std::optional<LinuxInterface> found;
+  if (failed.empty()) found = LinuxInterface::of_tap(fd.get(), failed);
+  error = failed.text;
+  if (!found) return std::nullopt;
+  TunnelTap tap(std::move(fd), std::move(*found));
+  tap.to_interface_.emplace(FileDescriptor::duplicate(descriptors[1]));
+  if (descriptors.size() > 2) tap.silence_.emplace(FileDescriptor::duplicate(descriptors[2]));
+  return tap;
+}
+
+std::vector<int> TunnelTap::descriptors() const {
+  std::vector<int> all{fd_.get(), to_interface_->descriptor()};
+  if (silence_) all.push_back(silence_->descriptor());
+  return all;
+}
+
 }  // namespace causeway

@@ -10,7 +10,9 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "pmd/error.h"
 #include "pmd/kernel/linux_interface.h"
@@ -23,7 +25,11 @@ class TunnelTap {
   // Null and `error` if it can't be; `unsupported` where that is because the kernel cuts no tunnels.
   static std::optional<TunnelTap> open(const LinuxInterface& interface, bool& unsupported, std::string& error);
 
+  // The one that another process has open, by its descriptors().
+  static std::optional<TunnelTap> take_over(std::span<const int> descriptors, std::string& error);
+
   int fd() const noexcept { return fd_.get(); }
+  std::vector<int> descriptors() const;
   Error set_mtu(uint16_t mtu) { return tap_.set_mtu(mtu); }
 
  private:

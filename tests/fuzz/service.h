@@ -33,7 +33,7 @@ struct Service {
   // What earlier inputs have applied goes.
   void start_afresh() {
     for (const char* yaml : {"version: 1", every_.c_str()}) {
-      if (!daemon.apply("fuzz.yaml", yaml).empty()) std::abort();
+      if (!daemon.changes().start("fuzz.yaml", yaml).empty()) std::abort();
     }
   }
 

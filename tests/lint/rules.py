@@ -33,14 +33,14 @@ FLOORS = (
     (r"control/offload/",),
     (r"control/sflow/",),
     (r"control/gateway/",),
-    (r"control/view/",),
-    (r"control/capture/", r"control/metrics/", r"control/ovsdb/", r"control/trace/", r"control/unixctl/"),
+    (r"control/view/", r"control/keep/"),
+    (r"control/capture/", r"control/change/", r"control/metrics/", r"control/ovsdb/", r"control/trace/", r"control/unixctl/"),
     (r"control/doctor/", r"control/import/"),
     (r"control/(daemon|vswitch|main)\.", r"control/ctl/"),
 )
 # causewayctl asks a gateway, or reads files and databases without one: it never has one of its own.
 WITHOUT_GATEWAY = re.compile(r"control/(ctl|import)/")
-OF_GATEWAY = re.compile(r"control/(bridge|capture|doctor|port|tunnel|offload|gateway|trace|view|daemon|vswitch|main)[/.]")
+OF_GATEWAY = re.compile(r"control/(bridge|capture|change|doctor|keep|port|tunnel|offload|gateway|trace|view|daemon|vswitch|main)[/.]")
 PRODUCT = re.compile(r"(dataplane|pmd|control)/")
 MOST_FILES = 30  # in a folder
 DEVICE_HEADERS = {"rte_ethdev.h", "rte_flow.h"}  # for pmd/ alone

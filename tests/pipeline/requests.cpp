@@ -25,7 +25,7 @@ struct Service {
   Background background{loop};
   Daemon daemon{loop, bed.gateway(), load_yaml("version: 1").system, "/nonexistent/gateway.yaml"};
 
-  Service() { REQUIRE(daemon.apply("gateway.yaml", kYaml).empty()); }
+  Service() { REQUIRE(daemon.changes().start("gateway.yaml", kYaml).empty()); }
 
   json ask(const json& request) {
     json answer;
@@ -236,7 +236,7 @@ version: 1
 ethernets: {aaa0: {}, lan1: {}, lan5: {}}
 bridges: {br0: {interfaces: [lan1, lan5]}}
 )";
-  REQUIRE(service.daemon.apply("b.yaml", changed).empty());
+  REQUIRE(service.daemon.changes().start("b.yaml", changed).empty());
   while (rows(add)) continue;
   CHECK(names == std::vector<std::string>{"lan0", "lan1", "lan5"});
 }

@@ -32,14 +32,15 @@ def write_yaml(config, file):
 class Causeway:
     """A running causewayd. Returned by Host.causeway() once its control socket answers."""
 
-    def __init__(self, host, config, ready_s=20, arguments=(), stderr=None):
-        """`stderr`: a file or pipe for the log, which log() doesn't have then."""
+    def __init__(self, host, config, ready_s=20, arguments=(), stderr=None, path=None, by=()):
+        """`stderr`: a file or pipe for the log, which log() doesn't have then. `path`: of the program, another copy. `by`:
+        a command that runs it, as setpriv."""
         self.host = host
         self.config = config
         self.file = write_yaml(config, host.lab.path(f"{host.name}.yaml"))
         self.socket = host.lab.path(f"{host.name}.sock")
         self.applied = 0
-        command = [program("causewayd"), "-c", self.file, "--socket", self.socket, *arguments]
+        command = [*by, path or program("causewayd"), "-c", self.file, "--socket", self.socket, *arguments]
         if stderr:
             command = ["sh", "-c", 'exec "$@" 2> "$0"', stderr, *command]
         self.process = host.spawn(command, title=f"causewayd-{host.name}")
@@ -118,6 +119,10 @@ class Causeway:
         with open(f"/proc/{self.pid}/stat") as stat:
             fields = stat.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def upgrade(self, check=True, timeout=60):
+        """`causewayctl upgrade`: the CompletedProcess. The new process is no child: it goes with its namespace."""
+        return self.ctl_run("upgrade", check=check, timeout=timeout)
 
     def stop(self, timeout=10):
         """SIGTERM; anything but a clean exit in time is an error."""

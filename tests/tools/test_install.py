@@ -1,21 +1,12 @@
 """./run install and uninstall: each prefix has a whole Causeway of its own."""
 
-import json
 import os
 import subprocess
 
 import pytest
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.join(TOP, "build")
-
-
-def run(*arguments):
-    # Not from the top: a relative PREFIX is the caller's.
-    done = subprocess.run([os.path.join(TOP, "run"), *map(str, arguments)], cwd="/", stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+from tests.support.causeway import TOP
+from tests.support.installing import prefix_kept, run_script
 
 
 def files(prefix):
@@ -36,31 +27,24 @@ def works(prefix):
 
 
 @pytest.fixture
-def prefix_kept():
-    """The build folder is somebody's, and so is the prefix it was set up with."""
-    if os.path.realpath(os.environ.get("CAUSEWAY_BUILD", BUILD)) != BUILD:
-        pytest.skip("./run install takes what is in build/")
-    options = json.loads(subprocess.run(["meson", "introspect", "--buildoptions", BUILD], check=True, text=True,
-                                        capture_output=True).stdout)
-    prefix = next(option["value"] for option in options if option["name"] == "prefix")
-    yield
-    subprocess.run(["meson", "setup", "--reconfigure", BUILD, f"--prefix={prefix}"], check=True,
-                   stdout=subprocess.DEVNULL, cwd=TOP)
+def kept():
+    with prefix_kept():
+        yield
 
 
-def test_two_prefixes(prefix_kept, tmp_path):
+def test_two_prefixes(kept, tmp_path):
     a, b = tmp_path / "a", tmp_path / "with space" / "b"
-    assert f"installed under {a}" in run("install", a)
+    assert f"installed under {a}" in run_script("install", a)
     here = files(a)
     assert {"bin/causewayd", "bin/causewayctl", "lib/systemd/system/causeway.service",
             "lib/systemd/system/causeway-ovs.service", "share/causeway/causeway.schema.json", "share/causeway/geneve-host1.yaml",
             "share/man/man5/causeway.yaml.5", "share/man/man8/causewayctl.8", "share/man/man8/causewayd.8"} <= set(here)
-    run("install", os.path.relpath(b, "/"))
+    run_script("install", os.path.relpath(b, "/"))
     assert files(b) == here and files(a) == here
     works(a)
     works(b)
     (a / "bin/theirs").write_text("of somebody else")
-    run("uninstall", a)
+    run_script("uninstall", a)
     assert files(a) == ["bin/theirs"] and not (a / "share/causeway").exists()
     assert files(b) == here
     works(b)

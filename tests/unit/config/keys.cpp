@@ -43,6 +43,7 @@ const std::vector<Row> kSystem = {
     {"hugepages", "", "hugepages: off", "! system.hugepages: auto -> off needs a restart"},
     {"memory", "", "memory: 1G", "! system.memory: 512M -> 1024M needs a restart"},
     {"metrics", "", "metrics: \"0.0.0.0:9111\"", "! system.metrics: default -> 0.0.0.0:9111 needs a restart"},
+    {"admins", "", "admins: [bob, eve]", "~ system.admins: [] -> [bob, eve]"},
     {"flow-cache", "", "flow-cache: 1024", "! system.flow-cache: 262144 -> 1024 needs a restart"},
     {"ovsdb", "", "ovsdb: /run/db.sock", "! system.ovsdb:  -> /run/db.sock needs a restart"},
     {"held-buffers", "", "held-buffers: 99", "! system.held-buffers: 0 -> 99 needs a restart"},

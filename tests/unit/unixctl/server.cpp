@@ -250,7 +250,7 @@ TEST_CASE("the socket is for its owner and his group, and goes with the server")
     REQUIRE(server.start(path).text() == "");
     struct stat status {};
     REQUIRE(stat(path.c_str(), &status) == 0);
-    CHECK((status.st_mode & 07777) == 0660);
+    CHECK((status.st_mode & 07777) == 0600);
     Server second(loop, {});
     CHECK(second.start(path).text() == path + ": another process answers there");
   }

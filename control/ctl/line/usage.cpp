@@ -1,34 +1,38 @@
-#include "control/ctl/usage.h"
+#include "control/ctl/line/usage.h"
 
 #include <fmt/format.h>
 
-#include <vector>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "control/yaml/value.h"
 
 namespace causeway {
-namespace {
 
-// What may stand in the place of a word that nobody knows.
-std::vector<std::string> words_for(const CLI::App& app, bool option) {
-  std::vector<std::string> words;
-  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
-    if (!option) words.push_back(verb->get_name());
-  }
-  for (const CLI::App* place = &app; option && place != nullptr; place = place->get_parent()) {
-    for (const CLI::Option* known : place->get_options()) {
-      for (const std::string& name : known->get_lnames()) words.push_back("--" + name);
-    }
-  }
-  return words;
+std::string joined(std::span<const std::string_view> words) {
+  return fmt::format("{}", fmt::join(words.begin(), words.end(), ", "));
 }
-
-}  // namespace
 
 std::string did_you_mean(std::string_view wrong, std::span<const std::string_view> words) {
   config::Suggestion suggestion(wrong);
   for (const std::string_view word : words) suggestion.consider(word);
   return suggestion.text();
+}
+
+std::vector<std::string> words_for(const CLI::App& app, bool option) {
+  std::vector<std::string> words;
+  for (const CLI::App* const verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (!option) words.push_back(verb->get_name());
+  }
+  for (const CLI::App* place = &app; option && place != nullptr; place = place->get_parent()) {
+    for (const CLI::Option* const known : place->get_options()) {
+      for (const std::string& name : known->get_lnames()) {
+        if (std::ranges::find(words, "--" + name) == words.end()) words.push_back("--" + name);
+      }
+    }
+  }
+  return words;
 }
 
 std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {

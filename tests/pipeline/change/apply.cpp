@@ -1,31 +1,14 @@
 // Changes of a running configuration: the end is as if it had started there, a failure as if nothing had been tried.
 #include <nlohmann/json.hpp>
 
-#include "control/view/view.h"
 #include "tests/pipeline/bed/bed.h"
 #include "tests/pipeline/bed/outer_compare.h"
+#include "tests/pipeline/change/state.h"
 
 namespace causeway::test {
 namespace {
 
 using nlohmann::json;
-
-// What can be asked of a gateway, without what only time and traffic change.
-json state_of(Bed& bed) {
-  json state;
-  for (const char* what : {"ports", "bridges", "tunnels", "fdb", "neighbors", "offloads"}) {
-    json list = show(bed.gateway(), what);
-    for (json& item : list) {
-      for (const char* key : {"rx_packets", "rx_bytes", "tx_packets", "tx_bytes", "rx_drops", "tx_drops", "age_s",
-                              "mac_moves", "macs_refused", "waiting_frames"}) {
-        item.erase(key);
-      }
-    }
-    std::sort(list.begin(), list.end());
-    state[what] = list;
-  }
-  return state;
-}
 
 // Steps of one gateway's life; `UP` stands for an underlay port's entry.
 std::string yaml(const std::string& ethernets, const std::string& tunnels, const std::string& bridges) {

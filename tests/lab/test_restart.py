@@ -1,0 +1,156 @@
+"""A gateway that ends and comes back: streams go on after a moment, and nobody gets what isn't his."""
+
+import os
+import re
+import shutil
+import signal
+
+import pytest
+
+from tests.support import traffic
+from tests.support.causeway import program
+from tests.support.overlay import CONTAINER_MTU, gateway, two_hosts
+from tests.support.process import wait_until
+
+pytestmark = pytest.mark.alone
+
+BAR_MS = {"restart": 200, "kill": 2000, "upgrade": 50}
+GENEROUS = 20  # times as much on a machine that does other things, too
+
+
+class Network:
+    """c1 behind h1, c2 behind h2, a tunnel between; on h1's bridge also d1, the TAP's container t1, and a bystander."""
+
+    def __init__(self, lab, path=None):
+        self.lab = lab
+        self.path = path
+        self.state = lab.path("state")
+        self.h1, self.h2, self.c1, self.c2 = two_hosts(lab)
+        self.d1 = self.h1.container("d1", address="10.1.0.11/24", mtu=CONTAINER_MTU)
+        self.bystander = self.h1.container("by", mtu=CONTAINER_MTU)
+        self.h2.causeway(gateway(2, "geneve"))
+        self.g1 = self.start()
+        self.t1 = self.h1.container("t1", address="10.1.0.12/24", mtu=CONTAINER_MTU, tap="lan1")
+        for target in (self.c2, self.d1, self.t1):
+            traffic.ping(self.c1, target.ip4)
+        for source in (self.c2, self.d1, self.t1):  # so that all know each other
+            traffic.ping(source, self.c1.ip4)
+
+    def start(self):
+        ports = {"c1": {}, "d1": {}, "by": {}, "lan1": {"tap": {}}}
+        return self.h1.causeway(gateway(1, "geneve", ports=ports), arguments=["--state", self.state], path=self.path)
+
+    def known(self):
+        """The text of what was kept last."""
+        try:
+            with open(os.path.join(self.state, "learnt")) as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+
+class Streams:
+    """1,000 datagrams a second from c1 to each of `targets`, as long as the `with` block lasts; what the bystander got."""
+
+    def __init__(self, network, targets, what):
+        self.network = network
+        self.targets = targets
+        self.what = what
+
+    def __enter__(self):
+        network = self.network
+        self.capture = network.lab.capture(network.bystander, "eth0", filter="udp", snap_bytes=64)
+        self.streams = [traffic.UdpStream(network.c1, target, target.ip4, port=40000 + number)
+                        for number, target in enumerate(self.targets)]
+        self.passed(200)
+        return self
+
+    def passed(self, count):
+        """Until each receiver has got so many more than it had."""
+        def received():
+            return [int(re.search(r"Udp: (\d+)", target.run("grep ^Udp: /proc/net/snmp | tail -1", quiet=True).stdout)[1])
+                    for target in self.targets]
+        before = received()
+        wait_until(lambda: all(now >= old + count for now, old in zip(received(), before)), 30,
+                   f"streams go on after {self.what}")
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.passed(500)
+        reports = [stream.stop() for stream in self.streams]
+        self.capture.stop()
+        if kind is not None:
+            return
+        self.lost = [len(report["lost"]) for report in reports]
+        self.gaps_ms = [report["longest_gap_ms"] for report in reports]
+        self.flooded = self.capture.count_bpf("udp")
+        print(f"{self.what}: of {[report['sent'] for report in reports]} datagrams lost {self.lost}, longest gap {self.gaps_ms} ms, "
+              f"flooded {self.flooded}")
+        assert self.flooded == 0
+        assert max(self.gaps_ms) < GENEROUS * BAR_MS[self.what]
+
+
+@pytest.fixture
+def network(lab):
+    return Network(lab)
+
+
+def test_a_restart_forgets_nothing(network):
+    with Streams(network, [network.c2, network.d1], "restart"):
+        network.g1.stop()
+        network.g1 = network.start()
+        said = network.g1.process.output()
+    # lan1's container has gone with its TAP; its MAC may come back.
+    assert re.search(r"learnt before: [4-9] MACs, 1 neighbors, 0 VTEPs, 0 path MTUs; \d no longer fit", said)
+    assert network.g1.lost() == {}
+
+
+def test_a_crash_forgets_little(network):
+    mac = network.c2.run(["cat", "/sys/class/net/eth0/address"], quiet=True).stdout.strip()
+    wait_until(lambda: f" {mac} tun0 172.31.0.2 " in network.known(), 30, "what was learnt is written")
+    with Streams(network, [network.c2, network.d1], "kill"):
+        network.g1.process.child.send_signal(signal.SIGKILL)
+        network.g1.process.wait(check=False)
+        network.g1 = network.start()
+
+
+def test_an_upgrade_keeps_taps_and_sockets(network):
+    targets = [network.c2, network.d1, network.t1]
+    link = network.t1.run("ip -s -s link show eth0 | head -2; cat /proc/net/dev | wc -l", quiet=True).stdout
+    before = network.g1.pid
+    for _ in range(2):  # the second by the process that took over
+        with Streams(network, targets, "upgrade"):
+            said = network.g1.upgrade().stdout
+        pid = int(re.fullmatch(r"process (\d+) runs now\n", said)[1])
+        wait_until(lambda: not os.path.exists(f"/proc/{before}/exe"), 10, "the old process has ended")
+        before = pid
+        assert {row["state"] for row in network.g1.ctl("show", "ports")} == {"up"}
+    assert network.t1.run("ip -s -s link show eth0 | head -2; cat /proc/net/dev | wc -l", quiet=True).stdout == link
+    assert network.g1.process.wait() == 0
+    # It obeys as the first one did, and keeps what it learns.
+    config = gateway(1, "geneve", ports={"c1": {}, "d1": {}})
+    network.g1.apply(config)
+    assert {row["name"] for row in network.g1.ctl("show", "ports")} == {"c1", "d1", "up0"}
+    os.kill(before, signal.SIGTERM)
+    wait_until(lambda: not os.path.exists(network.g1.socket), 10, "it has ended")
+    assert f" {network.c2.run(['cat', '/sys/class/net/eth0/address'], quiet=True).stdout.strip()} tun0 " in network.known()
+
+
+def test_an_upgrade_that_fails_leaves_all_as_it_was(lab):
+    path = lab.path("causewayd")
+    shutil.copy(program("causewayd"), path)
+    network = Network(lab, path)
+    os.unlink(path)
+    with open(path, "w") as other:
+        other.write("#!/bin/sh\nexit 1\n")
+    os.chmod(path, 0o755)
+    with Streams(network, [network.c2, network.d1, network.t1], "upgrade") as streams:
+        refused = network.g1.upgrade(check=False)
+        assert refused.returncode == 1
+        assert "the new process ended before it was ready" in refused.stderr
+        # Nothing stopped: each has got what was sent meanwhile.
+    assert streams.lost == [0, 0, 0]
+    os.unlink(path)
+    shutil.copy(program("causewayd"), path)
+    with Streams(network, [network.c2, network.d1, network.t1], "upgrade"):
+        network.g1.upgrade()
