@@ -138,7 +138,7 @@ class Value {
 // A mapping with fixed keys. Unknown and duplicate ones are reported on construction.
 class Fields {
  public:
-  static constexpr size_t kMaxKeys = 24;
+  static constexpr size_t kMaxKeys = 32;
 
   // `known` outlives the object.
   Fields(const Value& mapping, std::span<const std::string_view> known);
