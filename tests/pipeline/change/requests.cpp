@@ -117,7 +117,7 @@ TEST_CASE("changes: each has a generation, and one that is based on another is r
   CHECK(life.last().at("verb") == "start");
   const json result = life.done(life.apply(kSecond, {{"expect", 1}}));
   CHECK(result.at("generation") == 2);
-  CHECK(result.at("operations") == json{"+ ethernet lan1"});
+  CHECK(result.at("operations") == json{"+ ethernet lan1 interface"});
   CHECK(life.error(life.apply(kThird, {{"expect", 1}})) ==
         "apply: is based on generation 1, but generation 2 runs; `causewayctl show changes` has what came between");
   CHECK(life.runs(kSecond));
