@@ -24,89 +24,87 @@ struct Folder {
   std::string path = std::filesystem::temp_directory_path() / "causeway-changes-XXXXXX";
   Folder() { REQUIRE(mkdtemp(path.data()) != nullptr); }
   ~Folder() { std::filesystem::remove_all(path); }
-  std::string file() const {
-    return path + "/pipeline.yaml";  // what the daemon is called }
-  };
+  std::string file() const { return path + "/pipeline.yaml"; }  // as the daemon is called
+};
 
-  std::string text_of_file(const std::string& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
+std::string text_of_file(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string with_ports(const std::string& ports) {
+  return "version: 1 # " + ports + "\nethernets: {up0: {addresses: [172.31.0.1/24]}, " + ports +
+         "}\nbridges: {br0: {interfaces: [lan0, g0]}}\ntunnels: {g0: {mode: geneve, id: 5, local: 172.31.0.1, remote: "
+         "172.31.0.2}}\n";
+}
+const std::string kFirst = with_ports("lan0: {}");
+const std::string kSecond = with_ports("lan0: {}, lan1: {}");
+const std::string kThird = with_ports("lan0: {mtu: 2000}");
+
+// A daemon's life; the state folder and the start-up file outlive it.
+struct Life {
+  const Folder& folder;
+  Bed bed{"version: 1"};
+  EventLoop loop;
+  StateDirectory state;
+  std::unique_ptr<Background> background = std::make_unique<Background>(loop);
+  Daemon daemon{loop, bed.gateway(), load_yaml("version: 1").system, folder.file()};
+
+  explicit Life(const Folder& where, bool keeps = true) : folder(where) {
+    if (keeps) REQUIRE(!state.open(folder.path + "/state"));
+    daemon.changes().keep_in(state, *background);
+    // As main does it.
+    const auto kept = keeps ? state.read(Unconfirmed::kFile) : std::nullopt;
+    const auto unconfirmed = kept ? read_unconfirmed(*kept) : std::nullopt;
+    const std::string text = unconfirmed ? unconfirmed->yaml : text_of_file(folder.file());
+    REQUIRE(daemon.changes().start(folder.file(), text, unconfirmed).empty());
+    settle();
   }
+  ~Life() { background.reset(); }
 
-  std::string with_ports(const std::string& ports) {
-    return "version: 1 # " + ports + "\nethernets: {up0: {addresses: [172.31.0.1/24]}, " + ports +
-           "}\nbridges: {br0: {interfaces: [lan0, g0]}}\ntunnels: {g0: {mode: geneve, id: 5, local: 172.31.0.1, "
-           "remote: "
-           "172.31.0.2}}\n";
+  json ask(json request, const Peer& peer = {.uid = 0, .pid = 1}) {
+    json answer;
+    await_reply(*background, daemon.handle(std::move(request), peer),
+                [&](const ApiReply& reply) { answer = reply.line.empty() ? reply.whole : json::parse(reply.line); });
+    for (int i = 0; i < 20000 && answer.is_null(); ++i) loop.run_once(1ms);
+    bed.run();
+    return answer;
   }
-  const std::string kFirst = with_ports("lan0: {}");
-  const std::string kSecond = with_ports("lan0: {}, lan1: {}");
-  const std::string kThird = with_ports("lan0: {mtu: 2000}");
+  // What was asked for before is done by now.
+  void settle() { ask({{"verb", "changes"}}); }
+  json apply(const std::string& text, json more = json::object()) {
+    more.update({{"verb", "apply"}, {"file", "new.yaml"}, {"text", text}});
+    return ask(more);
+  }
+  json done(const json& reply) {
+    INFO(reply.dump());
+    REQUIRE(reply.at("ok") == true);
+    return reply.at("result");
+  }
+  std::string error(const json& reply) {
+    INFO(reply.dump());
+    REQUIRE(reply.at("ok") == false);
+    return reply.at("errors").at(0);
+  }
+  json changes() { return done(ask({{"verb", "changes"}})); }
+  uint64_t generation() { return changes().at("generation"); }
+  json last() { return changes().at("changes").back(); }
+  const config::Config& runs() { return *daemon.configuration().file().config; }
+  bool runs(const std::string& text) {
+    config::Config wanted = load_yaml(text);
+    wanted.system.name = runs().system.name;
+    return runs() == wanted;
+  }
+  json shown() { return state_of(bed); }
+};
 
-  // A daemon's life; the state folder and the start-up file outlive it.
-  struct Life {
-    const Folder& folder;
-    Bed bed{"version: 1"};
-    EventLoop loop;
-    StateDirectory state;
-    std::unique_ptr<Background> background = std::make_unique<Background>(loop);
-    Daemon daemon{loop, bed.gateway(), load_yaml("version: 1").system, folder.file()};
+void write(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
 
-    explicit Life(const Folder& where, bool keeps = true) : folder(where) {
-      if (keeps) REQUIRE(!state.open(folder.path + "/state"));
-      daemon.changes().keep_in(state, *background);
-      // As main does it.
-      const auto kept = keeps ? state.read(Unconfirmed::kFile) : std::nullopt;
-      const auto unconfirmed = kept ? read_unconfirmed(*kept) : std::nullopt;
-      const std::string text = unconfirmed ? unconfirmed->yaml : text_of_file(folder.file());
-      REQUIRE(daemon.changes().start(folder.file(), text, unconfirmed).empty());
-      settle();
-    }
-    ~Life() { background.reset(); }
-
-    json ask(json request, const Peer& peer = {.uid = 0, .pid = 1}) {
-      json answer;
-      await_reply(*background, daemon.handle(std::move(request), peer),
-                  [&](const ApiReply& reply) { answer = reply.line.empty() ? reply.whole : json::parse(reply.line); });
-      for (int i = 0; i < 20000 && answer.is_null(); ++i) loop.run_once(1ms);
-      bed.run();
-      return answer;
-    }
-    // What was asked for before is done by now.
-    void settle() { ask({{"verb", "changes"}}); }
-    json apply(const std::string& text, json more = json::object()) {
-      more.update({{"verb", "apply"}, {"file", "new.yaml"}, {"text", text}});
-      return ask(more);
-    }
-    json done(const json& reply) {
-      INFO(reply.dump());
-      REQUIRE(reply.at("ok") == true);
-      return reply.at("result");
-    }
-    std::string error(const json& reply) {
-      INFO(reply.dump());
-      REQUIRE(reply.at("ok") == false);
-      return reply.at("errors").at(0);
-    }
-    json changes() { return done(ask({{"verb", "changes"}})); }
-    uint64_t generation() { return changes().at("generation"); }
-    json last() { return changes().at("changes").back(); }
-    const config::Config& runs() { return *daemon.configuration().file().config; }
-    bool runs(const std::string& text) {
-      config::Config wanted = load_yaml(text);
-      wanted.system.name = runs().system.name;
-      return runs() == wanted;
-    }
-    json shown() { return state_of(bed); }
-  };
-
-  void write(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
-
-  // spdlog's errors of what is refused on purpose are no news.
-  struct Quiet {
-    Quiet() { spdlog::set_level(spdlog::level::off); }
-    ~Quiet() { spdlog::set_level(spdlog::level::info); }
-  };
+// spdlog's errors of what is refused on purpose are no news.
+struct Quiet {
+  Quiet() { spdlog::set_level(spdlog::level::off); }
+  ~Quiet() { spdlog::set_level(spdlog::level::info); }
+};
 
 }  // namespace
 
