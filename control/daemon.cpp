@@ -300,44 +300,45 @@ json Daemon::test_offloads(const json& request) {
   return api_ok(verdicts_json(record->verdicts));
 }
 
-ApiReply Daemon::handle(json request) {
+ApiReply Daemon::handle(json request, const Peer& peer) {
   struct Handler {
     std::string_view verb;
-    ApiReply (*answer)(Daemon& daemon, json& request);
+    ApiReply (*answer)(Daemon& daemon, json& request, const Peer& peer);
   };
   static constexpr Handler kHandlers[] = {
       {"show",
-       [](Daemon& daemon, json& request) {
+       [](Daemon& daemon, json& request, const Peer&) {
          if (flag_of(request, "largest")) {
            daemon.gateway_.elephants().watch(Elephants::Clock::now());
            return largest_flows_reply(daemon.running());
          }
          return show_reply(daemon.running(), request.at("what").get<std::string>(), request.value("name", ""));
        }},
-      {"config", [](Daemon& daemon, json&) { return daemon.show_config(); }},
+      {"config", [](Daemon& daemon, json&, const Peer&) { return daemon.show_config(); }},
       {"stats",
-       [](Daemon& daemon, json& request) {
+       [](Daemon& daemon, json& request, const Peer&) {
          daemon.gateway_.take_drop_examples();
          json reply = api_ok(stats(daemon.gateway_, flag_of(request, "per_worker")));
          reply["time_s"] = reply_time_s();
          return ApiReply(std::move(reply));
        }},
-      {"plan", [](Daemon& daemon, json& request) { return daemon.plan(std::move(request)); }},
-      {"apply", [](Daemon& daemon, json& request) { return daemon.apply_request(std::move(request)); }},
-      {"reload", [](Daemon& daemon, json& request) { return daemon.reload(flag_of(request, "empty")); }},
-      {"fdb", [](Daemon& daemon, json& request) { return ApiReply(daemon.change_fdb(request)); }},
-      {"capture", [](Daemon& daemon, json& request) { return daemon.captures_.begin(request); }},
-      {"events", [](Daemon& daemon, json&) { return daemon.followers_.begin(); }},
-      {"offloads", [](Daemon& daemon, json& request) { return ApiReply(daemon.test_offloads(request)); }},
-      {"doctor",
-       [](Daemon& daemon, json&) { return doctor_reply(daemon.gateway_, daemon.recent_counts_, daemon.file_config_); }},
-      {"trace", [](Daemon& daemon, json& request) { return ApiReply(trace_reply(daemon.gateway_, request)); }},
+      {"plan", [](Daemon& daemon, json& request, const Peer&) { return daemon.plan(std::move(request)); }},
+      {"apply", [](Daemon& daemon, json& request, const Peer&) { return daemon.apply_request(std::move(request)); }},
+      {"reload", [](Daemon& daemon, json& request, const Peer&) { return daemon.reload(flag_of(request, "empty")); }},
+      {"fdb", [](Daemon& daemon, json& request, const Peer&) { return ApiReply(daemon.change_fdb(request)); }},
+      {"capture", [](Daemon& daemon, json& request, const Peer&) { return daemon.captures_.begin(request); }},
+      {"events", [](Daemon& daemon, json&, const Peer&) { return daemon.followers_.begin(); }},
+      {"offloads", [](Daemon& daemon, json& request, const Peer&) { return ApiReply(daemon.test_offloads(request)); }},
+      {"doctor", [](Daemon& daemon, json&,
+                    const Peer&) { return doctor_reply(daemon.gateway_, daemon.recent_counts_, daemon.file_config_); }},
+      {"trace",
+       [](Daemon& daemon, json& request, const Peer&) { return ApiReply(trace_reply(daemon.gateway_, request)); }},
   };
   static_assert(std::ranges::equal(kHandlers, kVerbs, {}, &Handler::verb, &Verb::name));
   const std::string verb = request.at("verb");
   const auto* const found = std::ranges::find(kHandlers, verb, &Handler::verb);
   if (found == std::end(kHandlers)) return {api_error({fmt::format("unknown verb: {}", verb)})};
-  return found->answer(*this, request);
+  return found->answer(*this, request, peer);
 }
 
 }  // namespace causeway

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "control/api/followers.h"
+#include "control/api/peer.h"
 #include "control/api/reply.h"
 #include "control/capture/sessions.h"
 #include "control/check/reading.h"
@@ -49,8 +50,8 @@ class Daemon {
   Running running() const;
   // Called every RecentCounts::kInterval.
   void count() { recent_counts_.next(gateway_); }
-  // One request of the control socket (control/api/server.h).
-  ApiReply handle(nlohmann::json request);
+  // One request of the control socket (control/api/server.h), and who asks.
+  ApiReply handle(nlohmann::json request, const Peer& peer = {});
 
  private:
   using Reading = std::shared_ptr<ConfigReading>;

@@ -34,6 +34,7 @@
 #include "control/process/background.h"
 #include "control/process/event_loop.h"
 #include "control/process/log.h"
+#include "control/process/state_directory.h"
 #include "control/vswitch.h"
 #include "control/yaml/load.h"
 #include "control/yaml/value.h"
@@ -55,7 +56,8 @@ struct Options {
   std::optional<std::string> file;
   std::string socket;
   std::string log_level = "info";
-  std::string ovsdb;  // empty: none
+  std::string ovsdb;                              // empty: none
+  std::string state = StateDirectory::of_unit();  // empty: nothing is kept
   bool check = false;
   bool no_hugepages = false;
 };
@@ -182,6 +184,8 @@ int serve(EventLoop& loop, const Reloading*& running, const Options& options, co
   if (pool == nullptr) return fail("no memory for frame buffers: raise system.memory");
   const std::unique_ptr<rte_mempool, void (*)(rte_mempool*)> pool_owner(pool, free_mempool);
 
+  StateDirectory state;
+  if (const Error error = state.open(options.state)) return fail(error.text());
   set_lock_owner(config.system.name);
   // Before any interface is looked for, so that none comes unseen.
   const RtnetlinkEvents links(RtnetlinkEvents::Of::links);
@@ -194,8 +198,9 @@ int serve(EventLoop& loop, const Reloading*& running, const Options& options, co
   // First of all: where a daemon of this name runs already, nothing is touched.
   const std::string path = options.socket.empty() ? default_socket_path(config.system.name) : options.socket;
   Background background(loop);
-  ApiServer api(loop, background, path,
-                [&daemon](nlohmann::json request) { return daemon.handle(std::move(request)); });
+  ApiServer api(loop, background, path, [&daemon](nlohmann::json request, const Peer& peer) {
+    return daemon.handle(std::move(request), peer);
+  });
   if (const Error error = api.start()) return fail(error.text());
   std::optional<metrics::Endpoint> endpoint;
   if (config.system.metrics) {
@@ -299,6 +304,8 @@ int main(int argc, char** argv) {
   app.add_flag("--no-hugepages", options.no_hugepages, "run without hugepages, whatever the file says");
   app.add_option("--ovsdb", options.ovsdb,
                  "an OVSDB server's socket: in the place of ovs-vswitchd, beside the file, or with none");
+  app.add_option("--state", options.state,
+                 "a folder for what outlives the daemon; default: the unit's StateDirectory, or nothing is kept");
   app.add_option("--log-level", options.log_level, causeway::kLogLevels);
   try {
     app.parse(argc, argv);

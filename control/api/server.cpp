@@ -93,7 +93,9 @@ void ApiServer::accept_clients() {
       return;
     }
     if (clients_.size() >= limits_.clients) drop_longest_silent();
-    clients_[fd].id = ++last_id_;
+    Client& client = clients_[fd];
+    client.id = ++last_id_;
+    client.peer = peer_of(fd);
     loop_.add_fd(fd, [this, fd] { read_client(fd); });
   }
 }
@@ -214,25 +216,25 @@ void ApiServer::answer_large(Client& client, size_t bytes) {
   const auto large = std::make_shared<RequestBuffer>(std::move(client.in));
   client.in = RequestBuffer();
   if (!client.in.append(large->view().substr(bytes))) client.input_ended = true;
-  const auto parse = [this, large, bytes]() -> ApiReply::Act {
+  const auto parse = [this, large, bytes, peer = client.peer]() -> ApiReply::Act {
     const auto request = std::make_shared<ApiRequest>(parse_request(large->view().substr(0, bytes)));
-    return [this, request] { return reply_to(std::move(*request)); };
+    return [this, request, peer] { return reply_to(std::move(*request), peer); };
   };
   think(client, ApiReply::later_by(parse, bytes));
 }
 
 void ApiServer::answer(Client& client, ApiRequest request) {
   try {
-    think(client, reply_to(std::move(request)));
+    think(client, reply_to(std::move(request), client.peer));
   } catch (const std::exception& error) {
     // A field of a type the verb did not expect; the daemon serves on.
     think(client, {api_error({"bad request: " + std::string(error.what())})});
   }
 }
 
-ApiReply ApiServer::reply_to(ApiRequest request) {
+ApiReply ApiServer::reply_to(ApiRequest request, const Peer& peer) {
   if (!request.error.empty()) return {api_error({request.error})};
-  return handler_(std::move(request.fields));
+  return handler_(std::move(request.fields), peer);
 }
 
 // Until the reply is there nothing else is done for the client.

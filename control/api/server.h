@@ -25,6 +25,7 @@
 #include <string_view>
 
 #include "control/api/listener.h"
+#include "control/api/peer.h"
 #include "control/api/reply.h"
 #include "control/api/request_buffer.h"
 #include "control/api/socket_lock.h"
@@ -39,7 +40,7 @@ struct ApiRequest;
 
 class ApiServer {
  public:
-  using Handler = std::function<ApiReply(nlohmann::json request)>;
+  using Handler = std::function<ApiReply(nlohmann::json request, const Peer& peer)>;
 
   struct Limits {
     size_t request_bytes = 64UL << 20;  // an `apply` carries the whole file
@@ -68,6 +69,7 @@ class ApiServer {
 
   struct Client {
     uint64_t id = 0;            // never used twice, as descriptors are
+    Peer peer{};
     RequestBuffer in{};         // received, not answered
     size_t scanned = 0;         // bytes of `in` known to hold no newline
     size_t thinking_bytes = 0;  // of the request that is in the background; 0: none is
@@ -93,7 +95,7 @@ class ApiServer {
   bool answer_next_line(Client& client);
   void answer_large(Client& client, size_t bytes);
   void answer(Client& client, ApiRequest request);
-  ApiReply reply_to(ApiRequest request);
+  ApiReply reply_to(ApiRequest request, const Peer& peer);
   void think(Client& client, ApiReply reply);
   int put_reply(uint64_t id, ApiReply reply);
   bool add_rows(Client& client);

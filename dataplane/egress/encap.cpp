@@ -84,9 +84,10 @@ void finish_outer(rte_mbuf* m, const Adjacency& to) noexcept {
 namespace {
 
 // A pass of its own, as everything here that would otherwise fight for registers.
+template <uint32_t kTagBytes>
 [[gnu::noinline]] void read_flows(rte_mbuf* const* frames, uint16_t count, InnerFlows& flows) noexcept {
   for (uint16_t i = 0; i < count; ++i) {
-    const InnerFlow flow = inner_flow(frames[i]);
+    const InnerFlow flow = inner_flow<kTagBytes>(frames[i]);
     flows.entropy[i] = flow.entropy;
     flows.tos[i] = flow.tos;
   }
@@ -167,7 +168,9 @@ namespace {
 
 void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to, InnerFlows& flows) noexcept {
   const EncapPlan plan(to);
-  read_flows(frames, count, flows);
+  const auto* first = rte_pktmbuf_mtod(frames[0], const EthernetHeader*);
+  first->ethertype.get() == kEtherTypeVlan ? read_flows<kVlanTagBytes>(frames, count, flows)
+                                           : read_flows<0>(frames, count, flows);
   if (!plan.ipv6 && plan.udp && plan.outer_bytes == kUsualOuterBytes) [[likely]] {
     write_usual(frames, count, plan, flows);
   } else if (!plan.ipv6 && plan.udp && plan.outer_bytes <= 64) {

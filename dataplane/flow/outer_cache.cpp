@@ -27,6 +27,8 @@ GreMask mask_of(const GreHeader& gre) noexcept {
 bool OuterCache::read_options(std::span<const uint8_t> options, std::span<const KnownOption> known,
                               More& more) noexcept {
   more.unknowns = 0;
+  more.options = {};
+  more.options_mask = {};
   for (size_t at = 0; at < options.size();) {
     const auto* option = reinterpret_cast<const GeneveOption*>(&options[at]);
     const bool is_known = std::ranges::any_of(known, [&](const KnownOption& k) {
@@ -36,8 +38,9 @@ bool OuterCache::read_options(std::span<const uint8_t> options, std::span<const 
     if (!is_known) more.unknown[more.unknowns++] = option->option_class.get();
     const size_t end = at + sizeof(GeneveOption) + option->data_bytes();
     for (size_t word = at; word < end; word += 4) {
-      more.options[word / 4] = word_at<uint32_t>(&options[word]);
-      more.options_mask[word / 4] = is_known || word == at ? UINT32_MAX : 0;
+      const size_t shift = word % 8 * 8;  // which half of the word that is compared, as loaded (little-endian)
+      more.options[word / 8] |= uint64_t{word_at<uint32_t>(&options[word])} << shift;
+      if (is_known || word == at) more.options_mask[word / 8] |= uint64_t{UINT32_MAX} << shift;
     }
     at = end;
   }

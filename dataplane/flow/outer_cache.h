@@ -82,8 +82,8 @@ class OuterCache {
   // What only some entries have, in lines of their own.
   struct alignas(64) More {
     std::array<uint64_t, 4> addresses;  // IPv6
-    std::array<uint32_t, kMostOptionBytes / 4> options;
-    std::array<uint32_t, kMostOptionBytes / 4> options_mask;  // not compared: data that nobody knows
+    std::array<uint64_t, kMostOptionBytes / 8> options;
+    std::array<uint64_t, kMostOptionBytes / 8> options_mask;  // not compared: data that nobody knows, and what is behind
     std::array<uint16_t, kMostUnknown> unknown;               // the classes of options that nobody knows
     uint8_t unknowns;
   };
@@ -155,10 +155,11 @@ class OuterCache {
     return (id ^ rest >> 20) % kEntries;
   }
 
+  // At least 4 bytes stand behind them.
   static bool same_options(const uint8_t* options, uint8_t bytes, const More& more) noexcept {
-    uint32_t different = 0;
-    for (size_t i = 0; i < bytes / 4U; ++i) {
-      different |= (word_at<uint32_t>(options + 4 * i) ^ more.options[i]) & more.options_mask[i];
+    uint64_t different = 0;
+    for (size_t i = 0; i < (bytes + 4U) / 8; ++i) {
+      different |= (word_at<uint64_t>(options + 8 * i) ^ more.options[i]) & more.options_mask[i];
     }
     return different == 0;
   }

@@ -84,12 +84,16 @@ inline bool push_tag(rte_mbuf* m, uint16_t control) noexcept {
   if (rte_pktmbuf_headroom(m) < kVlanTagBytes) [[unlikely]] {
     return false;
   }
+  const auto* const old = rte_pktmbuf_mtod(m, const uint8_t*);
+  const auto macs = word_at<uint64_t>(old);
+  const auto macs_end = word_at<uint32_t>(old + sizeof(macs));
+  const auto tag = be32(uint32_t{kEtherTypeVlan} << 16 | control).raw();
   move_start(m, -int64_t{kVlanTagBytes});
+  // In two stores, since the next stage reads whole words here; the EtherType behind them stands there already.
   auto* const bytes = rte_pktmbuf_mtod(m, uint8_t*);
-  std::memmove(bytes, bytes + kVlanTagBytes, 2 * sizeof(MacAddress));
-  auto* const header = reinterpret_cast<TaggedEthernet*>(bytes);
-  header->ethernet.ethertype.set(kEtherTypeVlan);
-  header->tag.control.set(control);  // the EtherType behind it stands there already
+  const uint64_t rest = macs_end | uint64_t{tag} << 32;
+  std::memcpy(bytes, &macs, sizeof(macs));
+  std::memcpy(bytes + sizeof(macs), &rest, sizeof(rest));
   shift_intent(m, kVlanTagBytes);
   return true;
 }

@@ -22,8 +22,9 @@ struct Service {
   EventLoop loop;
   Background background{loop};
   Daemon daemon{loop, bed.gateway(), load_yaml("version: 1").system, "/nonexistent/fuzz.yaml"};
-  ApiServer server{loop, background, "/tmp/causeway-fuzz-" + std::to_string(getpid()) + ".sock",
-                   [this](nlohmann::json request) { return daemon.handle(std::move(request)); }};
+  ApiServer server{
+      loop, background, "/tmp/causeway-fuzz-" + std::to_string(getpid()) + ".sock",
+      [this](nlohmann::json request, const Peer& peer) { return daemon.handle(std::move(request), peer); }};
 
   Service() {
     spdlog::set_level(spdlog::level::off);

@@ -28,6 +28,15 @@ TEST_CASE("a request is answered, and the next on the same connection") {
   }
 }
 
+TEST_CASE("whoever asks is known by the kernel's word") {
+  Server server;
+  RawClient client(server.api.path());
+  client.send_some("{\"verb\":\"who\"}\n");
+  CHECK(client.answer(server.loop)["result"] == json{{"uid", geteuid()}, {"pid", getpid()}, {"user", user_name(geteuid())}});
+  CHECK(user_name(4294967290U) == "4294967290");
+  CHECK(user_name(0) == "root");
+}
+
 TEST_CASE("requests sent in one piece are answered in order") {
   Server server;
   RawClient client(server.api.path());
@@ -155,7 +164,7 @@ TEST_CASE("a connection that is handed over carries no more replies, and is its 
   Background background(loop);
   FileDescriptor taken;
   std::optional<RawClient> client;
-  const auto handler = [&taken](const json&) {
+  const auto handler = [&taken](const json&, const Peer&) {
     return ApiReply::handing_over(api_line(api_ok(std::string(5'000'000, 'x'))),
                                   [&taken](FileDescriptor client) { taken = std::move(client); });
   };
@@ -319,7 +328,7 @@ TEST_CASE("the client: no daemon, an answer, a refusal", "[threads]") {
   Background background(loop);
   ApiServer server(
       loop, background, folder.socket(),
-      [&loop](const json& request) {
+      [&loop](const json& request, const Peer&) {
         if (request["verb"] == "stop") loop.stop();
         return causeway::api_ok(request["verb"]);
       },

@@ -24,7 +24,7 @@ struct Thinker {
   ApiServer api{loop,
                 background,
                 folder.socket(),
-                [this](const json& request) { return answer(request); },
+                [this](const json& request, const Peer&) { return answer(request); },
                 {.unread_bytes = 5'000'000}};
 
   Thinker() { REQUIRE(api.start().text() == ""); }
