@@ -1,6 +1,5 @@
 """The Debian package, made of what is built: what is in it, and a machine that it is installed on, booted by systemd."""
 
-import glob
 import os
 import re
 import shutil
@@ -11,12 +10,13 @@ import yaml
 
 from tests.support import traffic
 from tests.support.causeway import TOP
-from tests.support.installed.prefix import BUILD, prefix_kept, run_script
+from tests.support.installed.prefix import prefix_kept, run_script
 from tests.support.installed.machine import Machine
 from tests.support.overlay import gateway, two_hosts
 from tests.support.process import run, wait_until
 
-pytestmark = pytest.mark.deadline(300)  # of the first: it packs
+# It changes the prefix of the build folder; the machine is booted twice.
+pytestmark = [pytest.mark.alone, pytest.mark.deadline(600)]
 
 FILES = {
     "/usr/bin/causewayd", "/usr/bin/causewayctl", "/usr/lib/sysusers.d/causeway.conf", "/usr/lib/tmpfiles.d/causeway.conf",
@@ -26,17 +26,19 @@ FILES = {
     "/usr/share/doc/causeway/copyright", "/usr/share/doc/causeway/changelog.gz", "/usr/share/doc/causeway/examples",
 }
 UNITS = {"causeway.service", "causeway-ovs.service"}
+INSTALL = "dpkg --force-unsafe-io --no-triggers -i /causeway.deb"
 # What Debian itself writes when packages and users come and go, and when it boots.
 OF_DEBIAN = re.compile(r"/var/(lib/(dpkg|apt|systemd)|log|cache|spool)/|/var/\.updated|/etc/(passwd|group|g?shadow|sub[ug]id)-?$|"
                        r"/etc/(\.pwd\.lock|\.updated|machine-id|mtab|resolv\.conf)$")
 
 
 @pytest.fixture(scope="module")
-def package():
+def package(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("package")
     with prefix_kept():
-        run_script("deb")
-        (file,) = glob.glob(os.path.join(BUILD, "causeway_*.deb"))
-        yield file
+        run_script("deb", folder)
+    (file,) = folder.glob("causeway_*.deb")
+    return str(file)
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +99,12 @@ def journal_line(machine, text):
 
 
 def test_a_machine_with_it(lab, package):
-    """Installed, booted: traffic through a tunnel; booted again: traffic again; then who may do what; then purged."""
+    """Installed, booted: traffic through a tunnel; booted again: traffic again; then who may do what; then upgraded, purged."""
     h1, h2, c1, c2 = two_hosts(lab)
     machine = Machine(h1)
     before = machine.written()
     machine.copy(package, "/causeway.deb")
-    print(machine.run("dpkg --force-unsafe-io --no-triggers -i /causeway.deb", timeout=60).stdout)
+    print(machine.run(INSTALL, timeout=180).stdout)
     wanted = gateway(1, "geneve", system={"memory": "128M"})
     machine.write("/etc/causeway/causeway.yaml", yaml.safe_dump(wanted))
     h2.causeway(gateway(2, "geneve", system={"memory": "128M"}))
@@ -117,6 +119,8 @@ def test_a_machine_with_it(lab, package):
     user = machine.run("id -u causeway").stdout.strip()
     assert re.search(rf"^Uid:\t{user}\t{user}\t{user}\t{user}$", status, re.MULTILINE), status
     rights(machine)
+    upgrade(machine)
+    assert traffic.ping(c1, c2.ip4) == 3
     purge(machine, before)
 
 
@@ -130,7 +134,8 @@ def rights(machine):
     assert ctl("reader", "show").returncode == 0
     done = ctl("reader", "reload")
     assert done.returncode == 1 and "reload: only root, the daemon's own user and `system.admins` may" in done.stderr, done
-    assert "(reader)" in journal_line(machine, "control socket: reload forbidden to uid ")
+    number = machine.run("id -u reader").stdout.strip()
+    assert journal_line(machine, f"control socket: reload forbidden to uid {number}, process ")
     machine.run("sed -i 's/^system:/system:\\n  admins: [boss]/' /etc/causeway/causeway.yaml && causewayctl reload")
     assert ctl("boss", "fdb", "flush").returncode == 0
     assert machine.run("stat -c '%U:%G %a' /run/causeway/causeway.sock /etc/causeway /var/lib/causeway").stdout.splitlines() == [
@@ -138,8 +143,19 @@ def rights(machine):
     machine.run("userdel stranger; userdel reader; userdel boss")
 
 
+def upgrade(machine):
+    """The package over itself: what runs hands over to the program that is there now, and the service knows no stop."""
+    def shown(name):
+        return machine.run(["systemctl", "show", "--value", "--property", name, "causeway"]).stdout.strip()
+    before, since = shown("MainPID"), shown("ActiveEnterTimestampMonotonic")
+    print(machine.run(INSTALL, timeout=180).stdout)
+    after = wait_until(lambda: shown("MainPID") not in (before, "0") and shown("MainPID"), 20, "another process is the service's")
+    assert (shown("ActiveState"), shown("ActiveEnterTimestampMonotonic")) == ("active", since), machine.journal("causeway")
+    assert machine.run(["readlink", f"/proc/{after}/exe"]).stdout == "/usr/bin/causewayd\n"
+
+
 def purge(machine, before):
-    machine.run("dpkg --force-unsafe-io --no-triggers --purge causeway", timeout=60)
+    machine.run("dpkg --force-unsafe-io --no-triggers --purge causeway", timeout=180)
     assert fetch_state(machine) == "inactive"
     left = sorted(path for path in machine.written() - before if not OF_DEBIAN.match(path))
     assert left == ["/causeway.deb"]
