@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from tests.support import traffic
-from tests.support.causeway import TOP
 from tests.support.installed.prefix import prefix_kept, run_script
 from tests.support.installed.machine import Machine
 from tests.support.overlay import gateway, two_hosts
