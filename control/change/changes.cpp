@@ -32,10 +32,12 @@ std::shared_ptr<const std::string> text_in(json& request) {
 std::optional<uint64_t> number_in(const json& request, const char* key, uint64_t low, uint64_t high) {
   const auto found = request.find(key);
   if (found == request.end()) return std::nullopt;
-  if (!found->is_number_unsigned() || *found < low || *found > high) {
+  const bool negative = found->is_number_integer() && !found->is_number_unsigned() && found->get<int64_t>() < 0;
+  const uint64_t number = found->is_number_integer() && !negative ? found->get<uint64_t>() : 0;
+  if (!found->is_number_integer() || negative || number < low || number > high) {
     throw std::invalid_argument(fmt::format("{}: expected a number from {} to {}", key, low, high));
   }
-  return found->get<uint64_t>();
+  return number;
 }
 
 std::vector<std::string> texts_of(const std::vector<config::Operation>& operations) {
