@@ -155,7 +155,7 @@ def upgrade(machine):
 
 def purge(machine, before):
     machine.run("dpkg --force-unsafe-io --no-triggers --purge causeway", timeout=180)
-    assert fetch_state(machine) == "inactive"
+    assert fetch_state(machine) == "inactive", machine.journal("causeway")
     left = sorted(path for path in machine.written() - before if not OF_DEBIAN.match(path))
     assert left == ["/causeway.deb"]
     for folder in ("/etc/causeway", "/var/lib/causeway", "/usr/share/causeway", "/usr/share/doc/causeway", "/run/causeway"):

@@ -128,18 +128,19 @@ def flag(value):
     return value in ("1", "True")
 
 
+IN_VLAN_30 = ("from scapy.all import *; "
+              "sendp(Ether(src=get_if_hwaddr('eth0'), dst='ff:ff:ff:ff:ff:ff')/Dot1Q(vlan=30, prio=4)/ARP(psrc='10.3.0.1', pdst='10.3.0.9'), "
+              "iface='eth0', verbose=False)")
+
+
 def test_erspan(mirrored):
     """tshark has what the container has, with a session, a number and its VLAN in front; type I has the frame alone."""
     c1 = mirrored.c1
-    c1.ip("link", "add", "link", "eth0", "name", "eth0.30", "type", "vlan", "id", 30, "egress-qos-map", "0:4")
-    c1.ip("addr", "add", "10.3.0.1/24", "dev", "eth0.30")
-    c1.sysctl("net/ipv6/conf/eth0.30/disable_ipv6", 1)  # what the kernel sends by itself has other priorities
-    c1.ip("link", "set", "eth0.30", "up")
     near, wire = c1.capture("eth0"), mirrored.analyser.capture("up1", filter="src 172.33.0.1 and proto gre")
     mirrored.mirror(two={"select-src-port": ["c1"], "select-dst-port": ["c1"], "output-port": "er2"},
                     one={"select-src-port": ["c1"], "output-port": "er1"})
     traffic.ping(c1, FAR, count=5)
-    traffic.ping(c1, "10.3.0.9", count=1, check=False)  # asks for it in VLAN 30
+    c1.run([traffic.PYTHON, "-c", IN_VLAN_30])
     traffic.ping(c1, FAR, count=1)
     for name, count in (("two", 13), ("one", 7)):
         wait_until(lambda: mirrored.row(name)["copies"] >= count, 20, "all pings are copied")

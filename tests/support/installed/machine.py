@@ -102,9 +102,9 @@ class Machine:
         run(["nsenter", "--target", self.holder.pid, "--mount", "cp", file, self.root + path])
 
     def written(self):
-        """The files in the tree that were made, changed or removed."""
+        """The files in the tree that were made or changed, and are still there."""
         changes = os.path.join(self.folder, "changes")
-        found = run(["nsenter", "--target", self.holder.pid, "--mount", "find", changes, "-not", "-type", "d"]).stdout
+        found = run(["nsenter", "--target", self.holder.pid, "--mount", "find", changes, "-type", "f", "-o", "-type", "l"]).stdout
         return {line.removeprefix(changes) for line in found.splitlines()}
 
     def boot(self, timeout=90):
