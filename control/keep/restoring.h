@@ -1,4 +1,4 @@
-// Gives a gateway what another one had learnt, under the names that both know. Control thread, before workers start.
+// Gives a gateway what another one had learnt, under the names that both know; what it knows itself stays. Control thread.
 #pragma once
 
 #include <cstddef>

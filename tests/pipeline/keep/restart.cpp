@@ -47,7 +47,7 @@ std::string gathered(const Gateway& gateway) {
   Gathering gathering(gateway);
   while (gathering.go_on(Gathering::Clock::now())) {  // as little as it does at a time
   }
-  return gathering.take();
+  return gathering.text().take();
 }
 
 Learnt read(const std::string& text) {
@@ -152,6 +152,9 @@ TEST_CASE("restart: what no longer fits is left out") {
   // It is static now, and elsewhere.
   CHECK(left_out(topology() + "    static-macs: [{mac: 02:00:00:00:01:02, port: p3}]\n") == 1);
   CHECK(left_out("version: 1\nethernets: {p1: {}}\n") == 8);
+  learnt.paths.front().mtu = 1600;  // up0 is no wider
+  CHECK(left_out(topology()) == 1);
+  learnt.paths.front().mtu = 1400;
   for (LearntMac& mac : learnt.macs) mac.age_s = 1'000'000;
   CHECK(left_out(topology()) == 5);
   CHECK(left_out(topology("p2: {}", "ageing-time: 0")) == 0);  // what never ages is never too old

@@ -9,6 +9,7 @@
 #include "control/process/replace_file.h"
 #include "control/yaml/load.h"
 #include "tests/catch.h"
+#include "tests/support/full_disk.h"
 
 namespace causeway::test {
 namespace {
@@ -98,9 +99,14 @@ TEST_CASE("a file that is replaced lends its mode, a link stays, and what fails 
   CHECK(std::filesystem::is_symlink(link));
   CHECK(read(path) == "newer");
 
-  std::filesystem::create_directory(path + ".new");
-  CHECK(replace_file(path, "newest").text() == path + ": Is a directory");
+  write(path + ".new", "somebody's own");
+  const Error failed = on_full_disk([&] { return replace_file(path, "newest"); });
+  CHECK(failed.text() == path + ": File too large");
   CHECK(read(path) == "newer");
+  CHECK(replace_file(path, "newest").text() == "");
+  CHECK(read(path) == "newest");
+  CHECK(read(path + ".new") == "somebody's own");
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 3);
   CHECK(replace_file(folder.path + "/none/gw.yaml", "new").text() ==
         folder.path + "/none/gw.yaml: No such file or directory");
 }

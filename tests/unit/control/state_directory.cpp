@@ -5,9 +5,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 #include "tests/catch.h"
+#include "tests/support/full_disk.h"
 
 namespace causeway {
 namespace {
@@ -49,9 +51,22 @@ TEST_CASE("a write that fails leaves what was there") {
   StateDirectory state;
   REQUIRE(state.open(folder.path).text() == "");
   REQUIRE(state.write("fdb", "old").text() == "");
-  std::filesystem::create_directory(folder.path + "/fdb.new");
-  CHECK(state.write("fdb", "new").text() == folder.path + "/fdb: Is a directory");
+  const Error failed = test::on_full_disk([&] { return state.write("fdb", "new"); });
+  CHECK(failed.text() == folder.path + "/fdb: File too large");
   CHECK(state.read("fdb") == "old");
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
+}
+
+TEST_CASE("what is no file isn't read, nor waited for") {
+  const Folder folder;
+  StateDirectory state;
+  REQUIRE(state.open(folder.path).text() == "");
+  REQUIRE(mkfifo((folder.path + "/fdb").c_str(), 0600) == 0);
+  CHECK(!state.read("fdb"));
+  std::filesystem::create_directory(folder.path + "/folder");
+  CHECK(!state.read("folder"));
+  CHECK(state.write("fdb", "new").text() == "");
+  CHECK(state.read("fdb") == "new");
 }
 
 TEST_CASE("a state directory that can be none is refused in words") {
