@@ -17,8 +17,8 @@ class Predecessor {
   explicit Predecessor(int fd);
 
   struct Runs {
-    std::string text;  // its configuration
-    std::string name;  // its own, whether or not the text says it
+    std::string text;        // its configuration
+    std::string name;        // its own, whether or not the text says it
     bool is_written = true;  // the text, by somebody
     bool hugepages = false;
   };

@@ -1,4 +1,5 @@
-// Gives a gateway what another one had learnt, under the names that both know; what it knows itself stays. Control thread.
+// Gives a gateway what another one had learnt, under the names that both know. What it knows itself stays. Control
+// thread.
 #pragma once
 
 #include <cstddef>

@@ -164,7 +164,7 @@ bool Upgrade::await_running() {
   const auto patience_ends = std::chrono::steady_clock::now() + HandOver::kPatience;
   while (std::chrono::steady_clock::now() < patience_ends) {
     pollfd speaks{other_->descriptor(), POLLIN, 0};
-    if (poll(&speaks, 1, kPing) != 0) {
+    if (poll(&speaks, 1, kPing) > 0) {
       const auto message = other_->receive(0ms);
       return message && message->word == HandOver::kRunning;
     }

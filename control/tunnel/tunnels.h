@@ -83,7 +83,7 @@ class Tunnels {
   // believe anybody (`path-mtu: off`).
   bool learn_path_mtu(const PathMtuReport& report);
   const PathMtus& path_mtus() const { return path_mtus_; }
-  // What an earlier process has learnt of paths. Returns how many are taken over: the others are no way to an end, or news.
+  // What an earlier process has learnt of paths. Returns how many are taken over: the others are no way, or no news.
   size_t restore_path_mtus(const std::map<Path, PathMtus::Narrow>& learnt);
   // What is believed of what routers said of the way to an endpoint.
   std::optional<uint16_t> path_mtu(const Tunnel& tunnel, const Endpoint& endpoint) const;

@@ -6,6 +6,7 @@ import shutil
 import signal
 
 import pytest
+import yaml
 
 from tests.support import traffic
 from tests.support.causeway import program
@@ -39,7 +40,8 @@ class Network:
 
     def start(self):
         ports = {"c1": {}, "d1": {}, "by": {}, "lan1": {"tap": {}}}
-        return self.h1.causeway(gateway(1, "geneve", ports=ports), arguments=["--state", self.state], path=self.path)
+        config = gateway(1, "geneve", ports=ports, system={"name": "gw1"})
+        return self.h1.causeway(config, arguments=["--state", self.state], path=self.path)
 
     def known(self):
         """The text of what was kept last."""
@@ -119,7 +121,10 @@ def test_an_upgrade_keeps_taps_and_sockets(network):
     targets = [network.c2, network.d1, network.t1]
     link = network.t1.run("ip -s -s link show eth0 | head -2; cat /proc/net/dev | wc -l", quiet=True).stdout
     before = network.g1.pid
-    for _ in range(2):  # the second by the process that took over
+    # Somebody's own text, which keeps the name that it doesn't have; the second is by the process that took over.
+    config = network.g1.config
+    for system in ({"hugepages": "off"}, config["system"]):
+        network.g1.apply("# by hand\n" + yaml.safe_dump({**config, "system": system}))
         with Streams(network, targets, "upgrade"):
             said = network.g1.upgrade().stdout
         pid = int(re.fullmatch(r"process (\d+) runs now\n", said)[1])
@@ -128,6 +133,10 @@ def test_an_upgrade_keeps_taps_and_sockets(network):
         assert {row["state"] for row in network.g1.ctl("show", "ports")} == {"up"}
     assert network.t1.run("ip -s -s link show eth0 | head -2; cat /proc/net/dev | wc -l", quiet=True).stdout == link
     assert network.g1.process.wait() == 0
+    wait_until(lambda: network.g1.process.output().count("gw1 is running") == 3, 10, "both have said that they run")
+    network.g1.ctl_run("save")
+    with open(network.g1.file) as file:
+        assert file.readline() == "# by hand\n"
     # It obeys as the first one did, and keeps what it learns.
     config = gateway(1, "geneve", ports={"c1": {}, "d1": {}})
     network.g1.apply(config)
@@ -166,7 +175,7 @@ def test_an_upgrade_that_fails_leaves_all_as_it_was(lab):
     assert streams.lost == [0, 0, 0]
     # It ends when all but the last word is said; here nothing was forwarded for a moment.
     replace(path, SUCCESSOR.format("""end.send(b"ready ")
-while not end.recv(4096).startswith(b"learnt "):
+while (said := end.recv(4096)) and not said.startswith(b"learnt "):
     pass"""))
     with Streams(network, [network.c2, network.d1, network.t1], "upgrade"):
         assert "the new process ended, or didn't run in time" in network.g1.upgrade(check=False).stderr

@@ -7,7 +7,8 @@
 
 namespace causeway::test {
 
-// What `work` returns while files of this process can't grow by a byte: EFBIG (setrlimit(2), RLIMIT_FSIZE). Root's, too.
+// What `work` returns while files of this process can't grow by a byte: EFBIG (setrlimit(2), RLIMIT_FSIZE). Root's,
+// too.
 template <typename Work>
 auto on_full_disk(Work&& work) {
   rlimit before{};

@@ -35,7 +35,7 @@ TEST_CASE("what is written to a state directory is read by the next daemon") {
     CHECK(first.write("fdb", "of before").text() == "");
     CHECK(first.write("fdb", bytes).text() == "");
   }
-  struct stat status{};
+  struct stat status {};
   REQUIRE(stat(path.c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0700);
   StateDirectory second;
