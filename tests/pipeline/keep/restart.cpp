@@ -3,10 +3,12 @@
 
 #include "control/config/address_text.h"
 #include "control/keep/gathering.h"
+#include "control/keep/keeper.h"
 #include "control/keep/restoring.h"
 #include "control/view/view.h"
 #include "tests/pipeline/bed/bed.h"
 #include "tests/pipeline/bed/outer_compare.h"
+#include "tests/support/folder.h"
 
 namespace causeway::test {
 namespace {
@@ -119,6 +121,27 @@ TEST_CASE("restart: what was learnt is known, and known unicast isn't flooded") 
   for (const auto& row : show(gateway, "tunnels")) {
     CHECK(row["path_mtu"] == (row["name"] == "vx1" ? nlohmann::json(1400) : nlohmann::json()));
   }
+}
+
+TEST_CASE("restart: what was kept is written over only once it has been used") {
+  const Folder folder;
+  StateDirectory state;
+  REQUIRE(state.open(folder.path).text() == "");
+  const std::string kept = learnt_text();
+  REQUIRE(state.write("learnt", kept).text() == "");
+  Bed bed(topology());
+  EventLoop loop;
+  Background background(loop);
+  Keeper keeper(loop, background, bed.gateway(), state);
+  keeper.write();  // it ends before there is anything to give it to
+  CHECK(state.read("learnt") == kept);
+  keeper.restore(bed.gateway());
+  keeper.begin();
+  bed.gateway().fdb().remove(br0(bed.gateway()), host(5));
+  keeper.write();
+  const auto written = state.read("learnt");
+  REQUIRE(written);
+  CHECK(read(*written).macs.size() == 4);
 }
 
 TEST_CASE("restart: ages go on") {

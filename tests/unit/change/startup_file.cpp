@@ -1,7 +1,5 @@
 #include "control/change/startup_file.h"
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -9,18 +7,13 @@
 #include "control/process/replace_file.h"
 #include "control/yaml/load.h"
 #include "tests/catch.h"
+#include "tests/support/folder.h"
 #include "tests/support/full_disk.h"
 
 namespace causeway::test {
 namespace {
 
 using Comments = StartupFile::Comments;
-
-struct Folder {
-  std::string path = std::filesystem::temp_directory_path() / "causeway-file-XXXXXX";
-  Folder() { REQUIRE(mkdtemp(path.data()) != nullptr); }
-  ~Folder() { std::filesystem::remove_all(path); }
-};
 
 void write(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
 std::string read(const std::string& path) {

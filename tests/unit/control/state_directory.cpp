@@ -1,6 +1,5 @@
 #include "control/process/state_directory.h"
 
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -9,18 +8,10 @@
 #include <string>
 
 #include "tests/catch.h"
+#include "tests/support/folder.h"
 #include "tests/support/full_disk.h"
 
-namespace causeway {
-namespace {
-
-struct Folder {
-  std::string path = std::filesystem::temp_directory_path() / "causeway-state-XXXXXX";
-  Folder() { REQUIRE(mkdtemp(path.data()) != nullptr); }
-  ~Folder() { std::filesystem::remove_all(path); }
-};
-
-}  // namespace
+namespace causeway::test {
 
 TEST_CASE("what is written to a state directory is read by the next daemon") {
   const Folder folder;
@@ -51,7 +42,7 @@ TEST_CASE("a write that fails leaves what was there") {
   StateDirectory state;
   REQUIRE(state.open(folder.path).text() == "");
   REQUIRE(state.write("fdb", "old").text() == "");
-  const Error failed = test::on_full_disk([&] { return state.write("fdb", "new"); });
+  const Error failed = on_full_disk([&] { return state.write("fdb", "new"); });
   CHECK(failed.text() == folder.path + "/fdb: File too large");
   CHECK(state.read("fdb") == "old");
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
@@ -80,4 +71,4 @@ TEST_CASE("a state directory that can be none is refused in words") {
   CHECK(!state.keeps());
 }
 
-}  // namespace causeway
+}  // namespace causeway::test
