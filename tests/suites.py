@@ -34,7 +34,7 @@ class Outcome:
     seconds: float = 0.0
     details: str = ""  # of what failed
     second: int = 0  # passed at the second try
-    failures: list = dataclasses.field(default_factory=list)  # pytest's ids of the cases that failed
+    failures: list = dataclasses.field(default_factory=list)  # pytest's ids of cases that may be tried again
 
     def line(self):
         counts = summary(self.passed, self.failed, self.skipped)
@@ -154,9 +154,10 @@ def python_folders():
 
 LANES = 3  # labs at a time: most of what they do is wait
 ALONE = "alone"  # pytest's mark of a lab that measures, and has the machine to itself
-# Cases that may be tried twice in a run: peers keep times of their own, which a machine that pauses can miss. More
-# failures than that are no pause.
+# Labs that may be tried twice in a run: peers keep times of their own, which a machine that pauses can miss. More
+# failures than that are no pause, and neither is a program's end: what it did once in a while it does still.
 MOST_AGAIN = 5
+NO_PAUSE = ("Sanitizer", "runtime error:", "exited with -", "ended in the midst of it")
 
 
 def id_of(case):
@@ -187,7 +188,9 @@ def run_pytest(target, arguments, build, extra=(), progress=True):
     for case in cases:
         if case.find("failure") is not None or case.find("error") is not None:
             outcome.failed += 1
-            outcome.failures.append(id_of(case))
+            text = "".join(case.itertext())
+            if not any(words in text for words in NO_PAUSE):
+                outcome.failures.append(id_of(case))
         elif case.find("skipped") is not None:
             outcome.skipped += 1
         else:
@@ -200,28 +203,25 @@ def run_pytest(target, arguments, build, extra=(), progress=True):
 
 
 def run_labs(folder, arguments, build):
-    """A line each, as they end: file by file, some side by side; then those that measure, one by one."""
+    """A line each, as they end: file by file, some side by side; then those that measure, one by one. What failed comes
+    last: it is tried once more, with the machine to itself, and told apart if it passes then."""
     files = python_tests(folder)
     files.sort(key=lambda path: -os.path.getsize(os.path.join(TOP, path)))  # the longest first, roughly
+    failed = []
     with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
         runs = [pool.submit(run_pytest, path, arguments, build, ["-m", f"not {ALONE}"], False) for path in files]
         for done in concurrent.futures.as_completed(runs):
             outcome = done.result()
-            if outcome.passed + outcome.failed + outcome.skipped:
+            if outcome.failed:
+                failed.append(outcome)
+            elif outcome.passed + outcome.skipped:
                 yield outcome
     alone = run_pytest(folder, arguments, build, ["-m", ALONE])
     alone.name += f" ({ALONE})"
-    yield alone
-
-
-def with_second_try(outcomes, arguments, build):
-    """What failed comes last: it is tried once more, with the machine to itself, and told apart if it passes then."""
-    failed = []
-    for outcome in outcomes:
-        if outcome.failed:
-            failed.append(outcome)
-        else:
-            yield outcome
+    if alone.failed:
+        failed.append(alone)
+    else:
+        yield alone
     again = sum(outcome.failed for outcome in failed) <= MOST_AGAIN
     for outcome in failed:
         if again:
@@ -245,8 +245,7 @@ def chosen_suites(arguments):
     if arguments.asan:
         yield "under the address and undefined behaviour sanitizers", run_executables(arguments.asan, arguments, 10)
         if os.path.exists(os.path.join(TOP, ASAN_LAB)):
-            lab = [run_pytest(ASAN_LAB, arguments, arguments.asan)]
-            yield "a lab under the address sanitizer", with_second_try(lab, arguments, arguments.asan)
+            yield "a lab under the address sanitizer", [run_pytest(ASAN_LAB, arguments, arguments.asan, ["-x"])]
         yield "tests across threads under the thread sanitizer", run_executables(arguments.tsan, arguments, 10,
                                                                                   "[threads]")
         return
@@ -256,8 +255,7 @@ def chosen_suites(arguments):
     for folder in python_folders():
         lab = folder == "tests/lab"
         if not (arguments.quick if lab else arguments.lab):
-            outcomes = run_labs(folder, arguments, build) if lab else [run_pytest(folder, arguments, build)]
-            yield folder, with_second_try(outcomes, arguments, build)
+            yield folder, run_labs(folder, arguments, build) if lab else [run_pytest(folder, arguments, build)]
 
 
 def main():

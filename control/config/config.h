@@ -166,8 +166,6 @@ struct Tunnel {
   std::optional<bool> checksum;       // UDP checksum on transmit; none: off over IPv4, on over IPv6
   std::vector<GeneveOption> options;  // GENEVE
   bool sequence = false;              // GRE: frames are numbered (RFC 2890)
-  uint8_t erspan_type = 2;            // ERSPAN: 1 or 2
-  uint32_t erspan_index = 0;          // 20 bits: whose copies they are, for the analyser
   bool match_options = false;         // only frames that carry `options` are taken
   bool allow_zero_checksum = false;   // accept GENEVE over IPv6 without one (`udp6-zero-checksum-rx`)
   MssClamp mss_clamp;
@@ -175,6 +173,8 @@ struct Tunnel {
   Limits limits;
   PortVlan vlan;
   bool isolated = true;
+  uint8_t erspan_type = 2;    // of ERSPAN: 1 or 2
+  uint32_t erspan_index = 0;  // of ERSPAN, 20 bits: whose copies they are, for the analyser
   auto operator<=>(const Tunnel&) const = default;
   bool is_erspan(uint8_t type) const noexcept { return mode == TunnelType::erspan && erspan_type == type; }
   bool numbers() const noexcept { return sequence || is_erspan(2); }

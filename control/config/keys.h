@@ -54,10 +54,11 @@ inline constexpr std::tuple kSystemKeys{
                   "pattern": "^[0-9]{1,3}(\\.[0-9]{1,3}){3}:[0-9]{1,5}$"})"},
                 "IPv4 address and port, such as `127.0.0.1:9111`, where Prometheus finds the metrics: "
                 "`http://127.0.0.1:9111/metrics`; whoever reaches it may read them. By default nowhere"),
-    key_by_code("admins", &System::admins, Other{R"({"type": "array", "uniqueItems": true,
+    key_by_code(
+        "admins", &System::admins, Other{R"({"type": "array", "uniqueItems": true,
                   "items": {"$ref": "#/$defs/name"}})"},
-                "users who may change what runs and see frames, as root may, once they can open the control socket: its "
-                "other users may only look. Takes effect at once"),
+        "users who may change what runs and see frames, as root may, once they can open the control socket: its "
+        "other users may only look. Takes effect at once"),
     key("flow-cache", &System::flow_cache_entries, Number{1024, 16777216},
         "entries a worker, rounded up to a power of two"),
     key("held-buffers", &System::held_buffers, Number{64, 1048576},
@@ -228,7 +229,8 @@ inline constexpr std::tuple kOptionKeys{
 inline constexpr std::tuple kTunnelKeys{
     key_by_code("mode", &Tunnel::mode, TunnelTypes<kTunnelTypes.size() - 1>{every_tunnel_type()},
                 "what it is on the wire"),
-    key_by_code("id", &Tunnel::id, Other{kIdSchema}, "VNI or VSID (24 bits), GRE key (32 bits, or none), ERSPAN session (10 bits)"),
+    key_by_code("id", &Tunnel::id, Other{kIdSchema},
+                "VNI or VSID (24 bits), GRE key (32 bits, or none), ERSPAN session (10 bits)"),
     key_by_code("key", NoMember{}, Other{kIdSchema}, "another word for `id`"),
     key_by_code("keys", &Tunnel::sent_id, Other{R"({"type": "object", "additionalProperties": false,
                   "required": ["input", "output"], "properties": "@idDirections"})"},

@@ -39,7 +39,7 @@ class HandOver {
   static constexpr std::string_view kLearnt = "learnt";
   static constexpr std::string_view kRunning = "running";
   // Between two messages, but for the one before `ready`.
-  static constexpr std::chrono::seconds kPatience{10};
+  static constexpr std::chrono::seconds kPatience{5};
 
   explicit HandOver(FileDescriptor end) : end_(std::move(end)) {}
   // Both ends; not valid: errno says why.

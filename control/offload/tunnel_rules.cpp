@@ -1,6 +1,7 @@
 #include "control/offload/tunnel_rules.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cstring>
@@ -25,7 +26,6 @@ FlowRules* OffloadSync::rules_of(PortIndex port) const {
 }
 
 void OffloadSync::step(Clock::time_point now) {
-  lines_.tick(now);
   if (now - asked_ >= limits_.ask_again) {
     asked_ = now;
     for (auto& [index, device] : devices_) ask_again(device);
@@ -156,9 +156,10 @@ bool OffloadSync::install(Device& device, FlowRules& rules, Rule& rule) {
     const auto owner = std::ranges::find_if(devices_, [&](const auto& item) { return &item.second == &device; });
     const std::string port = ports_.find(owner->first)->port->name();
     const std::string text = fmt::format("{}: the device refuses a rule: {}", port, rule.refused);
-    state_changes().tell(
-        [&] { return StateChange{"offload", port, "refused", to_string(rule.rule.tunnel.remote), text}; });
-    lines_.state(spdlog::level::warn, 0, owner->first, [&] { return text; });
+    state_changes().tell([&] {
+      return StateChange{"offload", port, "refused", to_string(rule.rule.tunnel.remote), text};
+    });
+    spdlog::warn("{}", text);
   }
   ++kind.refusals;
   kind.reason = rule.refused;

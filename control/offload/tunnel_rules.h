@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "control/port/ports.h"
-#include "control/process/log_limit.h"
 #include "control/tunnel/tunnels.h"
 #include "pmd/flow_rules.h"
 
@@ -101,7 +100,6 @@ class OffloadSync {
   const Tunnels& tunnels_;
   Traffic traffic_;
   Limits limits_;
-  LogLimit lines_;
   std::map<PortIndex, Device> devices_;
   bool changed_ = false;
   bool unfinished_ = false;  // the last step's budget was not enough

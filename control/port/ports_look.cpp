@@ -85,7 +85,8 @@ void Ports::look_at(const std::string& name, Record& record, Changes& changes) {
   if (record.link_up == was_up && record.mtu == old_mtu && !moved) return;
   if (record.link_up != was_up) {
     const char* const state = record.link_up ? "up" : "down";
-    log(kLink, record, record.link_up ? Level::info : Level::warn, told("link", name, state, fmt::format("{}: link {}", name, state)));
+    log(kLink, record, record.link_up ? Level::info : Level::warn,
+        told("link", name, state, fmt::format("{}: link {}", name, state)));
   }
   if (record.mtu != old_mtu) {
     log(kMtu, record, Level::info,

@@ -36,7 +36,7 @@ void read_member(Reading& reading, std::string_view bridge_name, const Value& it
   if (interface.underlay) {
     return item.error(fmt::format("{} has addresses: an underlay cannot be in a bridge", *name));
   }
-  if (const auto tunnel = reading.config.tunnels.find(*name);
+  if (const auto tunnel = reading.config.tunnels.find(std::string(*name));
       tunnel != reading.config.tunnels.end() && tunnel->second.mode == TunnelType::erspan) {
     return item.error(fmt::format("{} is an erspan tunnel: it carries what mirrors copy, as their output-port", *name));
   }

@@ -46,7 +46,8 @@ void read_admins(const Value& value, std::vector<std::string>& admins) {
     const auto user = item.text("a user's name");
     if (!user) return;
     if (const std::string error = name_error(*user, kLongestName); !error.empty()) return item.error(error);
-    if (std::ranges::find(admins, *user) != admins.end()) return item.error(fmt::format("{} is in the list already", *user));
+    if (std::ranges::find(admins, *user) != admins.end())
+      return item.error(fmt::format("{} is in the list already", *user));
     admins.emplace_back(*user);
   });
 }

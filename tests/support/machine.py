@@ -19,6 +19,8 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 INIT = "/lib/systemd/systemd"
 SHUT_DOWN = signal.SIGRTMIN + 4  # systemd(1)
 
+KERNEL_UNITS = "sysctl modules-load remount-fs"
+
 # Mounts that last as long as the machine has a tree. On a tmpfs: where / is an overlay, it can't be written to by
 # another one.
 TREE = """set -e
@@ -69,8 +71,9 @@ class Machine:
                               host.lab.path(f"{host.name}-tree.log"), f"tree-{host.name}")
         host.lab.processes.append(self.holder)
         self.holder.wait_for("ready")
-        # What this machine starts is its own matter; a policy would keep a package from starting anything.
-        self.run("rm -rf /etc/systemd/system/*.wants/* /usr/sbin/policy-rc.d /etc/fstab; mkdir -p /var/log/journal; rm -rf /var/log/journal/*")
+        # What this machine starts is its own matter, and so are the kernel's settings, which both have in common.
+        self.run("rm -rf /etc/systemd/system/*.wants/* /etc/fstab /usr/sbin/policy-rc.d /var/log/journal; mkdir /var/log/journal")
+        self.run(f"for unit in {KERNEL_UNITS}; do ln -s /dev/null /etc/systemd/system/systemd-$unit.service; done")
 
     def _inside(self, command):
         command = ["sh", "-c", command] if isinstance(command, str) else [str(word) for word in command]
@@ -89,10 +92,10 @@ class Machine:
     def copy(self, file, path):
         run(["nsenter", "--target", self.holder.pid, "--mount", "cp", file, self.root + path])
 
-    def changed(self):
-        """Paths in the tree that aren't as they were: written, made or removed."""
+    def written(self):
+        """The files in the tree that were made or changed, and are still there."""
         changes = os.path.join(self.folder, "changes")
-        found = run(["nsenter", "--target", self.holder.pid, "--mount", "find", changes, "-not", "-type", "d"]).stdout
+        found = run(["nsenter", "--target", self.holder.pid, "--mount", "find", changes, "-type", "f", "-o", "-type", "l"]).stdout
         return {line.removeprefix(changes) for line in found.splitlines()}
 
     def boot(self, timeout=30):

@@ -124,8 +124,8 @@ class Mirrors {
   const TableRows& interfaces_;
   const TableRows& mirrors_;
   const std::string& bridge_;
-  std::vector<std::string>& members_;    // sorted
-  std::vector<std::string> selectable_;  // of these; outputs have no frames of their own
+  std::vector<std::string>& members_;        // sorted
+  std::vector<std::string> selectable_;      // of these; outputs have no frames of their own
   const std::vector<std::string>& outputs_;  // sorted, and not in the bridge
   config::Config& config_;
   Notes& notes_;

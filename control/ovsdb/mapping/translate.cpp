@@ -290,9 +290,10 @@ class Translator {
       for (const std::string& name : tunnels) {
         const bool used = std::ranges::any_of(
             result_.config.mirrors, [&name = name](const auto& item) { return item.second.output_port == name; });
-        if (!used) notes_.add("erspan", fmt::format("{}: an ERSPAN tunnel carries mirrors' copies alone, and no "
-                                                    "mirror has it as output_port",
-                                                    name));
+        if (!used)
+          notes_.add("erspan", fmt::format("{}: an ERSPAN tunnel carries mirrors' copies alone, and no "
+                                           "mirror has it as output_port",
+                                           name));
       }
     }
   }
@@ -309,7 +310,7 @@ class Translator {
   std::map<std::string, const Row*> bridges_;  // that have a place
   std::vector<WaitingTunnel> waiting_;
   std::map<std::string, std::vector<std::string>> outputs_;  // a bridge's ERSPAN tunnels, which are no members of it
-  std::map<std::string, std::string> shared_;  // interfaces of the host's, and a tunnel that each is for
+  std::map<std::string, std::string> shared_;                // interfaces of the host's, and a tunnel that each is for
   Translation result_;
 };
 

@@ -90,6 +90,7 @@ tunnels:
                      .memory_bytes = 2ULL << 30,
                      .metrics = std::nullopt,
                      .ovsdb = {},
+                     .admins = {},
                      .flow_cache_entries = 131072};
   expected.ethernets["veth1"] = Ethernet{};
   expected.ethernets["lan1"].device = TapDevice{};

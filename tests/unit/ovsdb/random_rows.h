@@ -95,8 +95,8 @@ class RandomRows {
     return row;
   }
   Row interface() {
-    static constexpr const char* kTypes[] = {"",       "system", "internal",  "tap",     "dpdk", "patch",
-                                             "geneve", "geneve", "vxlan",     "vxlan",   "gre",  "gre",
+    static constexpr const char* kTypes[] = {"",       "system", "internal",  "tap",      "dpdk",  "patch",
+                                             "geneve", "geneve", "vxlan",     "vxlan",    "gre",   "gre",
                                              "ip6gre", "stt",    "ipsec_gre", "nonsense", "erspan"};
     Row row;
     put(row, "name", name());

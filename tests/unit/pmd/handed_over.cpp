@@ -150,7 +150,7 @@ TEST_CASE("an interface that was handed over is one gateway's") {
   std::unique_ptr<Port> third;
   ports.inside([&] { third = open_packet_port(options, error); });
   CHECK(third == nullptr);
-  CHECK(error.text.find("in use by a gateway (pid " + std::to_string(getpid()) + ")") == 0);
+  CHECK(error.text.find("in use by ") == 0);
   next.reset();
   third = open_in(ports, open_packet_port, options);
 }

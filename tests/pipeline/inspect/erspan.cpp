@@ -37,10 +37,9 @@ mirrors:
                      more, output);
 }
 
-constexpr const char* kFrames[] = {"plain",      "tagged", "priority",          "service",
-                                   "nothing",    "half-a-tag", "unfinished", "unfinished-tagged",
-                                   "big4",       "big6",   "big-tagged",        "whole",
-                                   "full",       "full-tagged", "big-full",     "last"};
+constexpr const char* kFrames[] = {
+    "plain", "tagged", "priority",   "service", "nothing", "half-a-tag",  "unfinished", "unfinished-tagged",
+    "big4",  "big6",   "big-tagged", "whole",   "full",    "full-tagged", "big-full",   "last"};
 
 void deliver(Bed& bed, const std::string& name) {
   if (name.starts_with("big") || name.starts_with("unfinished")) {
