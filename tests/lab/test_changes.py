@@ -45,6 +45,11 @@ def tables(daemon):
     return {table: sorted(rows, key=json.dumps) for table, rows in state.items()}
 
 
+def differences(one, other):
+    """Rows that only one of two states has."""
+    return [(table, row) for table in one for row in one[table] + other[table] if (row in one[table]) != (row in other[table])]
+
+
 def last_change(daemon):
     return daemon.ctl("show", "changes")["changes"][-1]
 
@@ -56,13 +61,15 @@ class Net:
         self.lab = lab
         self.host, *_ = two_hosts(lab)
         self.first = gateway(1, "geneve")
+        # Nobody is there; states are to be compared.
+        self.first["ethernets"]["up0"]["neighbors"] = [{"to": "172.31.0.2", "macaddress": "02:00:00:00:00:22"}]
         self.second = self.changed(33)
         self.third = self.changed(44)
         self.daemon = self.start()
 
     def changed(self, ttl):
         config = copy.deepcopy(self.first)
-        config["ethernets"]["lan9"] = {"tap": {}}
+        config["ethernets"]["lan9"] = {"tap": {}, "macaddress": "02:00:00:00:09:09"}
         config["bridges"]["br-int"]["interfaces"].append("lan9")
         config["tunnels"]["tun0"]["ttl"] = ttl
         return config
@@ -87,7 +94,7 @@ def test_what_nobody_confirms_goes_back(net):
     wait_until(lambda: last_change(daemon)["verb"] == "revert", 30, "it has gone back")
     assert net.ttl() == 64 and tables(daemon) == before and "lan9" not in net.host.interfaces()
     # And what somebody confirms stays, whatever comes.
-    daemon.apply(net.second, "--confirm", "3")
+    daemon.apply(net.second, "--confirm", "600")
     assert daemon.ctl_run("confirm").stdout == "generation 4 is confirmed\n"
     daemon.apply(net.third, "--confirm", "1")
     wait_until(lambda: net.ttl() == 33, 30, "the other has gone back alone")
@@ -109,8 +116,13 @@ def test_a_daemon_killed_meanwhile_comes_back_with_what_ran_before(net):
     assert "was not confirmed when the daemon ended" in net.daemon.log()
     assert last_change(net.daemon)["verb"] == "revert" and last_change(net.daemon)["generation"] == 4
     net.daemon.stop()
-    net.daemon = net.start()  # the file's, as nobody has saved anything
+    net.daemon = net.start()  # and so does each, until somebody wants something else
+    assert net.ttl() == 33 and tables(net.daemon) == before
+    net.daemon.ctl_run("reload")
     assert net.ttl() == 64
+    net.daemon.stop()
+    net.daemon = net.start()
+    assert net.ttl() == 64 and last_change(net.daemon)["verb"] == "start"
 
 
 def test_an_author_who_hangs_up_leaves_the_clock_running(net):
@@ -158,7 +170,7 @@ class RandomConfigs:
 
     def port(self):
         return self.random.choice([{}, {"mtu": 1400}, {"isolated": True}, {"vlan": {"mode": "access", "tag": 20}},
-                                   {"vlan": {"mode": "trunk", "trunks": [20, 21]}}, {"max-macs": 7}])
+                                   {"vlan": {"mode": "trunk", "trunks": [0, 20, 21]}}, {"max-macs": 7}])
 
     def next(self):
         pick = self.random
@@ -170,9 +182,10 @@ class RandomConfigs:
         for number in range(3):
             if self.chance(70):
                 name = f"p{number}"
-                config["ethernets"][name] = self.port()
+                port = self.port()
+                config["ethernets"][name] = {"mtu": 1500, **port}  # said always: an interface keeps what was set last
                 free.append(name)
-                if config["ethernets"][name] == {} and self.chance(60):
+                if port == {} and self.chance(60):
                     config["vlans"][f"{name}.7"] = {"id": pick.choice([7, 8]), "link": name}
                     free.append(f"{name}.7")
         for number in range(2):
@@ -185,7 +198,7 @@ class RandomConfigs:
             if self.chance(60):
                 remotes = pick.choice(["172.31.0.2", "172.31.0.3", ["172.31.0.3", "172.31.0.2"]])
                 config["tunnels"][f"t{number}"] = {"mode": pick.choice(["geneve", "vxlan", "gretap", "nvgre"]),
-                                                   "id": 1000 + 4 * number + pick.randrange(4), "local": "172.31.0.1",
+                                                   "id": 5000 + 4 * number + pick.randrange(4), "local": "172.31.0.1",
                                                    "remote": remotes, "ttl": pick.choice([9, 64])}
                 free.append(f"t{number}")
         for number in range(pick.randrange(4)):
@@ -227,6 +240,6 @@ def test_random_changes_under_traffic(lab):
     daemon.stop()
     for config, state in files[::CHANGES // STARTED_AFRESH]:
         fresh = h1.causeway(config)
-        assert tables(fresh) == state
+        assert differences(tables(fresh), state) == []
         fresh.stop()
     other.stop()

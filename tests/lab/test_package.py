@@ -10,9 +10,8 @@ import pytest
 import yaml
 
 from tests.support import traffic
-from tests.support.causeway import TOP
-from tests.support.installing import BUILD, prefix_kept, run_script
-from tests.support.machine import Machine
+from tests.support.installed.prefix import BUILD, prefix_kept, run_script
+from tests.support.installed.machine import Machine
 from tests.support.overlay import gateway, two_hosts
 from tests.support.process import run, wait_until
 

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from tests.support.causeway import TOP
-from tests.support.installing import prefix_kept, run_script
+from tests.support.installed.prefix import prefix_kept, run_script
 
 
 def files(prefix):

@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from scapy.all import ICMP, TCP, rdpcap, raw
+from scapy.all import ARP, ICMP, TCP, Dot1Q, Ether, rdpcap, raw
 
 from tests.support import traffic
 from tests.support.overlay import gateway, two_hosts
@@ -123,6 +123,9 @@ ERSPAN = ["gre.proto", "gre.flags_and_version", "gre.sequence_number", "erspan.v
           "erspan.truncated", "erspan.spanid", "erspan.index", "vlan.id", "icmp.seq", "tcp.seq", "tcp.len", "frame.len"]
 
 
+SEND = "import socket, sys; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth0', 0)); s.send(bytes.fromhex(sys.argv[1]))"
+
+
 def flag(value):
     """A boolean of tshark's, whatever it calls it."""
     return value in ("1", "True")
@@ -131,14 +134,12 @@ def flag(value):
 def test_erspan(mirrored):
     """tshark has what the container has, with a session, a number and its VLAN in front; type I has the frame alone."""
     c1 = mirrored.c1
-    c1.ip("link", "add", "link", "eth0", "name", "eth0.30", "type", "vlan", "id", 30, "egress-qos-map", "0:4")
-    c1.ip("addr", "add", "10.3.0.1/24", "dev", "eth0.30")
-    c1.ip("link", "set", "eth0.30", "up")
     mirrored.mirror(two={"select-src-port": ["c1"], "select-dst-port": ["c1"], "output-port": "er2"},
                     one={"select-src-port": ["c1"], "output-port": "er1"})
     near, wire = c1.capture("eth0"), mirrored.analyser.capture("up1", filter="src 172.33.0.1 and proto gre")
     traffic.ping(c1, FAR, count=5)
-    traffic.ping(c1, "10.3.0.9", count=1, check=False)  # asks for it in VLAN 30
+    tagged = Ether(src=c1.mac("eth0"), dst="ff:ff:ff:ff:ff:ff") / Dot1Q(vlan=30, prio=4) / ARP(pdst="10.3.0.9")
+    c1.run(["/usr/bin/python3", "-c", SEND, raw(tagged).hex()])
     traffic.ping(c1, FAR, count=1)
     for name, count in (("two", 13), ("one", 7)):
         wait_until(lambda: mirrored.row(name)["copies"] >= count, 20, "all pings are copied")

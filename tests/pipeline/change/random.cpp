@@ -39,7 +39,9 @@ class RandomFile {
     std::string text = "version: 1\nethernets:\n" + ethernets;
     if (!vlans.empty()) text += "vlans:\n" + vlans;
     text += "tunnels:\n  g1: {mode: geneve, id: 1, local: 172.31.0.1, remote: 172.31.0.2}\n" + tunnels();
-    return text + bridges() + mirrors();
+    text += bridges();
+    text += mirrors();  // last: of what is in no bridge
+    return text;
   }
 
  private:
@@ -83,9 +85,9 @@ class RandomFile {
       if (chance(30)) more += fmt::format(", ttl: {}", below(3) + 9);
       if (chance(20)) more += ", isolated: false";
       if (chance(20)) more += ", vlan: {mode: access, tag: 20}";
-      lines +=
-          fmt::format("  t{}: {{mode: {}, id: {}, local: 172.31.0.1, remote: {}{}}}\n", i, mode, 100 + 4 * i + below(4),
-                      one_of<std::string>({"172.31.0.2", "172.31.0.3", "[172.31.0.3, 172.31.0.2]"}), more);
+      lines += fmt::format("  t{}: {{mode: {}, id: {}, local: 172.31.0.1, remote: {}{}}}\n", i, mode,
+                           5000 + 4 * i + below(4),
+                           one_of<std::string>({"172.31.0.2", "172.31.0.3", "[172.31.0.3, 172.31.0.2]"}), more);
       free_.push_back(fmt::format("t{}", i));
     }
     return lines;

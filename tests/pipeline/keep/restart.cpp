@@ -1,4 +1,7 @@
 // What one gateway has learnt, given to the next: used from the first frame on, left out where it no longer fits.
+#include <stdlib.h>
+
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "control/config/address_text.h"
@@ -8,7 +11,6 @@
 #include "control/view/view.h"
 #include "tests/pipeline/bed/bed.h"
 #include "tests/pipeline/bed/outer_compare.h"
-#include "tests/support/folder.h"
 
 namespace causeway::test {
 namespace {
@@ -42,6 +44,12 @@ bridges:
     interfaces: [)" +
          members + "]\n";
 }
+
+struct Folder {
+  std::string path = std::filesystem::temp_directory_path() / "causeway-learnt-XXXXXX";
+  Folder() { REQUIRE(mkdtemp(path.data()) != nullptr); }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
 
 IpAddress remote(int number) { return IpAddress::v4(172, 31, 0, static_cast<uint8_t>(number)); }
 

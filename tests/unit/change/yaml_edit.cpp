@@ -149,8 +149,8 @@ TEST_CASE("set: what the keys' own rules refuse names its path, and no line") {
   std::vector<config::ConfigError> errors;
   CHECK(!edit.read("set", errors));
   REQUIRE(errors.size() == 2);
-  CHECK(errors[0].to_string() == "set: error: tunnels.gnv0.id: 16777216 is out of range (0 to 16777215)");
-  CHECK(errors[1].to_string() == "set: error: tunnels.gnv0.remot: unknown key; did you mean 'remote'?");
+  CHECK(errors[0].to_string() == "set: error: tunnels.gnv0.remot: unknown key; did you mean 'remote'?");
+  CHECK(errors[1].to_string() == "set: error: tunnels.gnv0.id: 16777216 is out of range (0 to 16777215)");
 }
 
 TEST_CASE("set: one after the other, each on what the others left") {

@@ -1,17 +1,39 @@
 #include "control/process/state_directory.h"
 
+#include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 
 #include "tests/catch.h"
-#include "tests/support/folder.h"
-#include "tests/support/full_disk.h"
 
-namespace causeway::test {
+namespace causeway {
+namespace {
+
+struct Folder {
+  std::string path = std::filesystem::temp_directory_path() / "causeway-state-XXXXXX";
+  Folder() { REQUIRE(mkdtemp(path.data()) != nullptr); }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
+
+// While it lives no file takes more than a byte.
+struct FullDisk {
+  rlimit before{};
+  FullDisk() {
+    std::signal(SIGXFSZ, SIG_IGN);
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+    const rlimit limit{1, before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  }
+  ~FullDisk() { setrlimit(RLIMIT_FSIZE, &before); }
+};
+
+}  // namespace
 
 TEST_CASE("what is written to a state directory is read by the next daemon") {
   const Folder folder;
@@ -42,8 +64,12 @@ TEST_CASE("a write that fails leaves what was there") {
   StateDirectory state;
   REQUIRE(state.open(folder.path).text() == "");
   REQUIRE(state.write("fdb", "old").text() == "");
-  const Error failed = on_full_disk([&] { return state.write("fdb", "new"); });
-  CHECK(failed.text() == folder.path + "/fdb: File too large");
+  Error error;
+  {
+    const FullDisk full;
+    error = state.write("fdb", "new");
+  }
+  CHECK(error.text() == folder.path + "/fdb: File too large");
   CHECK(state.read("fdb") == "old");
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
 }
@@ -71,4 +97,4 @@ TEST_CASE("a state directory that can be none is refused in words") {
   CHECK(!state.keeps());
 }
 
-}  // namespace causeway::test
+}  // namespace causeway

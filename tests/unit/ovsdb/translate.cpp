@@ -124,6 +124,11 @@ void check_whole(const Database& rows, const config::Config& file, const Transla
     REQUIRE(made.config.ethernets.contains(mirror.output_port) != made.config.tunnels.contains(mirror.output_port));
     outputs.insert(mirror.output_port);
   }
+  for (const auto& [name, tunnel] : made.config.tunnels) {
+    if (tunnel.mode != TunnelType::erspan) continue;
+    REQUIRE(!bridge_of.contains(name));
+    outputs.insert(name);
+  }
   std::set<std::string> good;
   for (const auto& [uuid, bridge] : table("Bridge")) {
     for (const std::string& port : names(bridge, "ports")) {
