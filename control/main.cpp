@@ -205,6 +205,7 @@ void start_timers(EventLoop& loop, Gateway& gateway, Daemon& daemon) {
 struct Wanted {
   config::Config config;
   std::string text;
+  bool is_written = true;                  // the text, by somebody
   std::optional<Unconfirmed> unconfirmed;  // why it isn't the file's
 };
 
@@ -251,6 +252,14 @@ void await_end(EventLoop& loop, const Predecessor& predecessor, std::function<vo
   });
 }
 
+// Now, or else each second anew: without the control socket nobody could do anything about it.
+void try_until_done(EventLoop& loop, std::function<Error()> work) {
+  const Error error = work();
+  if (!error) return;
+  spdlog::error("{}; trying again", error.text());
+  loop.after(1s, [&loop, work = std::move(work)] { try_until_done(loop, work); });
+}
+
 // Where they are wanted.
 Error start_metrics(std::optional<metrics::Endpoint>& endpoint, EventLoop& loop, const Daemon& daemon,
                     const config::System& system) {
@@ -288,7 +297,12 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   const std::string file = options.file.value_or("");
   Daemon daemon(loop, gateway, config.system, file, CAUSEWAY_VERSION);
   upgrade.emplace(
-      loop, gateway, start.again, [&daemon] { return daemon.configuration().file().config; }, [&loop] { loop.stop(); });
+      loop, gateway, start.again,
+      [&daemon]() -> Upgrade::Running {
+        const Version& version = daemon.configuration().file();
+        return {version.config, version.text, daemon.changes().awaits_confirmation()};
+      },
+      [&loop] { loop.stop(); });
   daemon.upgrade_by([&upgrade] { return upgrade->begin(); });
   const std::string path = options.socket.empty() ? default_socket_path(config.system.name) : options.socket;
   Background background(loop);
@@ -296,9 +310,11 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
     return daemon.handle(std::move(request), peer);
   });
   std::optional<metrics::Endpoint> endpoint;
+  bool listens = false;
   const auto let_others_in = [&]() -> Error {
-    Error error = api.start();
-    return error ? error : start_metrics(endpoint, loop, daemon, config.system);
+    if (Error error = listens ? Error() : api.start()) return error;
+    listens = true;
+    return start_metrics(endpoint, loop, daemon, config.system);
   };
   std::string learnt;
   // First of all: where a daemon of this name runs already, nothing is touched.
@@ -310,12 +326,14 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   const auto errors = daemon.changes().start(file, start.wanted.text, start.wanted.unconfirmed);
   for (const std::string& line : errors) say_on_stderr(line + "\n");
   if (!errors.empty()) return kBadInput;
+  if (!start.wanted.is_written) daemon.configuration().forget_text();
 
   Keeper keeper(loop, background, gateway, start.state);
   // What ports, bridges and tunnels that are all there had before.
   const auto give_back = [&] {
     predecessor == nullptr ? keeper.restore(gateway) : restore_text(gateway, learnt);
     gateway.end_take_over();
+    keeper.begin();
   };
   std::optional<ovsdb::Vswitch> vswitch;
   const std::string& ovsdb = options.ovsdb.empty() ? config.system.ovsdb : options.ovsdb;
@@ -331,13 +349,12 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
     gateway.try_devices_with(kOwnProgram);
     await_end(loop, *predecessor, [&] {
       gateway.other_has_ended();
-      if (const Error failed = let_others_in()) spdlog::error("{}", failed.text());
+      try_until_done(loop, let_others_in);
       play_vswitch();
-      sd_notify(0, "READY=1");
+      sd_notify(0, "READY=1\nWATCHDOG=1");
     });
   }
   if (config.system.control_core) pin_to(*config.system.control_core);  // after them: they inherit it
-  keeper.begin();
   log_running(config, start.again.hugepages);
   if (predecessor == nullptr) sd_notify(0, "READY=1");
   const Reloading all{daemon, background};
@@ -376,17 +393,21 @@ std::vector<std::string> arguments_of(char** argv) {
   return arguments;
 }
 
-// Of the file, or of who runs already.
-std::optional<config::Config> load(const Options& options, Predecessor* predecessor, bool& hugepages, std::string& text,
+// Of who runs already: what it is called it may have from a file that was another one then.
+std::optional<config::Config> load_running(const std::string& file, Predecessor& predecessor, Predecessor::Runs& runs,
+                                           std::vector<config::ConfigError>& errors) {
+  if (const Error error = predecessor.read_config(runs)) {
+    errors.push_back({file, 0, 0, "", error.text()});
+    return std::nullopt;
+  }
+  auto config = config::load_config(file, runs.text, errors);
+  if (config && !config->system.named) config->system.name = runs.name;
+  return config;
+}
+
+std::optional<config::Config> load(const Options& options, std::string& text,
                                    std::vector<config::ConfigError>& errors) {
   const std::string file = options.file.value_or("");
-  if (predecessor != nullptr) {
-    if (const Error error = predecessor->read_config(text, hugepages)) {
-      errors.push_back({file, 0, 0, "", error.text()});
-      return std::nullopt;
-    }
-    return config::load_config(file, text, errors);
-  }
   text = config::kNoFile;
   return options.file ? config::load_config_file(file, text, errors) : config::load_config("", text, errors);
 }
@@ -402,15 +423,15 @@ int run(const Options& options, char** argv) {
   }
   std::optional<Predecessor> predecessor;
   if (options.take_over >= 0) predecessor.emplace(options.take_over);
-  std::string text;
+  Predecessor::Runs runs;
   std::vector<config::ConfigError> errors;
-  bool hugepages = false;
-  auto config = load(options, predecessor ? &*predecessor : nullptr, hugepages, text, errors);
+  auto config = predecessor ? load_running(options.file.value_or(""), *predecessor, runs, errors)
+                            : load(options, runs.text, errors);
   // A running gateway logs its warnings.
   if (config && options.check) {
     auto warnings = config::warnings_of(*config);
     std::ranges::move(absent_interfaces(*config), std::back_inserter(warnings));
-    errors = config::placed(warnings, options.file.value_or(""), text);
+    errors = config::placed(warnings, options.file.value_or(""), runs.text);
   }
   for (const config::ConfigError& line : errors) say_on_stderr(line.to_string() + "\n");
   if (!config) return kBadInput;
@@ -418,7 +439,7 @@ int run(const Options& options, char** argv) {
 
   StateDirectory state;
   if (const Error error = state.open(options.state)) return fail(error.text());
-  Wanted wanted{std::move(*config), std::move(text), {}};
+  Wanted wanted{std::move(*config), std::move(runs.text), runs.is_written, {}};
   if (!predecessor) go_back_to_confirmed(state, options.file.value_or(""), wanted);
   const config::System& system = wanted.config.system;
   EventLoop loop;
@@ -427,6 +448,7 @@ int run(const Options& options, char** argv) {
   EalOptions eal = eal_options(wanted.config, options.no_hugepages);
   // As many again as the other one has, which is not to be replaced by a slower one.
   using Hugepages = EalOptions::Hugepages;
+  bool hugepages = runs.hugepages;
   if (predecessor) eal.hugepages = hugepages ? Hugepages::on : Hugepages::off;
   const Error error = start_eal(eal, hugepages);
   if (error && hugepages && !predecessor && system.hugepages == Toggle::automatic) {

@@ -46,7 +46,7 @@ struct PortOptions {
   OffloadSettings offloads{};
   rte_mempool* pool = nullptr;  // receive buffers; outlives the port
   // Port::descriptors() of the process that had the device, which need them no longer once the port is open. It goes on
-  // with what waits in them, if it has as many as it wants; otherwise the device is opened as ever.
+  // with what waits in them. If they aren't as many as it wants it opens the device anew: busy while others have it.
   std::vector<int> handed_over{};
 
   uint16_t wanted_rx_queues() const noexcept { return rx_queues != 0 ? rx_queues : tx_queues; }

@@ -84,13 +84,18 @@ std::optional<nlohmann::json> ApiClient::receive(bool wait) {
 
 nlohmann::json ApiClient::await_successor() {
   using namespace std::chrono_literals;
-  constexpr auto kPatience = 10s;
+  constexpr auto kPatience = 30s;
   nlohmann::json reply = *receive(true);
+  if (!reply.at("ok").get<bool>()) return reply;
+  // Not the number in the reply: it may be another one here (pid_namespaces(7)).
+  const pid_t before = peer_of(fd_).pid;
   const auto patience_ends = std::chrono::steady_clock::now() + kPatience;
-  while (reply.at("ok").get<bool>() && ApiClient().connect(path_) && std::chrono::steady_clock::now() < patience_ends) {
+  do {
+    ApiClient next;
+    if (!next.connect(path_) && (before == 0 || peer_of(next.fd_).pid != before)) return reply;
     std::this_thread::sleep_for(10ms);
-  }
-  return reply;
+  } while (std::chrono::steady_clock::now() < patience_ends);
+  return api_error({"the new process runs, but doesn't answer at " + path_ + " yet; the log says why"});
 }
 
 FileDescriptor ApiClient::release(std::string& received) {

@@ -33,6 +33,7 @@ SocketLock::~SocketLock() {
 
 Error SocketLock::take(const std::string& socket_path, std::string& holder) {
   const std::string path = socket_path + ".lock";
+  if (path == path_) return {};  // it has it
   while (true) {
     FileDescriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file.valid()) return system_error("lock file " + path);

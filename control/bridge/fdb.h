@@ -67,7 +67,7 @@ class Fdb {
   void bind(Homes homes);
   // A MAC seen at `exit`: new, or moved there. Static entries stay, and so do bound ones.
   void learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s);
-  // A MAC that an earlier process has learnt, last seen at `seen_s`; before workers start. False: it has no place here.
+  // A MAC that an earlier process has learnt, last seen at `seen_s`. False: it has no place here or is known.
   bool restore(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t seen_s);
   // Replaces a learned entry. Not bound by max_macs.
   void add_static(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit);

@@ -32,6 +32,9 @@ class Configuration {
   // All of it or nothing; what failed. `reading` was made for what file() has. Its text and warnings are kept.
   std::vector<config::ApplyError> change_to(ConfigReading& reading);
 
+  // The text that change_to() has read is nobody's, so file() has none.
+  void forget_text() { file_.text = nullptr; }
+
   // Makes, of what the file says, all that is to run; the file's things may be counted on to be in it.
   using Completion = std::function<std::shared_ptr<config::Config>(const config::Config& file)>;
   // From now on what runs is the file's configuration, and what somebody else adds to it.

@@ -22,8 +22,8 @@ class Gathering {
   explicit Gathering(const Gateway& gateway);
   // Goes on until the time has come. False: that was all.
   bool go_on(Clock::time_point until);
-  // What go_on() has gathered, once it is done.
-  std::string take() { return text_.take(); }
+  // What go_on() has gathered, once it is done. To take() it all is slow, and may be left to another thread.
+  LearntText text() { return std::move(text_); }
 
  private:
   // Each does a little, and is called until it returns false.

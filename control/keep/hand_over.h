@@ -1,7 +1,8 @@
 // How one daemon hands over to the next: messages with descriptors, over a pair of UNIX sockets (unix(7),
 // SOCK_SEQPACKET). The old one starts the new one with an end of the pair, and then
 //
-//   -> config   what runs there, a file in memory; "hugepages" if it has some
+//   -> config   what runs there, a file in memory; behind the daemon's name "hugepages", if it has some, and "written",
+//               if that is the text that somebody wrote
 //   <- ready    all that takes long is done: memory, drivers
 //   -> port     NAME and Port::descriptors(), for each that has some; from here on the old one forwards nothing
 //   -> learnt   what it has learnt (control/keep/learnt.h), a file in memory
@@ -32,6 +33,7 @@ class HandOver {
  public:
   static constexpr std::string_view kConfig = "config";
   static constexpr std::string_view kHugepages = "hugepages";
+  static constexpr std::string_view kWritten = "written";
   static constexpr std::string_view kReady = "ready";
   static constexpr std::string_view kPort = "port";
   static constexpr std::string_view kLearnt = "learnt";

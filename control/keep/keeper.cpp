@@ -75,19 +75,19 @@ void Keeper::gather() {
     next_ = loop_.after(kPause, [this] { gather(); });
     return;
   }
-  background_.run([file = file_, number = file_->next_number(), text = gathering_->take()] {
-    file->write(number, text);
+  background_.run([file = file_, number = file_->next_number(), text = gathering_->text()]() mutable {
+    file->write(number, text.take());
     return Background::Finish();
   });
   gathering_.reset();
 }
 
 void Keeper::write() {
-  if (!directory_.keeps()) return;
+  if (every_ == 0) return;
   Gathering gathering(gateway_);
   while (gathering.go_on(Gathering::Clock::time_point::max())) {
   }
-  file_->write(file_->next_number(), gathering.take());
+  file_->write(file_->next_number(), gathering.text().take());
 }
 
 void restore_text(Gateway& gateway, std::string_view text) {

@@ -26,11 +26,11 @@ class Keeper {
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
 
-  // Gives what was kept to a gateway whose workers haven't started.
+  // Gives what was kept to a gateway.
   void restore(Gateway& gateway) const;
-  // From now on what is learnt is written. With a directory that keeps nothing neither this nor write() does anything.
+  // What was kept has been used: from now on what is learnt is written. With a directory that keeps nothing nothing is.
   void begin();
-  // On the way out: all of it, before this returns.
+  // On the way out: all of it, before this returns; nothing where it hasn't begun.
   void write();
 
  private:

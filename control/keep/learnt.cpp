@@ -11,12 +11,14 @@
 
 #include "control/config/address_text.h"
 #include "dataplane/flow/vlan_rules.h"
+#include "dataplane/wire/ipv6.h"
 
 namespace causeway {
 namespace {
 
 constexpr std::string_view kFirstWords = "causeway-learnt 1";
 constexpr std::string_view kNone = "-";
+constexpr int64_t kMostSeconds = 1'000'000'000'000;  // of any number of them: sums of those are right
 
 using Words = std::span<const std::string_view>;
 
@@ -31,6 +33,10 @@ template <typename Number>
 bool read_number(std::string_view word, Number& number, int base = 10) {
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number, base);
   return error == std::errc() && end == word.data() + word.size();
+}
+
+bool read_seconds(std::string_view word, int64_t& seconds) {
+  return read_number(word, seconds) && seconds >= 0 && seconds <= kMostSeconds;
 }
 
 bool read_mac(std::string_view word, MacAddress& mac) {
@@ -50,15 +56,16 @@ bool read_mac_line(Words words, std::chrono::seconds passed, Learnt& learnt) {
   LearntMac mac;
   MacAddress address;
   uint16_t vlan = 0;
+  int64_t age_s = 0;
   if (words.size() != 6 || !read_number(words[1], vlan) || vlan >= kVlans || !read_mac(words[2], address) ||
-      address.is_multicast() || !read_number(words[5], mac.age_s)) {
+      address.is_multicast() || !read_seconds(words[5], age_s)) {
     return false;
   }
   if (words[4] != kNone && !read_ip(words[4], mac.remote.emplace())) return false;
   mac.bridge = words[0];
   mac.key = mac_vlan(address, vlan);
   mac.interface = words[3];
-  mac.age_s += static_cast<uint64_t>(passed.count());
+  mac.age_s = static_cast<uint64_t>(age_s + passed.count());
   learnt.macs.push_back(std::move(mac));
   return true;
 }
@@ -83,7 +90,7 @@ bool read_vtep_line(Words words, std::chrono::seconds, Learnt& learnt) {
 bool read_path_line(Words words, std::chrono::seconds passed, Learnt& learnt) {
   LearntPath path;
   if (words.size() != 4 || !read_ip(words[0], path.path.local) || !read_ip(words[1], path.path.remote) ||
-      !read_number(words[2], path.mtu) || !read_number(words[3], path.left_s)) {
+      !read_number(words[2], path.mtu) || path.mtu < kIpv6SmallestMtu || !read_seconds(words[3], path.left_s)) {
     return false;
   }
   path.left_s -= passed.count();
@@ -143,7 +150,7 @@ std::optional<std::string_view> checked(std::string_view text, std::chrono::seco
   const std::string_view first = all.substr(0, begin - 1);
   if (!first.starts_with(kFirstWords)) return {};
   const Words words = split(first, room);
-  if (words.size() != 3 || !read_number(words[2], written_s)) return {};
+  if (words.size() != 3 || !read_seconds(words[2], written_s)) return {};
   // A clock that went back says nothing.
   passed = std::chrono::seconds(std::max<int64_t>(0, seconds_of(now) - written_s));
   return all.substr(begin);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <sstream>
 #include <utility>
 
 namespace causeway {
@@ -14,13 +15,19 @@ Predecessor::Predecessor(int fd) : hand_over_(FileDescriptor(fd)) {
   if (getenv("WATCHDOG_USEC") != nullptr) setenv("WATCHDOG_PID", std::to_string(getpid()).c_str(), 1);
 }
 
-Error Predecessor::read_config(std::string& text, bool& hugepages) {
+Error Predecessor::read_config(Runs& runs) {
   const auto message = hand_over_.receive();
   if (!message || message->word != HandOver::kConfig || message->descriptors.size() != 1) {
     return "--take-over: nobody hands over";
   }
-  hugepages = message->text == HandOver::kHugepages;
-  return read_all(message->descriptors.front().get(), text);
+  std::istringstream words(message->text);
+  words >> runs.name;
+  runs.is_written = runs.hugepages = false;
+  for (std::string word; words >> word;) {
+    runs.hugepages |= word == HandOver::kHugepages;
+    runs.is_written |= word == HandOver::kWritten;
+  }
+  return read_all(message->descriptors.front().get(), runs.text);
 }
 
 Error Predecessor::take(Ports::HandedOver& devices, std::string& learnt) {

@@ -16,8 +16,13 @@ class Predecessor {
   // `fd`: this process's end, open since its start.
   explicit Predecessor(int fd);
 
-  // What runs there, and whether it has hugepages.
-  Error read_config(std::string& text, bool& hugepages);
+  struct Runs {
+    std::string text;        // its configuration
+    std::string name;        // its own, whether or not the text says it
+    bool is_written = true;  // the text, by somebody
+    bool hugepages = false;
+  };
+  Error read_config(Runs& runs);
   // From here on it forwards nothing: its devices by port, and what it has learnt (control/keep/learnt.h).
   Error take(Ports::HandedOver& devices, std::string& learnt);
   // It may end; or has ended by itself.

@@ -1,4 +1,5 @@
-// Gives a gateway what another one had learnt, under the names that both know. Control thread, before workers start.
+// Gives a gateway what another one had learnt, under the names that both know. What it knows itself stays. Control
+// thread.
 #pragma once
 
 #include <cstddef>

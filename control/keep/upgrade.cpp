@@ -1,6 +1,7 @@
 #include "control/keep/upgrade.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <spawn.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
@@ -25,8 +26,11 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
+constexpr const char* kAnother = "another upgrade is under way";
 constexpr auto kStart = 60s;  // a large configuration, and devices that take their time
 constexpr std::string_view kDeleted = " (deleted)";
+constexpr int kPing = 1000;                   // milliseconds, less than half of any watchdog's
+constexpr const char* kAlive = "WATCHDOG=1";  // sd_notify(3)
 
 // Our program's place, where there may be another one by now.
 std::string program() {
@@ -36,13 +40,18 @@ std::string program() {
   return path;
 }
 
+void answer(const FileDescriptor& client, const json& reply) {
+  const std::string line = api_line(reply);
+  std::ignore = ::send(client.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 }  // namespace
 
-Upgrade::Upgrade(EventLoop& loop, Gateway& gateway, Start start, RunningConfig config, std::function<void()> done)
+Upgrade::Upgrade(EventLoop& loop, Gateway& gateway, Start start, LookAtRunning running, std::function<void()> done)
     : loop_(loop),
       gateway_(gateway),
       start_(std::move(start)),
-      config_(std::move(config)),
+      running_(std::move(running)),
       when_done_(std::move(done)) {}
 
 Upgrade::~Upgrade() {
@@ -50,26 +59,33 @@ Upgrade::~Upgrade() {
 }
 
 ApiReply Upgrade::begin() {
-  if (begun_) return {api_error({"another upgrade is under way"})};
+  if (other_) return {api_error({kAnother})};
   return ApiReply::handing_over(api_line(api_ok(json::object())),
                                 [this](FileDescriptor client) { start(std::move(client)); });
 }
 
+// Since begin() somebody else may have had his begun, and the configuration be another.
 void Upgrade::start(FileDescriptor client) {
-  if (std::exchange(begun_, true)) return;  // somebody asked in the same moment: hung up on
+  if (other_) return answer(client, api_error({kAnother}));
   client_ = std::move(client);
-  handed_ = config_();
+  const Running running = running_();
+  if (running.unconfirmed) return fail("a change awaits its confirmation");
   FileDescriptor end;
   other_ = HandOver::make_pair(end);
   Error error = other_ ? spawn(end.get()) : Error(system_error("socketpair"));
-  if (!error) {
-    error = other_->send_file(HandOver::kConfig, start_.hugepages ? HandOver::kHugepages : std::string_view(),
-                              config::write_config(*handed_));
-  }
+  if (!error) error = send(running);
   if (error) return fail(error.text());
   spdlog::info("upgrade: process {} gets ready", process_);
   loop_.add_fd(other_->descriptor(), [this] { new_one_speaks(); });
   limit_ = loop_.after(kStart, [this] { fail("the new process isn't ready after a minute"); });
+}
+
+Error Upgrade::send(const Running& running) {
+  handed_ = running.config;
+  std::string words = handed_->system.name;
+  if (start_.hugepages) words.append(1, ' ').append(HandOver::kHugepages);
+  if (running.text == nullptr) return other_->send_file(HandOver::kConfig, words, config::write_config(*handed_));
+  return other_->send_file(HandOver::kConfig, words.append(1, ' ').append(HandOver::kWritten), *running.text);
 }
 
 // As we were started: no signal blocked, any of the cores that we had. Of our descriptors it has its end and the log.
@@ -110,14 +126,15 @@ void Upgrade::new_one_speaks() {
   if (!message || message->word != HandOver::kReady) {
     return fail("the new process ended before it was ready; the log says why");
   }
-  if (handed_ != config_()) return fail("the configuration has changed meanwhile; try again");
+  if (handed_ != running_().config) return fail("the configuration has changed meanwhile; try again");
   if (const Error error = hand_over()) {
     gateway_.start_workers();
     return fail(error.text());
   }
-  sd_notify(0, fmt::format("MAINPID={}", process_).c_str());
+  // Who is to say that it is alive is another one now, and has just begun.
+  sd_notify(0, fmt::format("{}\nMAINPID={}", kAlive, process_).c_str());
   spdlog::info("upgrade: process {} runs", process_);
-  answer(api_ok({{"pid", process_}}));
+  answer(client_, api_ok({{"pid", process_}}));
   // The pair stays open: by its end the other one knows that of this process.
   loop_.remove_fd(other_->descriptor());
   loop_.cancel(limit_);
@@ -126,11 +143,13 @@ void Upgrade::new_one_speaks() {
   when_done_();
 }
 
+// The loop waits for it, and with it what tells systemd's watchdog that we are alive.
 Error Upgrade::hand_over() {
+  sd_notify(0, kAlive);
   Gathering gathering(gateway_);
   while (gathering.go_on(Gathering::Clock::time_point::max())) {
   }
-  const std::string learnt = gathering.take();
+  const std::string learnt = gathering.text().take();
   gateway_.let_go();
   for (const auto& [name, record] : gateway_.ports().all()) {
     const std::vector<int> descriptors = record.port != nullptr ? record.port->descriptors() : std::vector<int>{};
@@ -138,14 +157,25 @@ Error Upgrade::hand_over() {
     if (Error error = other_->send(HandOver::kPort, name, descriptors)) return error;
   }
   if (Error error = other_->send_file(HandOver::kLearnt, {}, learnt)) return error;
-  const auto message = other_->receive();
-  if (message && message->word == HandOver::kRunning) return {};
-  return "the new process ended, or didn't run in time; the log says why";
+  return await_running() ? Error() : "the new process ended, or didn't run in time; the log says why";
+}
+
+bool Upgrade::await_running() {
+  const auto patience_ends = std::chrono::steady_clock::now() + HandOver::kPatience;
+  while (std::chrono::steady_clock::now() < patience_ends) {
+    pollfd speaks{other_->descriptor(), POLLIN, 0};
+    if (poll(&speaks, 1, kPing) > 0) {
+      const auto message = other_->receive(0ms);
+      return message && message->word == HandOver::kRunning;
+    }
+    sd_notify(0, kAlive);
+  }
+  return false;
 }
 
 void Upgrade::fail(const std::string& why) {
   spdlog::error("upgrade: {}", why);
-  answer(api_error({why}));
+  answer(client_, api_error({why}));
   stop_waiting();
 }
 
@@ -156,16 +186,10 @@ void Upgrade::stop_waiting() {
   other_.reset();
   client_ = FileDescriptor();
   handed_.reset();
-  begun_ = false;
   if (process_ == 0) return;
   kill(process_, SIGKILL);
   waitpid(process_, nullptr, 0);
   process_ = 0;
-}
-
-void Upgrade::answer(const json& reply) {
-  const std::string line = api_line(reply);
-  std::ignore = ::send(client_.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 }  // namespace causeway

@@ -29,10 +29,16 @@ class Upgrade {
     cpu_set_t cores{};  // that it might run on
     bool hugepages = false;
   };
-  using RunningConfig = std::function<std::shared_ptr<const config::Config>()>;
+  // What runs, but for what others add to the file.
+  struct Running {
+    std::shared_ptr<const config::Config> config;
+    std::shared_ptr<const std::string> text;  // null: nobody wrote it
+    bool unconfirmed = false;                 // it may be taken back
+  };
+  using LookAtRunning = std::function<Running()>;
 
   // `loop` and `gateway` outlive it. `done`: another process has taken over.
-  Upgrade(EventLoop& loop, Gateway& gateway, Start start, RunningConfig config, std::function<void()> done);
+  Upgrade(EventLoop& loop, Gateway& gateway, Start start, LookAtRunning running, std::function<void()> done);
   ~Upgrade();
   Upgrade(const Upgrade&) = delete;
   Upgrade& operator=(const Upgrade&) = delete;
@@ -44,24 +50,24 @@ class Upgrade {
 
  private:
   void start(FileDescriptor client);
+  Error send(const Running& running);
   Error spawn(int end);
   void new_one_speaks();
   Error hand_over();
+  bool await_running();
   void fail(const std::string& why);
-  void answer(const nlohmann::json& reply);
   void stop_waiting();
 
   EventLoop& loop_;
   Gateway& gateway_;
   Start start_;
-  RunningConfig config_;
+  LookAtRunning running_;
   std::function<void()> when_done_;
   std::optional<HandOver> other_;                 // while one is under way
   std::shared_ptr<const config::Config> handed_;  // what the new one was told
   FileDescriptor client_;
   pid_t process_ = 0;
   EventLoop::TimerId limit_ = 0;
-  bool begun_ = false;
   bool done_ = false;
 };
 

@@ -46,9 +46,15 @@ Error StateDirectory::write(std::string_view name, std::string_view bytes) const
 
 std::optional<std::string> StateDirectory::read(std::string_view name) const {
   const std::string path = file(name);
-  const FileDescriptor in(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor in(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (!in.valid()) {
     if (errno != ENOENT) spdlog::warn("{}: {}", path, std::strerror(errno));
+    return std::nullopt;
+  }
+  // Who put a FIFO there would have a start wait for him.
+  struct stat status {};
+  if (::fstat(in.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    spdlog::warn("{}: is no file", path);
     return std::nullopt;
   }
   std::string bytes;

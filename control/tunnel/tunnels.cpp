@@ -7,6 +7,18 @@
 #include "control/tunnel/endpoint_adjacency.h"
 
 namespace causeway {
+namespace {
+
+// The MTU of the widest port on the way; 0: there is none.
+uint16_t widest_port(const Underlay& underlay, const Path& path) {
+  uint16_t widest = 0;
+  for (const NextHop& hop : underlay.routes(path.local, path.remote)) {
+    widest = std::max(widest, underlay.find(hop.port)->mtu);
+  }
+  return widest;
+}
+
+}  // namespace
 
 Tunnels::Tunnels(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, const Underlay& underlay,
                  Neighbors& neighbors, Memberships& memberships, size_t workers, uint64_t seed, Hooks hooks)
@@ -335,13 +347,9 @@ std::optional<uint16_t> Tunnels::path_mtu(const Tunnel& tunnel, const Endpoint& 
 
 bool Tunnels::learn_path_mtu(const PathMtuReport& report) {
   const Path path{report.tunnel.local, report.tunnel.remote};
-  uint16_t known = 0;
-  for (const NextHop& hop : underlay_.routes(path.local, path.remote)) {
-    known = std::max(known, underlay_.find(hop.port)->mtu);
-  }
   const AdjacencyIndex sender = sender_of(report.tunnel);
   if (sender == kNoAdjacency || !tunnels_.at(tunnel_of_.at(sender)).settings.path_mtu) return false;
-  if (report.mtu >= known) return false;
+  if (report.mtu >= widest_port(underlay_, path)) return false;
   if (path_mtus_.learn(path, report.mtu, PathMtus::Clock::now())) republish(path);
   return true;
 }
@@ -351,6 +359,9 @@ size_t Tunnels::restore_path_mtus(const std::map<Path, PathMtus::Narrow>& learnt
   const auto restore_one = [&](const Tunnel& tunnel, const Endpoint& endpoint) {
     const auto found = learnt.find({tunnel.settings.local, endpoint.remote});
     if (found == learnt.end() || !tunnel.settings.path_mtu) return;
+    // Where no route is known yet one may come.
+    const uint16_t widest = widest_port(underlay_, found->first);
+    if (widest != 0 && found->second.mtu >= widest) return;
     if (taken.insert(found->first).second) path_mtus_.restore(found->first, found->second);
     publish(tunnel, endpoint);
   };

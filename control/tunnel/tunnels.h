@@ -83,7 +83,7 @@ class Tunnels {
   // believe anybody (`path-mtu: off`).
   bool learn_path_mtu(const PathMtuReport& report);
   const PathMtus& path_mtus() const { return path_mtus_; }
-  // What an earlier process has learnt of paths. Returns how many are taken over: the others are no way to an end.
+  // What an earlier process has learnt of paths. Returns how many are taken over: the others are no way, or no news.
   size_t restore_path_mtus(const std::map<Path, PathMtus::Narrow>& learnt);
   // What is believed of what routers said of the way to an endpoint.
   std::optional<uint16_t> path_mtu(const Tunnel& tunnel, const Endpoint& endpoint) const;
@@ -94,7 +94,7 @@ class Tunnels {
   // A VTEP that a multicast tunnel has heard. None: it is known now, or the tunnel has as many as it may, and what it
   // sends may come in all the same. Otherwise why not.
   DropReason learn_vtep(AdjacencyIndex group, const IpAddress& remote, uint16_t now_s);
-  // One that an earlier process has learnt; before workers start. False: it has no place here.
+  // One that an earlier process has learnt. False: it has no place here.
   bool restore_vtep(const std::string& name, const IpAddress& remote, uint16_t now_s);
   // Packets of a tunnel's end so far.
   struct Packets {

@@ -171,8 +171,11 @@ class PacketPort final : public Port {
   }
 
   // The sockets of another process: bound, in their group, with what waits in them.
-  void take_over_queues(const PortOptions& options, std::span<const int> sockets) {
-    for (const int socket : sockets) sockets_.push_back(FileDescriptor::duplicate(socket));
+  Error take_over_queues(const PortOptions& options, std::span<const int> sockets) {
+    for (const int socket : sockets) {
+      sockets_.push_back(FileDescriptor::duplicate(socket));
+      if (!sockets_.back().valid()) return system_error("a socket that was handed over");
+    }
     const uint16_t queues = options.wanted_rx_queues();
     for (uint16_t i = 0; i < queues; ++i) rx_.emplace_back(sockets_[i].get(), options.pool, kVnetBytes);
     for (uint16_t i = 0; i < options.tx_queues; ++i) {
@@ -182,6 +185,7 @@ class PacketPort final : public Port {
         tx_.emplace_back(sockets_[size_t{queues} + i].get(), kVnetBytes);
       }
     }
+    return {};
   }
 
   uint16_t rx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept override {
@@ -266,7 +270,8 @@ struct HandedOver {
   std::span<const int> tap;
 };
 
-// Nothing: there are none, or not those of a port as wanted now.
+// Nothing: there are none, or not those of a port as wanted now. That is opened anew, which its lock forbids as long as
+// the other process has it.
 std::optional<HandedOver> handed_over(const PortOptions& options, bool with_tap) {
   const std::span<const int> all = options.handed_over;
   const size_t sockets = size_t{options.wanted_rx_queues()} + (with_tap ? 0 : options.tx_queues);
@@ -286,7 +291,12 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, OpenError& er
   const auto before = handed_over(options, wants_tap && options.underlay);
   std::optional<InterfaceLock> lock;
   if (before) {
-    lock.emplace(FileDescriptor::duplicate(options.handed_over.front()), interface->index());
+    FileDescriptor held = FileDescriptor::duplicate(options.handed_over.front());
+    if (held.valid()) {
+      lock.emplace(std::move(held), interface->index());
+    } else {
+      error = OpenError{system_error("a lock that was handed over"), OpenError::Kind::failed};
+    }
   } else {
     lock = InterfaceLock::take(interface->index(), error);
   }
@@ -310,11 +320,8 @@ std::unique_ptr<Port> open_packet_port(const PortOptions& options, OpenError& er
   if (!error.empty()) return nullptr;
   auto port = std::make_unique<PacketPort>(options, std::move(*interface), std::move(*lock), std::move(tap),
                                            offloads.capabilities);
-  if (before) {
-    port->take_over_queues(options, before->sockets);
-  } else {
-    error = OpenError{port->open_queues(options).text(), OpenError::Kind::failed};
-  }
+  const Error failed = before ? port->take_over_queues(options, before->sockets) : port->open_queues(options);
+  error = OpenError{failed.text(), OpenError::Kind::failed};
   if (!error.empty()) return nullptr;
   return port;
 }

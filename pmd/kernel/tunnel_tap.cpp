@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "pmd/kernel/tap_queue.h"
+#include "pmd/system_error.h"
 
 namespace causeway {
 
@@ -36,8 +37,14 @@ std::optional<TunnelTap> TunnelTap::take_over(std::span<const int> descriptors, 
   error = failed.text;
   if (!found) return std::nullopt;
   TunnelTap tap(std::move(fd), std::move(*found));
-  tap.to_interface_.emplace(FileDescriptor::duplicate(descriptors[1]));
-  if (descriptors.size() > 2) tap.silence_.emplace(FileDescriptor::duplicate(descriptors[2]));
+  for (const int hook : descriptors.subspan(1)) {
+    FileDescriptor taken = FileDescriptor::duplicate(hook);
+    if (!taken.valid()) {
+      error = system_error("a hook that was handed over");
+      return std::nullopt;
+    }
+    (tap.to_interface_ ? tap.silence_ : tap.to_interface_).emplace(std::move(taken));
+  }
   return tap;
 }
 

@@ -1,8 +1,12 @@
 // What one gateway has learnt, given to the next: used from the first frame on, left out where it no longer fits.
+#include <stdlib.h>
+
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "control/config/address_text.h"
 #include "control/keep/gathering.h"
+#include "control/keep/keeper.h"
 #include "control/keep/restoring.h"
 #include "control/view/view.h"
 #include "tests/pipeline/bed/bed.h"
@@ -41,13 +45,19 @@ bridges:
          members + "]\n";
 }
 
+struct Folder {
+  std::string path = std::filesystem::temp_directory_path() / "causeway-learnt-XXXXXX";
+  Folder() { REQUIRE(mkdtemp(path.data()) != nullptr); }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
+
 IpAddress remote(int number) { return IpAddress::v4(172, 31, 0, static_cast<uint8_t>(number)); }
 
 std::string gathered(const Gateway& gateway) {
   Gathering gathering(gateway);
   while (gathering.go_on(Gathering::Clock::now())) {  // as little as it does at a time
   }
-  return gathering.take();
+  return gathering.text().take();
 }
 
 Learnt read(const std::string& text) {
@@ -121,6 +131,27 @@ TEST_CASE("restart: what was learnt is known, and known unicast isn't flooded") 
   }
 }
 
+TEST_CASE("restart: what was kept is written over only once it has been used") {
+  const Folder folder;
+  StateDirectory state;
+  REQUIRE(state.open(folder.path).text() == "");
+  const std::string kept = learnt_text();
+  REQUIRE(state.write("learnt", kept).text() == "");
+  Bed bed(topology());
+  EventLoop loop;
+  Background background(loop);
+  Keeper keeper(loop, background, bed.gateway(), state);
+  keeper.write();  // it ends before there is anything to give it to
+  CHECK(state.read("learnt") == kept);
+  keeper.restore(bed.gateway());
+  keeper.begin();
+  bed.gateway().fdb().remove(br0(bed.gateway()), host(5));
+  keeper.write();
+  const auto written = state.read("learnt");
+  REQUIRE(written);
+  CHECK(read(*written).macs.size() == 4);
+}
+
 TEST_CASE("restart: ages go on") {
   Learnt learnt = read(learnt_text());
   for (LearntMac& mac : learnt.macs) mac.age_s += 150;
@@ -152,6 +183,9 @@ TEST_CASE("restart: what no longer fits is left out") {
   // It is static now, and elsewhere.
   CHECK(left_out(topology() + "    static-macs: [{mac: 02:00:00:00:01:02, port: p3}]\n") == 1);
   CHECK(left_out("version: 1\nethernets: {p1: {}}\n") == 8);
+  learnt.paths.front().mtu = 1600;  // up0 is no wider
+  CHECK(left_out(topology()) == 1);
+  learnt.paths.front().mtu = 1400;
   for (LearntMac& mac : learnt.macs) mac.age_s = 1'000'000;
   CHECK(left_out(topology()) == 5);
   CHECK(left_out(topology("p2: {}", "ageing-time: 0")) == 0);  // what never ages is never too old

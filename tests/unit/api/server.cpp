@@ -253,6 +253,8 @@ TEST_CASE("the socket: its mode, a living daemon's, a dead one's, and none of th
   ApiServer fourth(loop, background, path, echo);
   CHECK(fourth.start() == "control socket " + path + ": something else is there, not a socket");
   CHECK(std::filesystem::file_size(path) == 8);
+  std::filesystem::remove(path);
+  CHECK(fourth.start() == "");  // it may be tried again
 
   ApiServer long_path(loop, background, folder.path / std::string(200, 'x'), echo);
   CHECK(long_path.start().text().find("longer than 107 bytes") != std::string::npos);

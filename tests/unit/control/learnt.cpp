@@ -102,4 +102,17 @@ TEST_CASE("learnt: a line of a later version is refused, and named") {
         "line 2 is none that is known");
 }
 
+TEST_CASE("learnt: numbers that no daemon has written are refused") {
+  CHECK(refusal("causeway-learnt 1 1700000000\nmac br0 0 02:00:00:00:00:01 p1 - 18446744073709551615\nend 1 "
+                "7217e116b99c5fb8\n") == "line 2 is none that is known");
+  CHECK(refusal("causeway-learnt 1 1700000000\npath 172.31.0.1 172.31.0.2 1279 500\nend 1 c06a0deede0a2487\n") ==
+        "line 2 is none that is known");
+  CHECK(refusal("causeway-learnt 1 1700000000\npath 172.31.0.1 172.31.0.2 1400 9223372036854775807\nend 1 "
+                "d40661e778a26704\n") == "line 2 is none that is known");
+  CHECK(refusal("causeway-learnt 1 1700000000\npath 172.31.0.1 172.31.0.2 1400 -9223372036854775807\nend 1 "
+                "fa3e554f81305a53\n") == "line 2 is none that is known");
+  CHECK(refusal("causeway-learnt 1 -9223372036854775807\nvtep vx0 172.31.0.3\nend 1 ccbfda250b219d0a\n") ==
+        "it is cut, or was written by something else");
+}
+
 }  // namespace causeway

@@ -74,6 +74,18 @@ TEST_CASE("a write that fails leaves what was there") {
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
 }
 
+TEST_CASE("what is no file isn't read, nor waited for") {
+  const Folder folder;
+  StateDirectory state;
+  REQUIRE(state.open(folder.path).text() == "");
+  REQUIRE(mkfifo((folder.path + "/fdb").c_str(), 0600) == 0);
+  CHECK(!state.read("fdb"));
+  std::filesystem::create_directory(folder.path + "/folder");
+  CHECK(!state.read("folder"));
+  CHECK(state.write("fdb", "new").text() == "");
+  CHECK(state.read("fdb") == "new");
+}
+
 TEST_CASE("a state directory that can be none is refused in words") {
   const Folder folder;
   std::ofstream(folder.path + "/file") << "x";
