@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from scapy.all import ICMP, TCP, rdpcap, raw
+from scapy.all import ARP, ICMP, TCP, Dot1Q, Ether, rdpcap, raw
 
 from tests.support import traffic
 from tests.support.overlay import gateway, two_hosts
@@ -123,14 +123,12 @@ ERSPAN = ["gre.proto", "gre.flags_and_version", "gre.sequence_number", "erspan.v
           "erspan.truncated", "erspan.spanid", "erspan.index", "vlan.id", "icmp.seq", "tcp.seq", "tcp.len", "frame.len"]
 
 
+SEND = "import socket, sys; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth0', 0)); s.send(bytes.fromhex(sys.argv[1]))"
+
+
 def flag(value):
     """A boolean of tshark's, whatever it calls it."""
     return value in ("1", "True")
-
-
-IN_VLAN_30 = ("from scapy.all import *; "
-              "sendp(Ether(src=get_if_hwaddr('eth0'), dst='ff:ff:ff:ff:ff:ff')/Dot1Q(vlan=30, prio=4)/ARP(psrc='10.3.0.1', pdst='10.3.0.9'), "
-              "iface='eth0', verbose=False)")
 
 
 def test_erspan(mirrored):
@@ -140,7 +138,8 @@ def test_erspan(mirrored):
     mirrored.mirror(two={"select-src-port": ["c1"], "select-dst-port": ["c1"], "output-port": "er2"},
                     one={"select-src-port": ["c1"], "output-port": "er1"})
     traffic.ping(c1, FAR, count=5)
-    c1.run([traffic.PYTHON, "-c", IN_VLAN_30])
+    tagged = Ether(src=c1.mac("eth0"), dst="ff:ff:ff:ff:ff:ff") / Dot1Q(vlan=30, prio=4) / ARP(pdst="10.3.0.9")
+    c1.run(["/usr/bin/python3", "-c", SEND, raw(tagged).hex()])
     traffic.ping(c1, FAR, count=1)
     for name, count in (("two", 13), ("one", 7)):
         wait_until(lambda: mirrored.row(name)["copies"] >= count, 20, "all pings are copied")

@@ -31,23 +31,24 @@ class Tunnel:
         self.out, self.name, self.header, self.sent = out, name, header, 0
         self.room = room_in(erspan(b"", 0, **header))
 
-    def expect(self, inner, **tag):
-        if len(inner) > self.room:
-            inner, tag = inner[:self.room], {**tag, "t": 1}
-        self.out.write_next(f"erspan.out.{self.name}", erspan(inner, self.sent, **self.header, **tag))
-        self.sent += 1
+    def expect(self, frames, **tag):
+        for inner in frames:
+            cut = {"t": 1} if len(inner) > self.room else {}
+            self.out.write_next(f"erspan.out.{self.name}", erspan(inner[:self.room], self.sent, **self.header, **tag, **cut))
+            self.sent += 1
 
 
 class TypeOne:
-    """Has no bit that says that a frame was cut short: what is too long isn't sent."""
+    """Has no bit that says that a frame was cut short: what is too long isn't sent, no part of a super-packet."""
 
     def __init__(self, out, name):
         self.out, self.name = out, name
         self.room = room_in(erspan_one(b""))
 
-    def expect(self, inner, **_):
-        if len(inner) <= self.room:
-            self.out.write_next(f"erspan.out.{self.name}", erspan_one(inner))
+    def expect(self, frames, **_):
+        if max(map(len, frames)) <= self.room:
+            for inner in frames:
+                self.out.write_next(f"erspan.out.{self.name}", erspan_one(inner))
 
 
 def write_erspan(out):
@@ -60,9 +61,8 @@ def write_erspan(out):
         if copies is not None:
             frame, intent = frame
         out.write(f"erspan.in.{name}", frame, **intent)
-        for copy in copies or [frame]:
-            for tunnel in tunnels:
-                tunnel.expect(copy, **tag)
+        for tunnel in tunnels:
+            tunnel.expect(copies or [frame], **tag)
 
     def packet(size):
         return IP(src="10.1.0.1", dst="10.1.0.2") / UDP(sport=7, dport=9) / Raw(some_bytes(size))

@@ -83,6 +83,9 @@ void check_whole(const Database& rows, const OvsImport& imported, const std::str
   for (const auto& [name, bridge] : imported.config.bridges) interfaces += bridge.interfaces.size();
   std::set<std::string> outputs;
   for (const auto& [name, mirror] : imported.config.mirrors) outputs.insert(mirror.output_port);
+  for (const auto& [name, tunnel] : imported.config.tunnels) {
+    if (tunnel.mode == TunnelType::erspan) outputs.insert(name);
+  }
   outputs.erase("");
   interfaces += outputs.size();
   for (const auto& [name, ethernet] : imported.config.ethernets) {
