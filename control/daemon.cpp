@@ -49,6 +49,10 @@ json log_level_reply(const json& request) {
   return api_ok({{"level", log_level()}});
 }
 
+bool is_restricted(const Verb& verb, const json& request) {
+  return verb.restricted && (verb.restricted_with.empty() || request.contains(verb.restricted_with));
+}
+
 // Of the long part of a request.
 size_t text_bytes(const json& request) {
   const auto text = request.find("text");
@@ -196,17 +200,19 @@ ApiReply Daemon::handle(json request, const Peer& peer) {
   const auto* const found = std::ranges::find(kHandlers, verb, &Handler::verb);
   if (found == std::end(kHandlers)) return {api_error({fmt::format("unknown verb: {}", verb)})};
   const bool own = peer.uid == 0 || peer.uid == geteuid();
-  if (own || !kVerbs[found - std::begin(kHandlers)].restricted) return found->answer(*this, request, peer);
+  if (own || !is_restricted(kVerbs[found - std::begin(kHandlers)], request)) return found->answer(*this, request, peer);
   const size_t bytes = text_bytes(request);
   return for_admins(verb, peer, bytes, [this, found, request = std::move(request), peer]() mutable {
     return found->answer(*this, request, peer);
   });
 }
 
-// Users' names are looked up in the background: another machine may have them.
+// Users' names are looked up in the background: another machine may have them. Where nobody is an admin, none is.
 ApiReply Daemon::for_admins(const std::string& verb, const Peer& peer, size_t bytes, ApiReply::Act act) {
+  auto running = configuration_.file().config;
+  if (running->system.admins.empty()) return forbid(verb, peer, {});
   return ApiReply::later_by(
-      [this, verb, peer, act = std::move(act), config = configuration_.file().config]() -> ApiReply::Act {
+      [this, verb, peer, act = std::move(act), config = std::move(running)]() -> ApiReply::Act {
         const std::string user = user_name(peer.uid);
         const auto& admins = config->system.admins;
         if (std::ranges::find(admins, user) != admins.end()) return act;
@@ -216,7 +222,7 @@ ApiReply Daemon::for_admins(const std::string& verb, const Peer& peer, size_t by
 }
 
 ApiReply Daemon::forbid(const std::string& verb, const Peer& peer, const std::string& user) {
-  const std::string who = fmt::format("uid {} ({})", peer.uid, user);
+  const std::string who = fmt::format("uid {}{}", peer.uid, user.empty() ? "" : " (" + user + ")");
   const auto object = std::hash<std::string>()(verb) + peer.uid;
   forbidden_.event(spdlog::level::warn, 0, object,
                    [&] { return fmt::format("control socket: {} forbidden to {}, process {}", verb, who, peer.pid); });

@@ -46,6 +46,7 @@ class Daemon {
   nlohmann::json flush_fdb(const Bridges::Bridge* bridge, const std::string& port, std::optional<uint16_t> vlan);
   nlohmann::json test_offloads(const nlohmann::json& request);
   ApiReply for_admins(const std::string& verb, const Peer& peer, size_t bytes, ApiReply::Act act);
+  // `user`: the name, empty where it isn't known.
   ApiReply forbid(const std::string& verb, const Peer& peer, const std::string& user);
 
   const EventLoop& loop_;

@@ -1,5 +1,6 @@
 #include "control/api/listener.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -60,9 +61,10 @@ Error Listener::open(const std::string& path, mode_t mode, bool& alive) {
       return path + ": something else is there, not a socket";
   }
   FileDescriptor wanted(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  // Nobody can connect before listen(), so the mode is right in time.
+  // Nobody can connect before listen(), so the mode is right in time. A link that somebody has put there meanwhile is
+  // not followed.
   if (!wanted.valid() || bind(wanted.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      chmod(path.c_str(), mode) != 0 || listen(wanted.get(), SOMAXCONN) != 0) {
+      fchmodat(AT_FDCWD, path.c_str(), mode, AT_SYMLINK_NOFOLLOW) != 0 || listen(wanted.get(), SOMAXCONN) != 0) {
     return system_error(path);
   }
   socket_ = std::move(wanted);

@@ -68,7 +68,7 @@ class ApiServer {
   using Clock = std::chrono::steady_clock;
 
   struct Client {
-    uint64_t id = 0;            // never used twice, as descriptors are
+    uint64_t id = 0;  // never used twice, as descriptors are
     Peer peer{};
     RequestBuffer in{};         // received, not answered
     size_t scanned = 0;         // bytes of `in` known to hold no newline

@@ -20,6 +20,7 @@ struct Verb {
   // It changes something, or shows what users send: for root, the daemon's own user and system.admins. The others are
   // for whoever can open the socket.
   bool restricted = false;
+  std::string_view restricted_with{};  // not by itself, only with this field
 };
 
 inline constexpr size_t kMostFlows = 1000;  // in a reply to `show`
@@ -76,7 +77,7 @@ inline constexpr Verb kVerbs[] = {
     // Tests the offloads of a port -> a list of {offload, state, reason}.
     {"offloads", {"port"}, true},
     // level: one of kLogLevels (control/process/log.h), from now on; absent: as it is -> {level: as it is now}.
-    {"log", {"level"}, true},
+    {"log", {"level"}, true, "level"},
     // -> {findings: [{severity: wrong, soon or hint; name, object, what, seen, cure}, ...] (the worst 200,
     // worst first), all: number}.
     {"doctor", {}},

@@ -136,7 +136,9 @@ Changes::~Changes() { loop_.cancel(deadline_); }
 void Changes::keep_in(const StateDirectory& state, Background& background) {
   state_ = &state;
   background_ = &background;
-  const auto text = keeps() ? state.read(kHistoryFile) : std::nullopt;
+  if (!keeps()) return;
+  taken_back_ = state.read(Unconfirmed::kFile).has_value();
+  const auto text = state.read(kHistoryFile);
   if (!text) return;
   size_t strange = 0;
   history_ = History::read(*text, strange);
@@ -155,8 +157,10 @@ std::vector<std::string> Changes::start(const std::string& label, const std::str
   Request request{ChangeVerb::start, label};
   std::string note;
   if (unconfirmed) {
-    spdlog::warn("{}: was not confirmed when the daemon ended: this start has what ran before it, in the place of {}",
-                 unconfirmed->change, label);
+    spdlog::warn(
+        "{}: was not confirmed when the daemon ended: this start has what ran before it, in the place of {}, and so "
+        "has each until something is changed or saved",
+        unconfirmed->change, label);
     request = {ChangeVerb::revert, unconfirmed->change};
     note = "by a start of the daemon";
   }
@@ -293,8 +297,14 @@ Error Changes::refusal(const Request& request) const {
   return {};
 }
 
+// What was not confirmed in time was after all, or another change has given it more.
+bool Changes::is_put_off(const Request& request) const {
+  const bool is_due = confirmation_.awaited() && confirmation_.left(Confirmation::Clock::now()) == 0ns;
+  return request.verb == ChangeVerb::revert && !is_due;
+}
+
 ApiReply Changes::make(const Order& order) {
-  if (order->verb == ChangeVerb::revert && !confirmation_.awaited()) return json();  // confirmed meanwhile
+  if (is_put_off(*order)) return json();
   if (const Error why = refusal(*order)) {
     return refuse(*order, {fmt::format("{}: {}", to_string(order->verb), why.text())});
   }
@@ -307,6 +317,7 @@ ApiReply Changes::make(const Order& order) {
 }
 
 ApiReply Changes::keep_and_change(const Order& order, const Reading& reading) {
+  if (is_put_off(*order)) return json();
   if (reading->plan.after == nullptr) return refuse(*order, reading->errors);
   // Another one came between, or will: it is written down already.
   if (keeping_ || reading->plan.before != configuration_.file().config) return make(order);
@@ -358,6 +369,7 @@ ApiReply Changes::change(const Order& order, const Reading& reading) {
 // Whether it is to be confirmed. `before`: without one nothing has changed.
 void Changes::settle(const Request& request, const Version& before) {
   if (!request.patience) {
+    if (!confirmation_.awaited()) taken_back_ = false;  // else it goes back, to where the start has begun
     confirmation_.end();
   } else if (before.config != nullptr || confirmation_.awaited()) {
     confirmation_.await(before, fmt::format("{} {}", to_string(request.verb), request.label),
@@ -422,7 +434,10 @@ ApiReply Changes::confirm(const Peer& peer) {
   json nothing = json::object();
   const Order order = order_of(ChangeVerb::confirm, confirmation_.change(), nothing, peer);
   if (!confirmation_.awaited()) return refuse(*order, {"confirm: nothing awaits it"});
+  // What is being written goes back behind both, and so would a start.
+  if (keeping_) return refuse(*order, {"confirm: another change is being made; both can be confirmed once it runs"});
   confirmation_.end();
+  taken_back_ = false;
   watch_deadline();
   record(*order, {}, 0, true, "");
   tell_outcome(order->verb, "done", order->label);
@@ -441,6 +456,7 @@ ApiReply Changes::save(const Peer& peer) {
         return [this, order, error, comments] {
           if (error) return refuse(*order, {"save: " + error.text()});
           const bool kept = comments == StartupFile::Comments::kept;
+          taken_back_ = false;
           record(*order, {}, 0, true, kept ? "" : "without comments");
           tell_outcome(order->verb, "done", order->label);
           return tell(*order, nullptr);
@@ -478,8 +494,8 @@ void Changes::tell_outcome(ChangeVerb verb, std::string_view state, const std::s
 // Writes down what has come of it all; for the background.
 std::function<void()> Changes::keeper() const {
   if (!keeps()) return [] {};
-  return [state = state_, history = history_, awaited = confirmation_.awaited() || keeping_] {
-    if (!awaited) state->remove(Unconfirmed::kFile);
+  return [state = state_, history = history_, needed = awaits_confirmation() || taken_back_] {
+    if (!needed) state->remove(Unconfirmed::kFile);
     if (const Error error = state->write(kHistoryFile, history.text())) spdlog::warn("{}", error.text());
   };
 }

@@ -54,7 +54,8 @@ class Changes {
   ApiReply confirm(const Peer& peer);
   ApiReply save(const Peer& peer);
 
-  bool awaits_confirmation() const noexcept { return confirmation_.awaited(); }
+  // Or a change that will is about to be made.
+  bool awaits_confirmation() const noexcept { return confirmation_.awaited() || keeping_; }
   const ChangeCounts& counts() const noexcept { return counts_; }
 
  private:
@@ -76,6 +77,7 @@ class Changes {
   static Order order_of(ChangeVerb verb, std::string label, nlohmann::json& request, const Peer& peer);
   Read reader_of(const Order& order) const;
   Error refusal(const Request& request) const;
+  bool is_put_off(const Request& request) const;
   ApiReply make(const Order& order);
   ApiReply keep_and_change(const Order& order, const Reading& reading);
   ApiReply change(const Order& order, const Reading& reading);
@@ -104,7 +106,8 @@ class Changes {
   uint64_t generation_ = 0;  // counts what has run
   Version previous_;         // before the last change; none: nothing has changed since the start
   Confirmation confirmation_;
-  bool keeping_ = false;  // what to go back to is being written, for a change that comes then
+  bool keeping_ = false;     // what to go back to is being written, for a change that comes then
+  bool taken_back_ = false;  // the start had what ran before an unconfirmed change, and so has the next one
   EventLoop::TimerId deadline_ = 0;
   ChangeCounts counts_;
 };

@@ -27,6 +27,7 @@
 #include "control/ctl/doctor.h"
 #include "control/ctl/events.h"
 #include "control/ctl/line/complete.h"
+#include "control/ctl/line/frame_verbs.h"
 #include "control/ctl/line/usage.h"
 #include "control/ctl/render.h"
 #include "control/ctl/show.h"
@@ -366,8 +367,6 @@ struct CommandLine {
                           int (*run)(const Options&, const std::string&));
   void add_change_verbs();
   void add_show_verb();
-  void add_capture_verb();
-  void add_trace_verb();
   void add_fdb_verbs();
   void add_import_verbs();
   void add_log_verb();
@@ -406,8 +405,8 @@ CommandLine::CommandLine() {
   top_verb->add_option("--interval", options.top.interval_s, "seconds from one look to the next; default: 1")
       ->check(CLI::Range(0.1, 86400.0));
   top_verb->callback([this] { exit_code = watch(options); });
-  add_capture_verb();
-  add_trace_verb();
+  add_capture_verb(app, options.capture).callback([this] { exit_code = capture(options); });
+  add_trace_verb(app, options.trace).callback([this] { exit_code = trace(options); });
   add_fdb_verbs();
   add_import_verbs();
   add_log_verb();
@@ -487,60 +486,6 @@ void CommandLine::add_show_verb() {
     const auto complained = [this](const std::string& why) { complain(options.json_output, {"causewayctl: " + why}); };
     exit_code = show(options.show, asked, complained) ? kDone : kFailed;
   });
-}
-
-void CommandLine::add_capture_verb() {
-  CaptureOptions& wanted = options.capture;
-  auto* verb =
-      app.add_subcommand("capture", "frames as they pass, or as they die; without a choice those of all ports");
-  verb->add_option("-p,--port", wanted.ports, "at this port; may be said again, as may -t and -b")
-      ->type_name("PORT")
-      ->allow_extra_args(false);
-  verb->add_option("-t,--tunnel", wanted.tunnels, "of this tunnel, without its headers unless --outer is said")
-      ->type_name("TUNNEL")
-      ->allow_extra_args(false);
-  verb->add_option("-b,--bridge", wanted.bridges, "at the ports and tunnels of this bridge")
-      ->type_name("BRIDGE")
-      ->allow_extra_args(false);
-  auto* drops =
-      verb->add_option("--drops", wanted.reason, "frames that die, no others; of this reason, default: of any");
-  drops->expected(0, 1)->type_name("[REASON]");
-  auto* in = verb->add_flag("--in", wanted.in, "frames that come in, no others");
-  verb->add_flag("--out", wanted.out, "frames that go out, no others")->excludes(in);
-  auto* inner = verb->add_flag("--inner", wanted.inner, "tunnels' frames without the outer headers");
-  verb->add_flag("--outer", wanted.outer, "tunnels' frames with the outer headers")->excludes(inner);
-  verb->add_option("-f,--filter", wanted.filter, "pcap-filter(7), over the frame as it is there");
-  verb->add_option("-c,--count", wanted.count, "so many frames, then end")->check(CLI::PositiveNumber);
-  verb->add_option("-s,--snaplen", wanted.snap_bytes, "bytes of each frame; default: all")
-      ->check(CLI::Range(1U, 262144U));
-  verb->add_option("-w,--write", wanted.file, "a pcapng file, - for stdout; default: a line for each frame");
-  verb->callback([this, drops] {
-    options.capture.dead = drops->count() != 0;
-    exit_code = capture(options);
-  });
-}
-
-void CommandLine::add_trace_verb() {
-  TraceOptions& wanted = options.trace;
-  auto* verb = app.add_subcommand("trace", "what would become of a frame, stage by stage; nothing is sent or counted");
-  auto* port = verb->add_option("-p,--port", wanted.port, "that it comes in by")->type_name("PORT");
-  auto* hex = verb->add_option("--hex", wanted.hex, "its bytes");
-  auto* pcap = verb->add_option("--pcap", wanted.pcap, "a pcap or pcapng file that has it")->excludes(hex);
-  verb->add_option("--flow", wanted.flow,
-                   "what is in it: src=MAC,dst=MAC,vlan=ID,ip-src=ADDRESS,ip-dst=ADDRESS,proto=udp|tcp|icmp,sport=PORT,"
-                   "dport=PORT,ttl=N,tos=N,bytes=N, or arp=ADDRESS; with outer headers only as --hex or --pcap")
-      ->excludes(hex)
-      ->excludes(pcap);
-  verb->add_option("-n,--number", wanted.number, "of the frame in the file; default: 1")
-      ->needs(pcap)
-      ->check(CLI::PositiveNumber);
-  auto* live =
-      verb->add_option("--live", wanted.live, "a port: the next frame that really comes in there, or -c of them")
-          ->type_name("PORT");
-  for (CLI::Option* const other : {port, hex, pcap, verb->get_option("--flow")}) live->excludes(other);
-  verb->add_option("-c,--count", wanted.count, "of frames")->needs(live)->check(CLI::PositiveNumber);
-  verb->add_flag("--bytes", wanted.bytes, "what leaves, in hex");
-  verb->callback([this] { exit_code = trace(options); });
 }
 
 void CommandLine::add_fdb_verbs() {

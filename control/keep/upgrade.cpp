@@ -50,12 +50,13 @@ Upgrade::~Upgrade() {
 }
 
 ApiReply Upgrade::begin() {
-  if (other_ || client_.valid()) return {api_error({"another upgrade is under way"})};
+  if (begun_) return {api_error({"another upgrade is under way"})};
   return ApiReply::handing_over(api_line(api_ok(json::object())),
                                 [this](FileDescriptor client) { start(std::move(client)); });
 }
 
 void Upgrade::start(FileDescriptor client) {
+  if (std::exchange(begun_, true)) return;  // somebody asked in the same moment: hung up on
   client_ = std::move(client);
   handed_ = config_();
   FileDescriptor end;
@@ -155,6 +156,7 @@ void Upgrade::stop_waiting() {
   other_.reset();
   client_ = FileDescriptor();
   handed_.reset();
+  begun_ = false;
   if (process_ == 0) return;
   kill(process_, SIGKILL);
   waitpid(process_, nullptr, 0);

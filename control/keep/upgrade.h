@@ -61,6 +61,7 @@ class Upgrade {
   FileDescriptor client_;
   pid_t process_ = 0;
   EventLoop::TimerId limit_ = 0;
+  bool begun_ = false;
   bool done_ = false;
 };
 

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -41,19 +42,17 @@ Error replace_file(const std::string& path, std::string_view bytes) {
   std::error_code failed;
   const std::filesystem::path place = std::filesystem::weakly_canonical(path, failed);
   if (failed) return fmt::format("{}: {}", path, failed.message());
-  const std::string beside = place.string() + ".new";
+  std::string beside = place.parent_path() / fmt::format(".{}.XXXXXX", place.filename().string());
   const auto say_why = [&] { return Error(fmt::format("{}: {}", path, std::strerror(errno))); };
-  {
-    const FileDescriptor out(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!out.valid()) return say_why();
-    if (!write_all(out.get(), bytes) || !looks_like(out.get(), place) || ::fsync(out.get()) != 0) {
-      const Error error = say_why();
-      ::unlink(beside.c_str());
-      return error;
-    }
+  const FileDescriptor out(::mkostemp(beside.data(), O_CLOEXEC));
+  if (!out.valid()) return say_why();
+  if (!write_all(out.get(), bytes) || !looks_like(out.get(), place) || ::fsync(out.get()) != 0 ||
+      ::rename(beside.c_str(), place.c_str()) != 0) {
+    Error error = say_why();
+    ::unlink(beside.c_str());
+    return error;
   }
-  if (::rename(beside.c_str(), place.c_str()) != 0) return say_why();
-  const FileDescriptor folder(::open(place.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const FileDescriptor folder(::open((place.parent_path() / ".").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.valid() || ::fsync(folder.get()) != 0) return say_why();
   return {};
 }

@@ -83,8 +83,9 @@ class OuterCache {
   struct alignas(64) More {
     std::array<uint64_t, 4> addresses;  // IPv6
     std::array<uint64_t, kMostOptionBytes / 8> options;
-    std::array<uint64_t, kMostOptionBytes / 8> options_mask;  // not compared: data that nobody knows, and what is behind
-    std::array<uint16_t, kMostUnknown> unknown;               // the classes of options that nobody knows
+    std::array<uint64_t, kMostOptionBytes / 8>
+        options_mask;                            // not compared: data that nobody knows, and what is behind
+    std::array<uint16_t, kMostUnknown> unknown;  // the classes of options that nobody knows
     uint8_t unknowns;
   };
 

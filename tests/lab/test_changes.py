@@ -94,7 +94,7 @@ def test_what_nobody_confirms_goes_back(net):
     wait_until(lambda: last_change(daemon)["verb"] == "revert", 30, "it has gone back")
     assert net.ttl() == 64 and tables(daemon) == before and "lan9" not in net.host.interfaces()
     # And what somebody confirms stays, whatever comes.
-    daemon.apply(net.second, "--confirm", "3")
+    daemon.apply(net.second, "--confirm", "600")
     assert daemon.ctl_run("confirm").stdout == "generation 4 is confirmed\n"
     daemon.apply(net.third, "--confirm", "1")
     wait_until(lambda: net.ttl() == 33, 30, "the other has gone back alone")
@@ -116,8 +116,13 @@ def test_a_daemon_killed_meanwhile_comes_back_with_what_ran_before(net):
     assert "was not confirmed when the daemon ended" in net.daemon.log()
     assert last_change(net.daemon)["verb"] == "revert" and last_change(net.daemon)["generation"] == 4
     net.daemon.stop()
-    net.daemon = net.start()  # the file's, as nobody has saved anything
+    net.daemon = net.start()  # and so does each, until somebody wants something else
+    assert net.ttl() == 33 and tables(net.daemon) == before
+    net.daemon.ctl_run("reload")
     assert net.ttl() == 64
+    net.daemon.stop()
+    net.daemon = net.start()
+    assert net.ttl() == 64 and last_change(net.daemon)["verb"] == "start"
 
 
 def test_an_author_who_hangs_up_leaves_the_clock_running(net):

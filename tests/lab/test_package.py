@@ -1,6 +1,5 @@
 """The Debian package, made of what is built: what is in it, and a machine that it is installed on, booted by systemd."""
 
-import glob
 import os
 import re
 import shutil
@@ -10,12 +9,13 @@ import pytest
 import yaml
 
 from tests.support import traffic
-from tests.support.installed.prefix import BUILD, prefix_kept, run_script
+from tests.support.installed.prefix import prefix_kept, run_script
 from tests.support.installed.machine import Machine
 from tests.support.overlay import gateway, two_hosts
 from tests.support.process import run, wait_until
 
-pytestmark = pytest.mark.deadline(300)  # of the first: it packs
+# It changes the prefix of the build folder; the machine is booted twice.
+pytestmark = [pytest.mark.alone, pytest.mark.deadline(600)]
 
 FILES = {
     "/usr/bin/causewayd", "/usr/bin/causewayctl", "/usr/lib/sysusers.d/causeway.conf", "/usr/lib/tmpfiles.d/causeway.conf",
@@ -25,17 +25,19 @@ FILES = {
     "/usr/share/doc/causeway/copyright", "/usr/share/doc/causeway/changelog.gz", "/usr/share/doc/causeway/examples",
 }
 UNITS = {"causeway.service", "causeway-ovs.service"}
+INSTALL = "dpkg --force-unsafe-io --no-triggers -i /causeway.deb"
 # What Debian itself writes when packages and users come and go, and when it boots.
 OF_DEBIAN = re.compile(r"/var/(lib/(dpkg|apt|systemd)|log|cache|spool)/|/var/\.updated|/etc/(passwd|group|g?shadow|sub[ug]id)-?$|"
                        r"/etc/(\.pwd\.lock|\.updated|machine-id|mtab|resolv\.conf)$")
 
 
 @pytest.fixture(scope="module")
-def package():
+def package(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("package")
     with prefix_kept():
-        run_script("deb")
-        (file,) = glob.glob(os.path.join(BUILD, "causeway_*.deb"))
-        yield file
+        run_script("deb", folder)
+    (file,) = folder.glob("causeway_*.deb")
+    return str(file)
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +98,12 @@ def journal_line(machine, text):
 
 
 def test_a_machine_with_it(lab, package):
-    """Installed, booted: traffic through a tunnel; booted again: traffic again; then who may do what; then purged."""
+    """Installed, booted: traffic through a tunnel; booted again: traffic again; then who may do what; then upgraded, purged."""
     h1, h2, c1, c2 = two_hosts(lab)
     machine = Machine(h1)
     before = machine.written()
     machine.copy(package, "/causeway.deb")
-    print(machine.run("dpkg --force-unsafe-io --no-triggers -i /causeway.deb", timeout=60).stdout)
+    print(machine.run(INSTALL, timeout=180).stdout)
     wanted = gateway(1, "geneve", system={"memory": "128M"})
     machine.write("/etc/causeway/causeway.yaml", yaml.safe_dump(wanted))
     h2.causeway(gateway(2, "geneve", system={"memory": "128M"}))
@@ -116,6 +118,8 @@ def test_a_machine_with_it(lab, package):
     user = machine.run("id -u causeway").stdout.strip()
     assert re.search(rf"^Uid:\t{user}\t{user}\t{user}\t{user}$", status, re.MULTILINE), status
     rights(machine)
+    upgrade(machine)
+    wait_until(lambda: traffic.ping(c1, c2.ip4, count=1, check=False), 10, "traffic after the upgrade")
     purge(machine, before)
 
 
@@ -129,7 +133,8 @@ def rights(machine):
     assert ctl("reader", "show").returncode == 0
     done = ctl("reader", "reload")
     assert done.returncode == 1 and "reload: only root, the daemon's own user and `system.admins` may" in done.stderr, done
-    assert "(reader)" in journal_line(machine, "control socket: reload forbidden to uid ")
+    number = machine.run("id -u reader").stdout.strip()
+    assert journal_line(machine, f"control socket: reload forbidden to uid {number}, process ")
     machine.run("sed -i 's/^system:/system:\\n  admins: [boss]/' /etc/causeway/causeway.yaml && causewayctl reload")
     assert ctl("boss", "fdb", "flush").returncode == 0
     assert machine.run("stat -c '%U:%G %a' /run/causeway/causeway.sock /etc/causeway /var/lib/causeway").stdout.splitlines() == [
@@ -137,9 +142,20 @@ def rights(machine):
     machine.run("userdel stranger; userdel reader; userdel boss")
 
 
+def upgrade(machine):
+    """The package over itself: what runs is the program that is there now."""
+    def shown(name):
+        return machine.run(["systemctl", "show", "--value", "--property", name, "causeway"]).stdout.strip()
+    before = shown("MainPID")
+    print(machine.run(INSTALL, timeout=180).stdout)
+    after = wait_until(lambda: shown("MainPID") not in (before, "0") and shown("MainPID"), 20, "another process is the service's")
+    assert shown("ActiveState") == "active", machine.journal("causeway")
+    assert machine.run(["readlink", f"/proc/{after}/exe"]).stdout == "/usr/bin/causewayd\n"
+
+
 def purge(machine, before):
-    machine.run("dpkg --force-unsafe-io --no-triggers --purge causeway", timeout=60)
-    assert fetch_state(machine) == "inactive"
+    machine.run("dpkg --force-unsafe-io --no-triggers --purge causeway", timeout=180)
+    assert fetch_state(machine) == "inactive", machine.journal("causeway")
     left = sorted(path for path in machine.written() - before if not OF_DEBIAN.match(path))
     assert left == ["/causeway.deb"]
     for folder in ("/etc/causeway", "/var/lib/causeway", "/usr/share/causeway", "/usr/share/doc/causeway", "/run/causeway"):

@@ -1,8 +1,10 @@
 // What the daemon makes of requests (control/daemon.h), and lists that are read bit by bit while they change.
 #include <set>
 
+#include "control/api/verbs.h"
 #include "control/config/address_text.h"
 #include "control/daemon.h"
+#include "control/process/log.h"
 #include "control/view/view.h"
 #include "tests/pipeline/bed/bed.h"
 #include "tests/support/log_lines.h"
@@ -195,6 +197,33 @@ TEST_CASE("requests: a MAC table that grows and changes while it is read: who is
       if (!told_before.contains(mac)) CHECK(told.ports[mac] == (i % 10 == 0 ? "lan1" : "lan0"));
     }
   }
+}
+
+TEST_CASE("requests: what a user who is no admin may not ask") {
+  LogLines log;
+  Service service;
+  const Peer reader{.uid = 12345, .pid = 6};
+  // At once where there are no admins. A handler that finds a field missing was asked.
+  const auto is_refused = [&](const json& request) {
+    try {
+      const json reply = service.daemon.handle(request, reader).whole;
+      return reply.dump().find("only root, the daemon's own user and `system.admins` may") != std::string::npos;
+    } catch (const json::exception&) {
+      return false;
+    }
+  };
+  std::set<std::string_view> refused;
+  for (const Verb& verb : kVerbs) {
+    if (is_refused({{"verb", std::string(verb.name)}})) refused.insert(verb.name);
+  }
+  CHECK(refused == std::set<std::string_view>{"apply", "set", "reload", "upgrade", "rollback", "confirm", "save", "fdb",
+                                              "capture", "offloads"});
+  CHECK(is_refused({{"verb", "log"}, {"level", "off"}}));
+  CHECK(log_level() == "info");
+  log.take();
+  CHECK(service.daemon.handle({{"verb", "save"}}, {.uid = 12346, .pid = 7}).whole.at("errors") ==
+        json{"save: only root, the daemon's own user and `system.admins` may; uid 12346 may look"});
+  CHECK(log.take() == std::vector<std::string>{"warning: control socket: save forbidden to uid 12346, process 7"});
 }
 
 TEST_CASE("requests: the log's level, asked for and set") {

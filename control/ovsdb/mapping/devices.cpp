@@ -14,10 +14,9 @@ namespace causeway::ovsdb {
 namespace {
 
 // What Open vSwitch has and we don't; of other types it says itself that there are none.
-constexpr std::string_view kNotHere[] = {"patch",         "dpdkvhostuser", "dpdkvhostuserclient", "dpdkr", "stt",
-                                         "lisp",          "erspan",        "ip6erspan",           "gtpu",  "bareudp",
-                                         "srv6",          "afxdp",         "afxdp-nonpmd",        "dummy", "dummy-pmd",
-                                         "dummy-internal"};
+constexpr std::string_view kNotHere[] = {
+    "patch", "dpdkvhostuser", "dpdkvhostuserclient", "dpdkr", "stt",       "lisp",          "gtpu", "bareudp",
+    "srv6",  "afxdp",         "afxdp-nonpmd",        "dummy", "dummy-pmd", "dummy-internal"};
 
 }  // namespace
 

@@ -134,9 +134,9 @@ def flag(value):
 def test_erspan(mirrored):
     """tshark has what the container has, with a session, a number and its VLAN in front; type I has the frame alone."""
     c1 = mirrored.c1
+    near, wire = c1.capture("eth0"), mirrored.analyser.capture("up1", filter="src 172.33.0.1 and proto gre")
     mirrored.mirror(two={"select-src-port": ["c1"], "select-dst-port": ["c1"], "output-port": "er2"},
                     one={"select-src-port": ["c1"], "output-port": "er1"})
-    near, wire = c1.capture("eth0"), mirrored.analyser.capture("up1", filter="src 172.33.0.1 and proto gre")
     traffic.ping(c1, FAR, count=5)
     tagged = Ether(src=c1.mac("eth0"), dst="ff:ff:ff:ff:ff:ff") / Dot1Q(vlan=30, prio=4) / ARP(pdst="10.3.0.9")
     c1.run(["/usr/bin/python3", "-c", SEND, raw(tagged).hex()])

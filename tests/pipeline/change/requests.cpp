@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <iterator>
+#include <memory>
 #include <stdexcept>
+#include <utility>
 
 #include "control/daemon.h"
 #include "control/view/view.h"
@@ -64,11 +67,20 @@ struct Life {
 
   json ask(json request, const Peer& peer = {.uid = 0, .pid = 1}) {
     json answer;
-    await_reply(*background, daemon.handle(std::move(request), peer),
-                [&](const ApiReply& reply) { answer = reply.line.empty() ? reply.whole : json::parse(reply.line); });
-    for (int i = 0; i < 20000 && answer.is_null(); ++i) loop.run_once(1ms);
+    begin(std::move(request), answer, peer);
+    until([&] { return !answer.is_null(); });
     bed.run();
     return answer;
+  }
+  // The answer comes by and by.
+  void begin(json request, json& answer, const Peer& peer = {.uid = 0, .pid = 1}) {
+    await_reply(*background, daemon.handle(std::move(request), peer),
+                [&](const ApiReply& reply) { answer = reply.line.empty() ? reply.whole : json::parse(reply.line); });
+  }
+  template <typename Done>
+  void until(Done is_done) {
+    for (int i = 0; i < 20000 && !is_done(); ++i) loop.run_once(1ms);
+    REQUIRE(is_done());
   }
   // What was asked for before is done by now.
   void settle() { ask({{"verb", "changes"}}); }
@@ -96,6 +108,32 @@ struct Life {
     return runs() == wanted;
   }
   json shown() { return state_of(bed); }
+  // The time is over, and nothing comes of it as long as the background has a pause.
+  void begin_to_go_back(StoppedClock& clock) {
+    clock.advance(60001ms);
+    loop.run_once(1ms);
+  }
+};
+
+// The background does nothing more until its end.
+class Pause {
+ public:
+  explicit Pause(Background& background) {
+    background.run([over = over_.get_future().share()]() -> Background::Finish {
+      over.wait();
+      return [] {};
+    });
+  }
+  ~Pause() { end(); }
+  Pause(const Pause&) = delete;
+  Pause& operator=(const Pause&) = delete;
+  void end() {
+    if (!std::exchange(ended_, true)) over_.set_value();
+  }
+
+ private:
+  std::promise<void> over_;
+  bool ended_ = false;
 };
 
 void write(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
@@ -117,7 +155,7 @@ TEST_CASE("changes: each has a generation, and one that is based on another is r
   CHECK(life.last().at("verb") == "start");
   const json result = life.done(life.apply(kSecond, {{"expect", 1}}));
   CHECK(result.at("generation") == 2);
-  CHECK(result.at("operations") == json{"+ ethernet lan1"});
+  CHECK(result.at("operations") == json{"+ ethernet lan1 interface"});
   CHECK(life.error(life.apply(kThird, {{"expect", 1}})) ==
         "apply: is based on generation 1, but generation 2 runs; `causewayctl show changes` has what came between");
   CHECK(life.runs(kSecond));
@@ -232,13 +270,122 @@ TEST_CASE("changes: a daemon that ends before the confirmation comes back with w
     life.done(life.apply(kSecond, {{"confirm", 60}}));
     write(folder.file(), kSecond);  // as people do it
   }
-  for (int start = 0; start < 2; ++start) {
+  // Each start, as long as nobody does anything: the file has what may have locked him out.
+  for (int start = 0; start < 3; ++start) {
     Life next(folder);
-    CHECK(next.runs(start == 0 ? kThird : kSecond));  // once
-    CHECK(next.last().at("verb") == (start == 0 ? "revert" : "start"));
-    CHECK(next.changes().at("saved") == (start == 1));
-    CHECK(!next.state.read(Unconfirmed::kFile));
+    CHECK(next.runs(kThird));
+    CHECK(next.last().at("verb") == "revert");
+    CHECK(next.changes().at("saved") == false);
+    CHECK(next.error(next.ask({{"verb", "confirm"}})) == "confirm: nothing awaits it");
+    if (start == 1) {  // what goes back again is no change
+      next.done(next.apply(kFirst, {{"confirm", 60}}));
+      next.done(next.ask({{"verb", "rollback"}}));
+    }
   }
+  bool wants_file = false;
+  {
+    Life next(folder);
+    SECTION("a change is one") { next.done(next.ask({{"verb", "set"}, {"text", "tunnels.g0.ttl=9"}})); }
+    SECTION("the file is meant") {
+      CHECK(next.done(next.ask({{"verb", "reload"}})).at("saved") == true);
+      wants_file = true;
+    }
+    SECTION("one that is confirmed is one, too") {
+      next.done(next.apply(kFirst, {{"confirm", 60}}));
+      next.done(next.ask({{"verb", "confirm"}}));
+    }
+    SECTION("what runs is saved") { next.done(next.ask({{"verb", "save"}})); }
+    CHECK(!next.state.read(Unconfirmed::kFile));
+    wants_file = next.changes().at("saved") == false || wants_file;
+  }
+  Life next(folder);
+  CHECK(next.runs(wants_file ? kSecond : kThird));
+  CHECK(next.last().at("verb") == "start");
+}
+
+TEST_CASE("changes: one that is confirmed late, but before it has gone back, stays") {
+  const Quiet quiet;
+  const Folder folder;
+  write(folder.file(), kFirst);
+  Life life(folder);
+  StoppedClock clock;
+  life.done(life.apply(kSecond, {{"confirm", 60}}));
+  Pause pause(*life.background);
+  json other;
+  SECTION("confirmed") {
+    life.begin_to_go_back(clock);
+    life.begin({{"verb", "confirm"}}, other);
+    pause.end();
+    life.until([&] { return !other.is_null(); });
+    life.done(other);
+    life.settle();
+    CHECK(life.runs(kSecond));
+    CHECK(life.changes().at("unconfirmed").is_null());
+    CHECK(!life.state.read(Unconfirmed::kFile));
+  }
+  SECTION("another one has come, that has a time of its own") {
+    life.begin({{"verb", "apply"}, {"file", "b.yaml"}, {"text", kThird}, {"confirm", 30}}, other);
+    life.begin_to_go_back(clock);
+    pause.end();
+    life.until([&] { return !other.is_null(); });
+    life.done(other);
+    life.settle();
+    CHECK(life.runs(kThird));
+    CHECK(life.changes().at("unconfirmed").at("left_s") == 30);
+    clock.advance(30001ms);
+    life.until([&] { return life.runs(kFirst); });
+  }
+  SECTION("confirmed, and another one has come") {
+    life.begin_to_go_back(clock);
+    json confirmed;
+    life.begin({{"verb", "confirm"}}, confirmed);
+    life.begin({{"verb", "apply"}, {"file", "b.yaml"}, {"text", kThird}, {"confirm", 30}}, other);
+    pause.end();
+    life.until([&] { return !other.is_null(); });
+    life.done(other);
+    life.settle();
+    CHECK(life.runs(kThird));
+    clock.advance(30001ms);
+    life.until([&] { return life.runs(kSecond); });
+  }
+}
+
+TEST_CASE("changes: while what to go back to is written, nobody comes between") {
+  const Quiet quiet;
+  const Folder folder;
+  write(folder.file(), kFirst);
+  Life life(folder);
+  const bool behind_another = GENERATE(false, true);
+  if (behind_another) life.done(life.apply(kSecond, {{"confirm", 60}}));
+  json applied;
+  life.begin({{"verb", "apply"}, {"file", "b.yaml"}, {"text", kThird}, {"confirm", 60}}, applied);
+  bool is_read = false;
+  life.background->run([&is_read]() -> Background::Finish { return [&is_read] { is_read = true; }; });
+  Pause pause(*life.background);
+  life.until([&] { return is_read; });
+  CHECK(!life.runs(kThird));
+  CHECK(life.daemon.changes().awaits_confirmation());
+  json upgraded, confirmed, set;
+  life.begin({{"verb", "upgrade"}}, upgraded);
+  life.begin({{"verb", "confirm"}}, confirmed);
+  life.begin({{"verb", "set"}, {"text", "tunnels.g0.ttl=9"}}, set);
+  pause.end();
+  life.until([&] { return !applied.is_null() && !upgraded.is_null() && !confirmed.is_null() && !set.is_null(); });
+  life.done(applied);
+  CHECK(life.error(upgraded) == "a change awaits its confirmation: `confirm` or `rollback` first");
+  CHECK(life.error(confirmed) == (behind_another
+                                      ? "confirm: another change is being made; both can be confirmed once it runs"
+                                      : "confirm: nothing awaits it"));
+  CHECK(life.error(set).find("awaits `causewayctl confirm`") != std::string::npos);
+  CHECK(life.runs(kThird));
+  life.settle();
+  const auto kept = read_unconfirmed(life.state.read(Unconfirmed::kFile).value_or(""));
+  REQUIRE(kept);
+  CHECK(kept->change == "apply b.yaml");
+  CHECK(kept->yaml == kFirst);
+  life.done(life.ask({{"verb", "confirm"}}));
+  CHECK(!life.state.read(Unconfirmed::kFile));
+  CHECK(life.error(life.ask({{"verb", "upgrade"}})) == "this process can't");
 }
 
 TEST_CASE("changes: what awaits its confirmation is left alone by others, and may be tried again") {
@@ -328,7 +475,7 @@ TEST_CASE("changes: where nothing can be kept, nothing is changed that counts on
   const Folder folder;
   write(folder.file(), kFirst);
   Life life(folder);
-  std::filesystem::create_directory(folder.path + "/state/unconfirmed.new");
+  std::filesystem::create_directory(folder.path + "/state/unconfirmed");
   CHECK(life.error(life.apply(kSecond, {{"confirm", 60}})) == folder.path + "/state/unconfirmed: Is a directory");
   CHECK(life.runs(kFirst));
   life.done(life.apply(kSecond));
@@ -380,7 +527,8 @@ TEST_CASE("changes: save makes the start-up file say what runs, with comments wh
   const auto reloaded = life.done(life.ask({{"verb", "reload"}}));
   CHECK(reloaded.at("operations") == json::array());
   CHECK(reloaded.at("saved") == true);
-  std::filesystem::create_directory(folder.file() + ".new");
+  std::filesystem::remove(folder.file());
+  std::filesystem::create_directory(folder.file());
   life.done(life.apply(kFirst));
   CHECK(life.error(life.ask({{"verb", "save"}})) == "save: " + folder.file() + ": Is a directory");
 }

@@ -21,8 +21,8 @@ SHUT_DOWN = signal.SIGRTMIN + 4  # systemd(1)
 
 KERNEL_UNITS = "sysctl modules-load remount-fs"
 
-# Mounts that last as long as the machine has a tree. On a tmpfs: where / is an overlay, it can't be written to by
-# another one.
+# Mounts that last as long as the machine has a tree, and at the end its cgroups, which outlive mounts. On a tmpfs: where
+# / is an overlay, it can't be written to by another one.
 TREE = """set -e
 mount -t tmpfs tmpfs "$1"
 mkdir "$1"/changes "$1"/work "$1"/root "$1"/cgroup
@@ -31,7 +31,16 @@ mount -t cgroup2 cgroup2 "$1"/cgroup
 mount --rbind /dev "$1"/root/dev
 mount -t proc proc "$1"/root/proc
 echo ready
-trap 'exit 0' TERM
+end() {
+  kill $!
+  [ -d "$3" ] || return 0
+  echo 1 > "$3"/cgroup.kill
+  for _ in $(seq 20); do
+    find "$3" -depth -type d -exec rmdir {} + 2>/dev/null && return 0
+    sleep 0.1
+  done
+}
+trap 'end "$@"; exit 0' TERM
 while :; do sleep 1000 & wait; done
 """
 
@@ -67,8 +76,8 @@ class Machine:
         self.cgroup = os.path.join(self.folder, "cgroup", host.netns)
         self.init = None
         os.mkdir(self.folder)
-        self.holder = Process(["unshare", "--mount", "--propagation", "private", "sh", "-c", TREE, "tree", self.folder, tree],
-                              host.lab.path(f"{host.name}-tree.log"), f"tree-{host.name}")
+        self.holder = Process(["unshare", "--mount", "--propagation", "private", "sh", "-c", TREE, "tree", self.folder, tree,
+                               self.cgroup], host.lab.path(f"{host.name}-tree.log"), f"tree-{host.name}")
         host.lab.processes.append(self.holder)
         self.holder.wait_for("ready")
         # What this machine starts is its own matter, and so are the kernel's settings, which both have in common.
@@ -98,7 +107,7 @@ class Machine:
         found = run(["nsenter", "--target", self.holder.pid, "--mount", "find", changes, "-type", "f", "-o", "-type", "l"]).stdout
         return {line.removeprefix(changes) for line in found.splitlines()}
 
-    def boot(self, timeout=30):
+    def boot(self, timeout=90):
         """Until nothing is left to be started."""
         script = 'mkdir -p "$1"; echo $$ > "$1"/cgroup.procs; shift; exec unshare --pid --fork --kill-child --uts --ipc --cgroup ' \
                  '--mount --propagation private sh -c "$@"'
@@ -124,7 +133,7 @@ class Machine:
     def journal(self, unit):
         return self.run(["journalctl", "--no-pager", "--output", "cat", "--unit", unit]).stdout
 
-    def shut_down(self, timeout=30):
+    def shut_down(self, timeout=90):
         os.kill(self._first_process(), SHUT_DOWN)
         self.init.wait(timeout, check=False)
         self.init = None

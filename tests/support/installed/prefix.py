@@ -1,4 +1,5 @@
-"""./run install and ./run deb, which take what is in build/ and change the prefix it is set up with."""
+"""./run install and ./run deb, which take what is in build/ and change the prefix it is set up with: no test that runs
+beside these may need its units or examples."""
 
 import contextlib
 import json

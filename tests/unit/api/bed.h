@@ -39,7 +39,8 @@ struct Folder {
 };
 
 inline json echo(const json& request, const Peer& peer = {}) {
-  if (request["verb"] == "who") return causeway::api_ok({{"uid", peer.uid}, {"pid", peer.pid}, {"user", user_name(peer.uid)}});
+  if (request["verb"] == "who")
+    return causeway::api_ok({{"uid", peer.uid}, {"pid", peer.pid}, {"user", user_name(peer.uid)}});
   if (request["verb"] == "big") return causeway::api_ok(std::string(request["bytes"].get<size_t>(), 'x'));
   if (request["verb"] == "throw") return request.at("missing");
   return causeway::api_ok(request);

@@ -32,7 +32,8 @@ TEST_CASE("whoever asks is known by the kernel's word") {
   Server server;
   RawClient client(server.api.path());
   client.send_some("{\"verb\":\"who\"}\n");
-  CHECK(client.answer(server.loop)["result"] == json{{"uid", geteuid()}, {"pid", getpid()}, {"user", user_name(geteuid())}});
+  CHECK(client.answer(server.loop)["result"] ==
+        json{{"uid", geteuid()}, {"pid", getpid()}, {"user", user_name(geteuid())}});
   CHECK(user_name(4294967290U) == "4294967290");
   CHECK(user_name(0) == "root");
 }

@@ -1,6 +1,7 @@
 #include "control/change/startup_file.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -98,11 +99,31 @@ TEST_CASE("a file that is replaced lends its mode, a link stays, and what fails 
   CHECK(std::filesystem::is_symlink(link));
   CHECK(read(path) == "newer");
 
-  std::filesystem::create_directory(path + ".new");
-  CHECK(replace_file(path, "newest").text() == path + ": Is a directory");
-  CHECK(read(path) == "newer");
+  const std::string folder_beside = folder.path + "/folder";
+  std::filesystem::create_directory(folder_beside);
+  CHECK(replace_file(folder_beside, "new").text() == folder_beside + ": Is a directory");
   CHECK(replace_file(folder.path + "/none/gw.yaml", "new").text() ==
         folder.path + "/none/gw.yaml: No such file or directory");
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 3);
+}
+
+TEST_CASE("a file that is replaced costs no other, and none is waited for") {
+  const Folder folder;
+  const std::string path = folder.path + "/gw.yaml";
+  write(path + ".new", "mine");
+  REQUIRE(mkfifo((folder.path + "/.gw.yaml.new").c_str(), 0600) == 0);
+  CHECK(replace_file(path, "new").text() == "");
+  CHECK(read(path) == "new");
+  CHECK(read(path + ".new") == "mine");
+}
+
+TEST_CASE("a file without a folder in its name is written, too") {
+  const Folder folder;
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path);
+  CHECK(replace_file("gw.yaml", "new").text() == "");
+  std::filesystem::current_path(before);
+  CHECK(read(folder.path + "/gw.yaml") == "new");
 }
 
 }  // namespace causeway::test
