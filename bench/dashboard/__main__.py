@@ -39,7 +39,7 @@ def ask(prometheus, dashboard, start, end):
 def main(arguments):
     parser = argparse.ArgumentParser(prog="bench.dashboard", description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=240, help="of traffic")
-    parser.add_argument("--until", default="Tables", help="the first row that is left out")
+    parser.add_argument("--until", default="Workers", help="the first row that is left out")
     parser.add_argument("--keep", metavar="FILE", help="what Prometheus said, as JSON; if it is there, it is drawn, without a lab")
     parser.add_argument("output", nargs="?", default=os.path.join(TOP, "conf/grafana.png"))
     wanted = parser.parse_args(arguments)

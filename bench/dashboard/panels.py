@@ -20,8 +20,8 @@ GAP_PX = 8
 DPI = 100
 CANVAS, PANEL, EDGE, TEXT, DIM, GRID = "#111217", "#181b1f", "#2c3035", "#d8d9da", "#8e8e96", "#25282d"
 # Grafana's palette-classic and its named colours.
-PALETTE = ["#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#5794f2", "#b877d9", "#705da0", "#37872d", "#fade2a", "#447ebc",
-           "#c15c17", "#890f02", "#0a437c", "#6d1f62", "#584477"]
+PALETTE = ["#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#5794f2", "#b877d9", "#705da0", "#37872d", "#fade2a", "#65c5db",
+           "#e0752d", "#e24d42", "#5195ce", "#d683ce", "#9ac48a"]
 NAMED = {"green": "#73bf69", "orange": "#ff9830", "red": "#f2495c", "blue": "#5794f2"}
 SUFFIX = {"bps": "b/s", "pps": "p/s", "ops": "ops/s"}
 
@@ -111,7 +111,7 @@ def draw_stat(canvas, panel, *_):
     if panel["options"]["textMode"] == "name":
         names = sorted({name for name, _ in rows})
         for place, name in enumerate(names):
-            canvas.text(left + width / 2, bottom + height / 2 - 8 - 22 * place, name, color=colour, fontsize=1.2 * width / len(name),
+            canvas.text(left + width / 2, bottom + height / 2 - 8 - 22 * place, name, color=colour, fontsize=1.05 * width / len(name),
                         ha="center", weight="bold")
         return
     if panel["options"]["graphMode"] == "area":
