@@ -87,7 +87,10 @@ TEST_CASE("stall: a neighbor's answer passes a storm of strangers") {
   for (uint16_t i = 0; i < 2000; ++i) bed.deliver("up0", asked_by(i));
   bed.deliver("up0", frame("arp.is-at.2"));
   bed.run_worker();
-  CHECK(bed.counts().of(DropReason::control_queue_full) == 2000 - 1024);
+  // One or another stranger has the mark of the neighbor's address, and stands in the other queue.
+  const uint64_t refused = bed.counts().of(DropReason::control_queue_full);
+  CHECK(refused <= 2000 - 1024);
+  CHECK(refused >= 2000 - 1024 - 16);
   bed.run();
   CHECK(neighbor(bed)["state"] == "reachable");
   bed.nothing_sent();
