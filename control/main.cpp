@@ -269,6 +269,21 @@ Error start_metrics(std::optional<metrics::Endpoint>& endpoint, EventLoop& loop,
   return endpoint->start(*system.metrics);
 }
 
+// What an upgrade hands over.
+Upgrade::Running what_runs(Daemon& daemon) {
+  const Version& version = daemon.configuration().file();
+  return {version.config, version.text, daemon.changes().awaits_confirmation()};
+}
+
+// False: stderr says why not.
+bool configure(Daemon& daemon, const std::string& file, const Wanted& wanted) {
+  const auto errors = daemon.changes().start(file, wanted.text, wanted.unconfirmed);
+  for (const std::string& line : errors) say_on_stderr(line + "\n");
+  if (!errors.empty()) return false;
+  if (!wanted.is_written) daemon.configuration().forget_text();
+  return true;
+}
+
 void stop(Keeper& keeper, Gateway& gateway) {
   sd_notify(0, "STOPPING=1");
   keeper.write();
@@ -297,12 +312,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   const std::string file = options.file.value_or("");
   Daemon daemon(loop, gateway, config.system, file, CAUSEWAY_VERSION);
   upgrade.emplace(
-      loop, gateway, start.again,
-      [&daemon]() -> Upgrade::Running {
-        const Version& version = daemon.configuration().file();
-        return {version.config, version.text, daemon.changes().awaits_confirmation()};
-      },
-      [&loop] { loop.stop(); });
+      loop, gateway, start.again, [&daemon] { return what_runs(daemon); }, [&loop] { loop.stop(); });
   daemon.upgrade_by([&upgrade] { return upgrade->begin(); });
   const std::string path = options.socket.empty() ? default_socket_path(config.system.name) : options.socket;
   Background background(loop);
@@ -323,10 +333,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   // A device that the other one had a moment ago needs no trial.
   if (predecessor == nullptr) gateway.try_devices_with(kOwnProgram);
   daemon.changes().keep_in(start.state, background);
-  const auto errors = daemon.changes().start(file, start.wanted.text, start.wanted.unconfirmed);
-  for (const std::string& line : errors) say_on_stderr(line + "\n");
-  if (!errors.empty()) return kBadInput;
-  if (!start.wanted.is_written) daemon.configuration().forget_text();
+  if (!configure(daemon, file, start.wanted)) return kBadInput;
 
   Keeper keeper(loop, background, gateway, start.state);
   // What ports, bridges and tunnels that are all there had before.
