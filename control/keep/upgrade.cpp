@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "control/keep/gathering.h"
+#include "control/process/spawn_settings.h"
 #include "control/yaml/write.h"
 #include "pmd/system_error.h"
 
@@ -96,26 +97,16 @@ Error Upgrade::spawn(int end) {
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_adddup2(&files, end, kInherited);
-  posix_spawn_file_actions_addclosefrom_np(&files, kInherited + 1);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none, all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  SpawnSettings settings;
+  posix_spawn_file_actions_adddup2(&settings.files, end, kInherited);
+  posix_spawn_file_actions_addclosefrom_np(&settings.files, kInherited + 1);
   cpu_set_t own;
   sched_getaffinity(0, sizeof(own), &own);
   sched_setaffinity(0, sizeof(start_.cores), &start_.cores);
   const std::string path = program();
-  const int error = posix_spawn(&process_, path.c_str(), &files, &attributes, arguments.data(), environ);
+  const int error =
+      posix_spawn(&process_, path.c_str(), &settings.files, &settings.attributes, arguments.data(), environ);
   sched_setaffinity(0, sizeof(own), &own);
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&files);
   if (error == 0) return {};
   process_ = 0;
   return fmt::format("{}: {}", path, std::strerror(error));

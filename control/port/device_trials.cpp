@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "control/process/spawn_settings.h"
 #include "pmd/eal.h"
 #include "pmd/ethdev/devargs.h"
 #include "pmd/ethdev/ethdev_attach.h"
@@ -23,33 +24,13 @@ namespace {
 
 constexpr size_t kMostSaid = 4096;  // bytes
 
-// The new process has no signal blocked or ignored, as ours may, and none of our descriptors but its output.
-class SpawnSettings {
- public:
-  explicit SpawnSettings(int output) {
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-    posix_spawnattr_init(&attributes);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  }
-  ~SpawnSettings() {
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attributes);
-  }
-  SpawnSettings(const SpawnSettings&) = delete;
-  SpawnSettings& operator=(const SpawnSettings&) = delete;
-
-  posix_spawn_file_actions_t files;
-  posix_spawnattr_t attributes;
-};
+// None of our descriptors but its output.
+void inherit_output_alone(posix_spawn_file_actions_t& files, int output) {
+  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
+  posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
+}
 
 std::string verdict_of(int status, const std::string& said) {
   if (WIFSIGNALED(status)) {
@@ -100,7 +81,8 @@ void DeviceTrials::begin(const std::string& devargs, Trial& trial, Clock::time_p
   }
   trial.output = FileDescriptor(ends[0]);
   const FileDescriptor input(ends[1]);
-  const SpawnSettings settings(input.get());
+  SpawnSettings settings;
+  inherit_output_alone(settings.files, input.get());
   std::string program = program_, option = kTryDevice, device = devargs;
   const std::array<char*, 4> arguments{program.data(), option.data(), device.data(), nullptr};
   const int error =

@@ -1,5 +1,6 @@
 // GRE tunnels that number what they send: scapy's frames, byte for byte, whoever cuts super-packets elsewhere.
 #include "tests/pipeline/bed/bed.h"
+#include "tests/pipeline/bed/capabilities.h"
 #include "tests/pipeline/bed/outer_compare.h"
 
 namespace causeway::test {
@@ -59,13 +60,6 @@ void check_all(const Sequence& got, const std::string& name) {
     CAPTURE(name, i);
     check_outer(got[i], expected[i]);
   }
-}
-
-TxCapabilities with(uint8_t can, bool chains) {
-  TxCapabilities capabilities;
-  capabilities.can.fill(can);
-  capabilities.multi_segment = chains;
-  return capabilities;
 }
 
 }  // namespace

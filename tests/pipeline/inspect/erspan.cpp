@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "tests/pipeline/bed/bed.h"
+#include "tests/pipeline/bed/capabilities.h"
 #include "tests/pipeline/bed/outer_compare.h"
 #include "tests/pipeline/bed/unfinished.h"
 
@@ -65,13 +66,6 @@ void drain(Bed& bed) {
 }
 
 PortMirrors::Counts counts_of(Bed& bed) { return bed.gateway().mirrors().all().at("m").totals(); }
-
-TxCapabilities with(uint8_t can, bool chains) {
-  TxCapabilities capabilities;
-  capabilities.can.fill(can);
-  capabilities.multi_segment = chains;
-  return capabilities;
-}
 
 }  // namespace
 
