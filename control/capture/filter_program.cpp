@@ -11,6 +11,8 @@
 #include <memory>
 #include <vector>
 
+#include "control/capture/necessary_words.h"
+
 namespace causeway {
 namespace {
 
@@ -71,7 +73,7 @@ Error read_filter_program(std::string_view text, FrameFilter& filter) {
   const std::unique_ptr<rte_bpf_prm, Free> converted(rte_bpf_convert(&program));
   rte_bpf* const loaded = converted != nullptr ? rte_bpf_load(converted.get()) : nullptr;
   if (loaded == nullptr) return kUnsafe;
-  filter = FrameFilter(loaded);
+  filter = FrameFilter(loaded, necessary_words(instructions));
   return {};
 }
 

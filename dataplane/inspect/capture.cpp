@@ -37,6 +37,18 @@ void keep(Capture& capture, Capture::Writer& writer, rte_mbuf* frame, const Capt
 
 }  // namespace
 
+FrameFilter::FrameFilter(rte_bpf* program, const std::vector<WordTest>& necessary) noexcept : program_(program) {
+  rte_bpf_jit native{};
+  if (rte_bpf_get_jit(program, &native) == 0) native_ = native.func;
+  if (necessary.empty() || necessary.size() > kMostTests) return;
+  tests_count_ = necessary.size();
+  reach_ = 0;
+  for (size_t i = 0; i < tests_count_; ++i) {
+    tests_[i] = necessary[i];
+    reach_ = std::max<uint32_t>(reach_, necessary[i].offset + sizeof(uint64_t));
+  }
+}
+
 Capture::Capture(const CaptureChoice& wanted, FrameFilter passed, size_t writers_count, size_t ring_bytes)
     : choice(wanted), filter(std::move(passed)) {
   for (size_t i = 0; i < writers_count; ++i) writers.push_back(std::make_unique<Writer>(ring_bytes));

@@ -17,6 +17,7 @@
 #include "dataplane/counters.h"
 #include "dataplane/flow/lazy_array.h"
 #include "dataplane/inspect/capture_ring.h"
+#include "dataplane/wire/word_at.h"
 
 namespace causeway {
 
@@ -39,26 +40,53 @@ class IndexSet {
   LazyArray<std::atomic<uint64_t>> words_;
 };
 
+// Eight bytes of a frame, as they lie there, under a mask.
+struct WordTest {
+  uint32_t offset = 0;
+  bool differs = false;  // passed by what isn't `value`
+  uint64_t mask = 0;
+  uint64_t value = 0;
+  bool operator==(const WordTest&) const = default;
+
+  bool passed(const uint8_t* frame) const noexcept {
+    return (((word_at<uint64_t>(frame + offset) ^ value) & mask) == 0) != differs;
+  }
+};
+
 // Which frames of a BPF program's choice; without a program all.
 class FrameFilter {
  public:
+  static constexpr size_t kMostTests = 6;
+
   FrameFilter() = default;
-  explicit FrameFilter(rte_bpf* program) noexcept : program_(program) {
-    rte_bpf_jit native{};
-    if (rte_bpf_get_jit(program, &native) == 0) native_ = native.func;
-  }
+  // `necessary`: at most kMostTests; what the program takes passes at least one, if it reaches to the end of all. None:
+  // the program is always asked.
+  FrameFilter(rte_bpf* program, const std::vector<WordTest>& necessary) noexcept;
 
   bool passes(rte_mbuf* frame) const noexcept {
     if (program_ == nullptr) return true;
+    if (!may_pass(frame)) return false;
     return (native_ != nullptr ? native_(frame) : rte_bpf_exec(program_.get(), frame)) != 0;
   }
 
  private:
+  bool may_pass(const rte_mbuf* frame) const noexcept {
+    if (frame->data_len < reach_) return true;
+    const auto* const bytes = rte_pktmbuf_mtod(frame, const uint8_t*);
+    for (size_t i = 0; i < tests_count_; ++i) {
+      if (tests_[i].passed(bytes)) return true;
+    }
+    return false;
+  }
+
   struct Destroy {
     void operator()(rte_bpf* program) const noexcept { rte_bpf_destroy(program); }
   };
   std::unique_ptr<rte_bpf, Destroy> program_;
   uint64_t (*native_)(void*) = nullptr;  // null: there is no compiler for this processor
+  std::array<WordTest, kMostTests> tests_;
+  size_t tests_count_ = 0;
+  uint32_t reach_ = UINT32_MAX;  // bytes that a frame must have in its first segment for the tests
 };
 
 // What frames somebody wants to see. Of which ports and tunnels stands in Capture's sets.
