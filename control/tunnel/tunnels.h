@@ -41,6 +41,7 @@ class Tunnels {
     bool local_by_route = false;
     std::vector<Endpoint> endpoints;  // one a remote
     BridgeIndex bridge = kNoBridge;
+    SplitGroups::Membership group{};  // null: in none
     std::map<IpAddress, Endpoint> vteps;  // learnt by a multicast tunnel
   };
   // Of a multicast tunnel. What comes from others then comes in as if from the group.
@@ -60,6 +61,9 @@ class Tunnels {
   Error add(const std::string& name, const config::Tunnel& settings);
   // The first remotes keep their adjacencies, so that what names them stays right.
   Error change(const std::string& name, const config::Tunnel& settings);
+  // Whether they differ from those in use in the split-horizon group alone. Then this is quicker, and no frame is lost.
+  bool differ_in_group_alone(const std::string& name, const config::Tunnel& settings) const;
+  Error change_group(const std::string& name, const config::Tunnel& settings);
   void remove(const std::string& name);
   void set_bridge(const std::string& name, BridgeIndex bridge);
 

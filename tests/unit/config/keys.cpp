@@ -45,7 +45,7 @@ const std::vector<Row> kSystem = {
     {"metrics", "", "metrics: \"0.0.0.0:9111\"", "! system.metrics: default -> 0.0.0.0:9111 needs a restart"},
     {"admins", "", "admins: [bob, eve]", "~ system.admins: [] -> [bob, eve]"},
     {"flow-cache", "", "flow-cache: 1024", "! system.flow-cache: 262144 -> 1024 needs a restart"},
-    {"ovsdb", "", "ovsdb: /run/db.sock", "! system.ovsdb:  -> /run/db.sock needs a restart"},
+    {"ovsdb", "", "ovsdb: /run/db.sock", "! system.ovsdb: none -> /run/db.sock needs a restart"},
     {"held-buffers", "", "held-buffers: 99", "! system.held-buffers: 0 -> 99 needs a restart"},
 };
 
@@ -210,7 +210,7 @@ const std::vector<Row> kTunnels = {
     {"local", kGeneve, kGeneve + ", local: 10.0.0.9", "local 10.0.0.1 -> 10.0.0.9"},
     {"local", kGeneve, "mode: geneve, id: 1, remote: 10.0.0.2", "local 10.0.0.1 -> by route"},
     {"remote", kGeneve, kGeneve + ", remote: [10.0.0.2, 10.0.0.3]", "remote +10.0.0.3"},
-    {"link", kGroup, kGroup + ", link: up0", "link  -> up0"},
+    {"link", kGroup, kGroup + ", link: up0", "link none -> up0"},
     {"allow-from", kGroup, kGroup + ", allow-from: [10.0.0.0/25]", "allow-from +10.0.0.0/25"},
     {"port", kGeneve, kGeneve + ", port: 99", "port 6081 -> 99"},
     {"ttl", kGeneve, kGeneve + ", ttl: 9", "ttl 64 -> 9"},
