@@ -79,16 +79,15 @@ void read_port_vlan(const Fields& fields, PortVlan& vlan) {
   read_trunks(*trunks, vlan);
 }
 
-void read_split_group(const Fields& fields, std::string& group) {
+void read_split_group(const Fields& fields, bool isolated, std::string& group) {
   const auto value = fields.find("group");
   if (!value) return;
   const auto name = value->text("the name of a split-horizon group");
   if (!name) return;
   if (const std::string error = name_error(*name, kLongestName); !error.empty()) return value->error(error);
-  const auto isolated = fields.find("isolated");
-  const auto flag = isolated ? isolated->boolean() : std::nullopt;
-  if (flag == true) return isolated->error("means the group without a name, and `group` one that has one: give one of them");
-  if (flag != false) group = *name;
+  const auto flag = fields.find("isolated");
+  if (flag && isolated) flag->error("true means the group without a name, and there is `group`: give one of them");
+  if (!flag || isolated) group = *name;
 }
 
 }  // namespace causeway::config

@@ -250,7 +250,7 @@ void read_tunnel(Reading& reading, std::string_view name, const Value& value, Tu
                                                          : "ERSPAN has no checksum");
   }
   read_port_vlan(fields, tunnel.vlan);
-  read_split_group(fields, tunnel.split_group);
+  read_split_group(fields, tunnel.isolated, tunnel.split_group);
 }
 
 void check_remotes(const Value& value, const Tunnel& tunnel) {
