@@ -113,8 +113,8 @@ struct Ethernet {
   Limits limits;
   Bindings bindings;  // who may speak from it; none: anybody
   PortVlan vlan;
-  bool isolated = false;    // see split_group.h
-  std::string split_group;  // `group`; empty: `isolated` says it all
+  bool isolated = false;        // see split_group.h
+  std::string split_group;      // `group`; empty: `isolated` says it all
   bool underlay_vlans = false;  // a VLAN of it has addresses,
   bool bridged_vlans = false;   // or has none and may be in a bridge
   auto operator<=>(const Ethernet&) const = default;

@@ -54,7 +54,7 @@ class Ports {
     AdjacencyIndex adjacency = kNoAdjacency;  // as a bridge port; an underlay has none
     BridgeIndex bridge = kNoBridge;
     SplitGroups::Membership group{};  // null: in none
-    bool polled = false;  // by workers
+    bool polled = false;              // by workers
     bool link_up = false;
     uint16_t mtu = 0;  // as is mac, when the device was last looked at
     MacAddress mac{};

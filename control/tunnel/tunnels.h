@@ -41,7 +41,7 @@ class Tunnels {
     bool local_by_route = false;
     std::vector<Endpoint> endpoints;  // one a remote
     BridgeIndex bridge = kNoBridge;
-    SplitGroups::Membership group{};  // null: in none
+    SplitGroups::Membership group{};      // null: in none
     std::map<IpAddress, Endpoint> vteps;  // learnt by a multicast tunnel
   };
   // Of a multicast tunnel. What comes from others then comes in as if from the group.

@@ -121,7 +121,8 @@ void read_group(Reading& reading, const Fields& fields, Tunnel& tunnel) {
 
 // It carries mirrors' copies alone, one way, to hosts.
 void read_erspan(const Fields& fields, Tunnel& tunnel) {
-  static constexpr const char* kOfOthers[] = {"keys", "mss-clamp", "max-macs", "flood-rate", "vlan", "isolated", "group"};
+  static constexpr const char* kOfOthers[] = {"keys", "mss-clamp", "max-macs", "flood-rate",
+                                              "vlan", "isolated",  "group"};
   for (const char* const key : kOfOthers) {
     if (const auto value = fields.find(key))
       value->key_error("an erspan tunnel, which takes nothing in, has no such key");

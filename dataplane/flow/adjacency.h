@@ -91,9 +91,9 @@ struct alignas(64) Adjacency {
   uint16_t ip_sum = 0;           // IPv4: folded sum of the template's header, not inverted
   uint16_t udp_sum = 0;  // the same of the pseudo-header, UDP and tunnel header, without lengths and source port
   SplitGroup split_group = kNoSplitGroup;
-  bool bound = false;     // there are `bindings`
-  bool numbered = false;  // GRE with sequence numbers, from `sequence`
-  bool usual = false;     // is_usual(), asked once
+  bool bound = false;                   // there are `bindings`
+  bool numbered = false;                // GRE with sequence numbers, from `sequence`
+  bool usual = false;                   // is_usual(), asked once
   AdjacencyIndex index = kNoAdjacency;  // its own
   MssLimit mss;                         // of SYNs either way
   OuterTemplate outer;

@@ -23,9 +23,9 @@ constexpr Column kBridgeColumns[] = {{"name", ColumnKind::text},
                                      {"ports", ColumnKind::texts},
                                      {"fail_mode", ColumnKind::text},
                                      {"other_config", ColumnKind::map}};
-constexpr Column kPortColumns[] = {{"name", ColumnKind::text},       {"interfaces", ColumnKind::texts},
-                                   {"tag", ColumnKind::integer},     {"trunks", ColumnKind::integers},
-                                   {"vlan_mode", ColumnKind::text},  {"protected", ColumnKind::flag},
+constexpr Column kPortColumns[] = {{"name", ColumnKind::text},        {"interfaces", ColumnKind::texts},
+                                   {"tag", ColumnKind::integer},      {"trunks", ColumnKind::integers},
+                                   {"vlan_mode", ColumnKind::text},   {"protected", ColumnKind::flag},
                                    {"fake_bridge", ColumnKind::flag}, {"other_config", ColumnKind::map}};
 constexpr Column kInterfaceColumns[] = {{"name", ColumnKind::text},
                                         {"type", ColumnKind::text},

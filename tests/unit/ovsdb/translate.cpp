@@ -80,8 +80,7 @@ std::string text_of(const Translation& made, const config::Config& file) {
                      ethernet.host_addresses ? " of the host's" : "",
                      ethernet.rx_queues != 0 ? fmt::format(" rx-queues {}", ethernet.rx_queues) : "",
                      ethernet.mtu ? fmt::format(" mtu {}", *ethernet.mtu) : "",
-                     ethernet.mac ? fmt::format(" mac {}", to_string(*ethernet.mac)) : "",
-                     text_of_member(ethernet)));
+                     ethernet.mac ? fmt::format(" mac {}", to_string(*ethernet.mac)) : "", text_of_member(ethernet)));
   }
   for (const auto& [name, tunnel] : made.config.tunnels) {
     if (!file.tunnels.contains(name)) line(fmt::format("= {}: {}", name, text_of(tunnel)));
