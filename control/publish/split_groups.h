@@ -15,6 +15,10 @@ namespace causeway {
 
 class SplitGroups {
  public:
+  SplitGroups() = default;
+  SplitGroups(const SplitGroups&) = delete;  // memberships point into it
+  SplitGroups& operator=(const SplitGroups&) = delete;
+
   // Who holds it is in the group. Gone before the SplitGroups that it is of.
   using Membership = std::shared_ptr<const SplitGroup>;
 
