@@ -28,7 +28,7 @@ std::unique_ptr<const Adjacency> with_own_numbers(const Adjacency& from) {
   copy->bridge = from.bridge;
   copy->max_frame_bytes = from.max_frame_bytes;
   copy->ip_sum = from.ip_sum;
-  copy->udp_sum = from.udp_sum;
+  copy->l4_sum = from.l4_sum;
   copy->split_group = from.split_group;
   copy->bound = from.bound;
   copy->numbered = from.numbered;

@@ -89,7 +89,9 @@ struct alignas(64) Adjacency {
   BridgeIndex bridge = kNoBridge;
   uint16_t max_frame_bytes = 0;  // largest frame (Ethernet header included, before encap) that fits the MTU
   uint16_t ip_sum = 0;           // IPv4: folded sum of the template's header, not inverted
-  uint16_t udp_sum = 0;  // the same of the pseudo-header, UDP and tunnel header, without lengths and source port
+  // The same of what the outer checksum is of, but for what differs per packet: pseudo-header, UDP and tunnel header
+  // without lengths and source port; GRE's header without its number.
+  uint16_t l4_sum = 0;
   SplitGroup split_group = kNoSplitGroup;
   bool bound = false;                   // there are `bindings`
   bool numbered = false;                // GRE with sequence numbers, from `sequence`
