@@ -80,10 +80,11 @@ Error Tunnels::add_endpoint(const std::string& name, Tunnel& tunnel, const IpAdd
 }
 
 Error Tunnels::add(const std::string& name, const config::Tunnel& settings) {
-  SplitGroups::Membership group;
-  if (Error error = adjacencies_.split_groups().join(config::split_group_of(settings), group)) return error;
   Tunnel& tunnel = tunnels_[name];
-  tunnel.group = std::move(group);
+  if (Error error = join_group(tunnel, settings)) {
+    tunnels_.erase(name);
+    return error;
+  }
   tunnel.settings = located(settings);
   tunnel.local_by_route = settings.local.is_unspecified();
   keys_.listen(settings);
@@ -141,8 +142,8 @@ void Tunnels::release(const config::Tunnel& settings, Endpoint& endpoint) {
 }
 
 Error Tunnels::change(const std::string& name, const config::Tunnel& settings) {
+  if (Error error = join_group(tunnels_.at(name), settings)) return error;
   Tunnel& tunnel = tunnels_.at(name);
-  if (Error error = adjacencies_.split_groups().join(config::split_group_of(settings), tunnel.group)) return error;
   for (auto& [remote, vtep] : tunnel.vteps) release(tunnel.settings, vtep);
   tunnel.vteps.clear();
   // Let go of at the end, so that a next hop that stays is not forgotten and resolved anew.
@@ -185,6 +186,10 @@ Error Tunnels::change(const std::string& name, const config::Tunnel& settings) {
   return {};
 }
 
+Error Tunnels::join_group(Tunnel& tunnel, const config::Tunnel& settings) {
+  return adjacencies_.split_groups().join(config::split_group_of(settings), tunnel.group);
+}
+
 bool Tunnels::differ_in_group_alone(const std::string& name, const config::Tunnel& settings) const {
   const Tunnel& tunnel = tunnels_.at(name);
   config::Tunnel others = located(settings);
@@ -195,7 +200,7 @@ bool Tunnels::differ_in_group_alone(const std::string& name, const config::Tunne
 
 Error Tunnels::change_group(const std::string& name, const config::Tunnel& settings) {
   Tunnel& tunnel = tunnels_.at(name);
-  if (Error error = adjacencies_.split_groups().join(config::split_group_of(settings), tunnel.group)) return error;
+  if (Error error = join_group(tunnel, settings)) return error;
   tunnel.settings.isolated = settings.isolated;
   tunnel.settings.split_group = settings.split_group;
   for (const Endpoint& endpoint : tunnel.endpoints) publish(tunnel, endpoint);

@@ -39,9 +39,9 @@ class Tunnels {
   struct Tunnel {
     config::Tunnel settings;  // `local` is in use: unspecified where there is no route now
     bool local_by_route = false;
+    SplitGroups::Membership group{};
     std::vector<Endpoint> endpoints;  // one a remote
     BridgeIndex bridge = kNoBridge;
-    SplitGroups::Membership group{};      // null: in none
     std::map<IpAddress, Endpoint> vteps;  // learnt by a multicast tunnel
   };
   // Of a multicast tunnel. What comes from others then comes in as if from the group.
@@ -113,6 +113,7 @@ class Tunnels {
   void commit();
 
  private:
+  Error join_group(Tunnel& tunnel, const config::Tunnel& settings);
   // With a local address, if the underlay has one for it.
   config::Tunnel located(const config::Tunnel& settings) const;
   void relocate();

@@ -87,15 +87,13 @@ struct alignas(64) Adjacency {
   bool vlan_rules = false;    // `vlan` has some
   PortIndex port = 0;         // the way out
   BridgeIndex bridge = kNoBridge;
+  SplitGroup split_group = kNoSplitGroup;
   uint16_t max_frame_bytes = 0;  // largest frame (Ethernet header included, before encap) that fits the MTU
   uint16_t ip_sum = 0;           // IPv4: folded sum of the template's header, not inverted
-  // The same of what the outer checksum is of, but for what differs per packet: pseudo-header, UDP and tunnel header
-  // without lengths and source port; GRE's header without its number.
-  uint16_t l4_sum = 0;
-  SplitGroup split_group = kNoSplitGroup;
-  bool bound = false;                   // there are `bindings`
-  bool numbered = false;                // GRE with sequence numbers, from `sequence`
-  bool usual = false;                   // is_usual(), asked once
+  uint16_t l4_sum = 0;    // the same of all under UDP's or GRE's checksum but lengths, source port, number, inner frame
+  bool bound = false;     // there are `bindings`
+  bool numbered = false;  // GRE with sequence numbers, from `sequence`
+  bool usual = false;     // is_usual(), asked once
   AdjacencyIndex index = kNoAdjacency;  // its own
   MssLimit mss;                         // of SYNs either way
   OuterTemplate outer;
