@@ -21,7 +21,7 @@ namespace causeway {
   X(source_zero, "source MAC is all zeros, nobody's address")                                               \
   X(link_local_multicast, "destination 01:80:c2:00:00:0x, never forwarded by a bridge (IEEE 802.1Q 8.6.3)") \
   X(same_port, "destination is behind the port it came from")                                               \
-  X(split_horizon, "from one isolated port to another")                                                     \
+  X(split_horizon, "from one port to another of its split-horizon group")                                   \
   X(no_flood_target, "nobody else in the bridge to flood to")                                               \
   X(flood_limit, "flooded more often than the port's or tunnel's flood-rate allows")                        \
   X(port_down, "the way out is down or gone")                                                               \

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <set>
 #include <unordered_set>
 
 #include "control/check/host_addresses.h"
 #include "control/config/address_text.h"
+#include "control/config/split_group.h"
 #include "control/underlay/underlay.h"
 #include "control/yaml/yaml_tree.h"
 #include "dataplane/wire/link_local.h"
@@ -80,30 +83,32 @@ void warn_of_unreachable_remotes(const Config& config, std::vector<ConfigWarning
 }
 
 // Ends of a tunnel are ports of their own to a bridge.
-bool is_hub(const Tunnel& tunnel) { return !tunnel.isolated && (tunnel.remotes.size() > 1 || tunnel.group()); }
+bool is_hub(const Tunnel& tunnel) { return !split_group_of(tunnel) && (tunnel.remotes.size() > 1 || tunnel.group()); }
 
 void warn_of_dead_bridges(const Config& config, std::vector<ConfigWarning>& warnings) {
   for (const auto& [name, bridge] : config.bridges) {
-    bool all_isolated = true;
+    std::set<std::optional<std::string>> groups;
     bool hub = false;
     for (const std::string& interface : bridge.interfaces) {
       const auto tunnel = config.tunnels.find(interface);
       const auto ethernet = config.ethernets.find(interface);
       if (tunnel != config.tunnels.end()) {
-        all_isolated = all_isolated && tunnel->second.isolated;
+        groups.insert(split_group_of(tunnel->second));
         hub = hub || is_hub(tunnel->second);
       } else if (ethernet != config.ethernets.end()) {
-        all_isolated = all_isolated && ethernet->second.isolated;
+        groups.insert(split_group_of(ethernet->second));
       }
     }
     if (bridge.interfaces.empty()) {
       warnings.push_back({"bridges", name, "", "has no interfaces"});
     } else if (bridge.interfaces.size() == 1 && !hub) {
       warnings.push_back({"bridges", name, "interfaces", "one interface alone: its frames have nowhere to go"});
-    } else if (all_isolated) {
+    } else if (groups.size() == 1 && groups.begin()->has_value()) {
+      const std::string& group = groups.begin()->value();
+      const std::string all = group.empty() ? "isolated, as tunnels are unless `isolated: false`"
+                                            : fmt::format("of the split-horizon group {}", group);
       warnings.push_back(
-          {"bridges", name, "interfaces",
-           "all are isolated, as tunnels are unless `isolated: false`: no frame goes from one to another"});
+          {"bridges", name, "interfaces", fmt::format("all are {}: no frame goes from one to another", all)});
     }
   }
 }

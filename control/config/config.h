@@ -113,7 +113,8 @@ struct Ethernet {
   Limits limits;
   Bindings bindings;  // who may speak from it; none: anybody
   PortVlan vlan;
-  bool isolated = false;
+  bool isolated = false;        // see split_group.h
+  std::string split_group;      // `group`; empty: `isolated` says it all
   bool underlay_vlans = false;  // a VLAN of it has addresses,
   bool bridged_vlans = false;   // or has none and may be in a bridge
   auto operator<=>(const Ethernet&) const = default;
@@ -172,7 +173,8 @@ struct Tunnel {
   bool path_mtu = true;  // what routers say of its path is believed
   Limits limits;
   PortVlan vlan;
-  bool isolated = true;
+  bool isolated = true;       // as of an ethernet
+  std::string split_group;    // `group`
   uint8_t erspan_type = 2;    // of ERSPAN: 1 or 2
   uint32_t erspan_index = 0;  // of ERSPAN, 20 bits: whose copies they are, for the analyser
   auto operator<=>(const Tunnel&) const = default;

@@ -28,6 +28,10 @@ inline constexpr std::string_view kPrefixSchema = R"({"$ref": "#/$defs/prefix"})
 inline constexpr std::string_view kPrefixesSchema = R"({"type": "array", "items": {"$ref": "#/$defs/prefix"}})";
 inline constexpr std::string_view kNameSchema = R"({"type": "string"})";
 inline constexpr std::string_view kIdSchema = R"({"$ref": "#/$defs/id"})";
+inline constexpr std::string_view kGroupSchema = R"({"$ref": "#/$defs/name"})";
+inline constexpr std::string_view kGroupHelp =
+    "a split-horizon group of that name in place of `isolated`: no frame from one of the group to another, but to and "
+    "from those of other groups, isolated ones and the rest; with `isolated: false` it is in none";
 
 inline constexpr std::tuple kSystemKeys{
     key_by_code("name", &System::name, Other{R"({"$ref": "#/$defs/name"})"},
@@ -152,6 +156,7 @@ inline constexpr std::tuple kBridgePortKeys{
                 "Bindings"),
     key_by_code("vlan", &ethernet_vlan_text, Other{R"({"$ref": "#/$defs/portVlan"})"}, "see VLANS"),
     key("isolated", &Ethernet::isolated, Flag{}, "no frame from one that is isolated to another"),
+    key_by_code("group", &Ethernet::split_group, Other{kGroupSchema}, kGroupHelp),
 };
 
 inline constexpr auto kEthernetKeys = std::tuple_cat(
@@ -272,6 +277,7 @@ inline constexpr std::tuple kTunnelKeys{
         "as of an ethernet, all remotes together"),
     key_by_code("vlan", &tunnel_vlan_text, Other{R"({"$ref": "#/$defs/portVlan"})"}, "see VLANS"),
     key("isolated", &Tunnel::isolated, Flag{}, "no frame from one that is isolated to another: split horizon"),
+    key_by_code("group", &Tunnel::split_group, Other{kGroupSchema}, kGroupHelp),
 };
 
 // As the columns of Open vSwitch's table sFlow are called.

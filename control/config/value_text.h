@@ -16,7 +16,7 @@ namespace causeway::config {
 
 std::string joined(const std::vector<std::string>& texts);  // "a, b"
 
-inline std::string text_of(const std::string& text) { return text; }
+inline std::string text_of(const std::string& text) { return text.empty() ? "none" : text; }
 inline std::string text_of(bool value) { return value ? "true" : "false"; }
 template <std::unsigned_integral T>
 std::string text_of(T value) {

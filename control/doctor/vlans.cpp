@@ -10,27 +10,31 @@
 namespace causeway {
 namespace {
 
-// How many of a bridge's interfaces carry a VLAN; the isolated ones apart, which don't talk to each other.
+// Which of a bridge's interfaces carry a VLAN: how many, and whether they are all of one split-horizon group, who don't
+// talk to each other.
 struct Carriers {
   struct Count {
-    unsigned isolated = 0;
-    unsigned others = 0;
-    void add(bool of_isolated) { ++(of_isolated ? isolated : others); }
-    // Besides the asker, which is one of them, and whom the asker may talk to.
-    bool any_for(bool asker_isolated) const {
-      return (asker_isolated ? 0 : isolated) + others > (asker_isolated ? 0U : 1U);
+    unsigned all = 0;
+    SplitGroup group = kNoSplitGroup;  // of the first
+    bool several_groups = false;       // or one, and interfaces without a group
+    void add(SplitGroup its) {
+      if (all == 0) group = its;
+      several_groups = several_groups || its != group;
+      ++all;
     }
+    // Besides the asker, which is one of them, and whom the asker may talk to.
+    bool any_for(SplitGroup askers) const { return askers == kNoSplitGroup ? all > 1 : several_groups; }
   };
   std::array<Count, kVlans> of_vlan;
 
   void add(const Adjacency& end) {
     for (uint16_t vlan = 0; vlan < kVlans; ++vlan) {
-      if (end.vlan.carries(vlan)) of_vlan[vlan].add(end.isolated);
+      if (end.vlan.carries(vlan)) of_vlan[vlan].add(end.split_group);
     }
   }
   bool anybody_for(const Adjacency& end) const {
     for (uint16_t vlan = 0; vlan < kVlans; ++vlan) {
-      if (end.vlan.carries(vlan) && of_vlan[vlan].any_for(end.isolated)) return true;
+      if (end.vlan.carries(vlan) && of_vlan[vlan].any_for(end.split_group)) return true;
     }
     return false;
   }

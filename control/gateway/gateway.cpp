@@ -285,6 +285,7 @@ Error Gateway::add_tunnel(const std::string& name, const config::Tunnel& setting
 }
 
 Error Gateway::change_tunnel(const std::string& name, const config::Tunnel& settings) {
+  if (tunnels_.differ_in_group_alone(name, settings)) return tunnels_.change_group(name, settings);
   if (Error error = tunnels_.change(name, settings)) return error;
   if (const Bridges::Bridge* bridge = bridges_.bridge_of(name)) tunnels_.set_bridge(name, bridge->index);
   learn_anew(name);

@@ -95,6 +95,7 @@ class Finder {
     config::Ethernet ethernet = translated_.ethernets.at(*uplink);
     ethernet.addresses = std::move(addresses);
     ethernet.isolated = false;
+    ethernet.split_group.clear();
     result_.config.ethernets.emplace(*uplink, std::move(ethernet));
     result_.comments["ethernets." + *uplink].push_back(
         fmt::format("in Open vSwitch the port of bridge {}, whose own interface has the addresses", interface));

@@ -54,7 +54,7 @@ std::string ElephantPlanner::objection(const Adjacency& port, const Adjacency& t
   if (port.blocked != DropReason::none || tunnel.blocked != DropReason::none) return "port or tunnel is down";
   if (port.vlan_rules || tunnel.vlan_rules) return "its VLANs are put on or taken off";
   if (port.mss.any() || tunnel.mss.any()) return "mss-clamp";
-  if (port.isolated && tunnel.isolated) return "port and tunnel are isolated from each other";
+  if (of_one_split_group(port, tunnel)) return "port and tunnel are of one split-horizon group";
   if (settings.group()) return "the tunnel is over a multicast group";
   if (tunnel.ways != nullptr) return "the tunnel has several next hops";
   return objection_to_headers(tunnel, settings);

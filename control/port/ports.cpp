@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "control/config/split_group.h"
 #include "control/config/vlan_rules.h"
 #include "control/process/state_changes.h"
 #include "control/publish/mss_limit.h"
@@ -212,6 +213,8 @@ Error Ports::add(const std::string& name, const config::Ethernet& settings) {
     while (names_.contains(index)) ++index;
   }
   if (index == kMaxPorts) return "no more than " + std::to_string(kMaxPorts) + " ports";
+  SplitGroups::Membership group;
+  if (Error full = adjacencies_.split_groups().join(config::split_group_of(settings), group)) return full;
   OpenError error;
   std::unique_ptr<Port> port = open(name, settings, error);
   if (port == nullptr && !may_be_missing(error)) return error.text;
@@ -221,6 +224,7 @@ Error Ports::add(const std::string& name, const config::Ethernet& settings) {
   Record& record = ports_[name];
   record.port = std::move(port);
   record.settings = settings;
+  record.group = std::move(group);
   record.index = index;
   record.adjacency = adjacency;
   if (record.port != nullptr) {
@@ -287,6 +291,8 @@ Error Ports::change(const std::string& name, const config::Ethernet& settings) {
       device_offloads(settings.offloads) != device_offloads(record.settings.offloads)) {
     return reopen(name, settings);
   }
+  SplitGroups::Membership group;
+  if (Error full = adjacencies_.split_groups().join(config::split_group_of(settings), group)) return full;
   OpenError impossible;
   if (!gro_is_possible(settings, *record.port, impossible)) return impossible.text;
   const uint16_t old_mtu = record.port->mtu();
@@ -301,6 +307,7 @@ Error Ports::change(const std::string& name, const config::Ethernet& settings) {
   }
   const bool other_workers = settings.rx_workers != record.settings.rx_workers;
   record.settings = settings;
+  record.group = std::move(group);
   note(record);
   set_underlay(name, record);
   const Vlans vlans = vlans_of(name);
@@ -325,12 +332,15 @@ Error Ports::reopen(const std::string& name, const config::Ethernet& settings) {
   Record& record = ports_.at(name);
   const config::Ethernet before = record.settings;
   const bool was_open = record.port != nullptr;
+  SplitGroups::Membership group;
+  if (Error full = adjacencies_.split_groups().join(config::split_group_of(settings), group)) return full;
   close(record);
   OpenError error;
   record.port = open(name, settings, error);
   OpenError why = error;
   if (record.port != nullptr || may_be_missing(error)) {
     record.settings = settings;
+    record.group = std::move(group);
     error = OpenError{};
   } else {
     if (was_open) record.port = open(name, before, why);
@@ -491,7 +501,7 @@ void Ports::publish_adjacency(const Record& record) {
   adjacency->index = record.adjacency;
   adjacency->port = record.index;
   adjacency->bridge = record.bridge;
-  adjacency->isolated = record.settings.isolated;
+  adjacency->split_group = number_of(record.group);
   adjacency->vlan = rules_of(record.settings.vlan);
   adjacency->vlan_rules = record.settings.vlan.mode != VlanMode::none;
   adjacency->bound = !record.settings.bindings.empty();

@@ -53,7 +53,8 @@ class Ports {
     PortIndex index = 0;
     AdjacencyIndex adjacency = kNoAdjacency;  // as a bridge port; an underlay has none
     BridgeIndex bridge = kNoBridge;
-    bool polled = false;  // by workers
+    SplitGroups::Membership group{};  // null: in none
+    bool polled = false;              // by workers
     bool link_up = false;
     uint16_t mtu = 0;  // as is mac, when the device was last looked at
     MacAddress mac{};

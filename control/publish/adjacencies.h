@@ -1,4 +1,4 @@
-// Who owns which adjacency index.
+// Who owns which adjacency index, and which split-horizon groups adjacencies are of.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "control/publish/publisher.h"
+#include "control/publish/split_groups.h"
 #include "dataplane/flow/tables.h"
 
 namespace causeway {
@@ -36,12 +37,15 @@ class Adjacencies {
   const Owner& owner(AdjacencyIndex index) const { return owners_.at(index); }
   void set_remote(AdjacencyIndex index, const IpAddress& remote) { owners_.at(index).remote = remote; }
 
+  SplitGroups& split_groups() { return split_groups_; }
+
  private:
   Tables& tables_;
   Publisher& publisher_;
   std::vector<Owner> owners_;  // by index; index 0 is nobody
   std::vector<AdjacencyIndex> free_;
   std::vector<AdjacencyIndex> released_;
+  SplitGroups split_groups_;
 };
 
 }  // namespace causeway

@@ -148,7 +148,9 @@ void build_outer(Adjacency& adjacency, const config::Tunnel& tunnel, const IpAdd
     const uint8_t* const addresses = out.data() + adjacency.udp_offset - (adjacency.ipv6 ? 32 : 8);
     const uint32_t protocol_sum = be16(kIpProtocolUdp).raw();
     // Addresses, UDP and what follows stand in a row; the pseudo-header lacks only the protocol.
-    adjacency.udp_sum = fold(sum_bytes(addresses, out.data() + out.size() - addresses, protocol_sum));
+    adjacency.l4_sum = fold(sum_bytes(addresses, out.data() + out.size() - addresses, protocol_sum));
+  } else {
+    adjacency.l4_sum = fold(sum_bytes(out.data() + adjacency.udp_offset, size_t{out.size()} - adjacency.udp_offset));
   }
   std::memcpy(adjacency.outer.data.data() + OuterTemplate::kCapacity - out.size(), out.data(), out.size());
 }

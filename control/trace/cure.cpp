@@ -11,7 +11,7 @@ std::string_view cure_of_way(DropReason reason) {
     case DropReason::same_port:
       return "`causewayctl show fdb`: is the destination there by mistake? Then flush it";
     case DropReason::split_horizon:
-      return "`isolated: false` on one of the two, where that makes no loop";
+      return "`isolated: false` on one of the two, or another `group`, where that makes no loop";
     case DropReason::no_flood_target:
       return "`causewayctl show bridges`: a second interface is missing, or down";
     case DropReason::flood_limit:

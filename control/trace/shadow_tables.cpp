@@ -15,7 +15,6 @@ std::unique_ptr<const Adjacency> with_own_numbers(const Adjacency& from) {
   auto copy = std::make_unique<Adjacency>();
   copy->kind = from.kind;
   copy->blocked = from.blocked;
-  copy->isolated = from.isolated;
   copy->ipv6 = from.ipv6;
   copy->udp_checksum = from.udp_checksum;
   copy->inherit_tos = from.inherit_tos;
@@ -29,7 +28,8 @@ std::unique_ptr<const Adjacency> with_own_numbers(const Adjacency& from) {
   copy->bridge = from.bridge;
   copy->max_frame_bytes = from.max_frame_bytes;
   copy->ip_sum = from.ip_sum;
-  copy->udp_sum = from.udp_sum;
+  copy->l4_sum = from.l4_sum;
+  copy->split_group = from.split_group;
   copy->bound = from.bound;
   copy->numbered = from.numbered;
   copy->usual = from.usual;

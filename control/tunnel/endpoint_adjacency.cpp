@@ -14,7 +14,7 @@ std::unique_ptr<Adjacency> endpoint_adjacency(const EndpointFacts& facts) {
   auto adjacency = std::make_unique<Adjacency>();
   adjacency->index = facts.index;
   adjacency->bridge = facts.bridge;
-  adjacency->isolated = settings.isolated;
+  adjacency->split_group = facts.split_group;
   adjacency->vlan = rules_of(settings.vlan);
   adjacency->vlan_rules = settings.vlan.mode != VlanMode::none;
   adjacency->numbered = settings.numbers();

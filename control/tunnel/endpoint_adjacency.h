@@ -14,6 +14,7 @@ struct EndpointFacts {
   const IpAddress& remote;
   AdjacencyIndex index = kNoAdjacency;
   BridgeIndex bridge = kNoBridge;
+  SplitGroup split_group = kNoSplitGroup;
   AdjacencyIndex limited_with = kNoAdjacency;  // the end that all of the tunnel's floods are counted at
   DropReason blocked = DropReason::none;       // what keeps frames from leaving
   Ways ways{};                                 // those that frames may take; none: no route

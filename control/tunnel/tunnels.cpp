@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "control/config/split_group.h"
 #include "control/publish/outer_template.h"
 #include "control/tunnel/endpoint_adjacency.h"
 
@@ -80,6 +81,10 @@ Error Tunnels::add_endpoint(const std::string& name, Tunnel& tunnel, const IpAdd
 
 Error Tunnels::add(const std::string& name, const config::Tunnel& settings) {
   Tunnel& tunnel = tunnels_[name];
+  if (Error error = join_group(tunnel, settings)) {
+    tunnels_.erase(name);
+    return error;
+  }
   tunnel.settings = located(settings);
   tunnel.local_by_route = settings.local.is_unspecified();
   keys_.listen(settings);
@@ -137,6 +142,7 @@ void Tunnels::release(const config::Tunnel& settings, Endpoint& endpoint) {
 }
 
 Error Tunnels::change(const std::string& name, const config::Tunnel& settings) {
+  if (Error error = join_group(tunnels_.at(name), settings)) return error;
   Tunnel& tunnel = tunnels_.at(name);
   for (auto& [remote, vtep] : tunnel.vteps) release(tunnel.settings, vtep);
   tunnel.vteps.clear();
@@ -177,6 +183,28 @@ Error Tunnels::change(const std::string& name, const config::Tunnel& settings) {
     set_up(tunnel, endpoint);
   }
   let_go();
+  return {};
+}
+
+Error Tunnels::join_group(Tunnel& tunnel, const config::Tunnel& settings) {
+  return adjacencies_.split_groups().join(config::split_group_of(settings), tunnel.group);
+}
+
+bool Tunnels::differ_in_group_alone(const std::string& name, const config::Tunnel& settings) const {
+  const Tunnel& tunnel = tunnels_.at(name);
+  config::Tunnel others = located(settings);
+  others.isolated = tunnel.settings.isolated;
+  others.split_group = tunnel.settings.split_group;
+  return others == tunnel.settings && settings.local.is_unspecified() == tunnel.local_by_route;
+}
+
+Error Tunnels::change_group(const std::string& name, const config::Tunnel& settings) {
+  Tunnel& tunnel = tunnels_.at(name);
+  if (Error error = join_group(tunnel, settings)) return error;
+  tunnel.settings.isolated = settings.isolated;
+  tunnel.settings.split_group = settings.split_group;
+  for (const Endpoint& endpoint : tunnel.endpoints) publish(tunnel, endpoint);
+  for (const auto& [remote, vtep] : tunnel.vteps) publish(tunnel, vtep);
   return {};
 }
 
@@ -283,6 +311,7 @@ void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
                                        .remote = endpoint.remote,
                                        .index = endpoint.adjacency,
                                        .bridge = tunnel.bridge,
+                                       .split_group = number_of(tunnel.group),
                                        .limited_with = tunnel.endpoints.front().adjacency,
                                        .blocked = blocked(endpoint),
                                        .ways = ways,

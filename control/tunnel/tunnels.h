@@ -39,6 +39,7 @@ class Tunnels {
   struct Tunnel {
     config::Tunnel settings;  // `local` is in use: unspecified where there is no route now
     bool local_by_route = false;
+    SplitGroups::Membership group{};
     std::vector<Endpoint> endpoints;  // one a remote
     BridgeIndex bridge = kNoBridge;
     std::map<IpAddress, Endpoint> vteps;  // learnt by a multicast tunnel
@@ -60,6 +61,9 @@ class Tunnels {
   Error add(const std::string& name, const config::Tunnel& settings);
   // The first remotes keep their adjacencies, so that what names them stays right.
   Error change(const std::string& name, const config::Tunnel& settings);
+  // Whether they differ from those in use in the split-horizon group alone. Then this is quicker, and no frame is lost.
+  bool differ_in_group_alone(const std::string& name, const config::Tunnel& settings) const;
+  Error change_group(const std::string& name, const config::Tunnel& settings);
   void remove(const std::string& name);
   void set_bridge(const std::string& name, BridgeIndex bridge);
 
@@ -109,6 +113,7 @@ class Tunnels {
   void commit();
 
  private:
+  Error join_group(Tunnel& tunnel, const config::Tunnel& settings);
   // With a local address, if the underlay has one for it.
   config::Tunnel located(const config::Tunnel& settings) const;
   void relocate();

@@ -2,6 +2,7 @@
 #include <variant>
 
 #include "control/config/address_text.h"
+#include "control/config/split_group.h"
 #include "control/view/tables.h"
 #include "control/view/traffic.h"
 #include "control/view/values.h"
@@ -81,6 +82,8 @@ constexpr Column<PortView> kColumns[] = {
      [](const PortView& port) { return bridge_json(port.gateway, port.name); }},
     {{"vlan", "VLAN", text, "", "The VLANs that it carries."},
      [](const PortView& port) { return vlan_json(port.record.settings.vlan); }},
+    {{"group", "GROUP", text, "", "Its split-horizon group, if that has a name."},
+     [](const PortView& port) { return group_json(config::split_group_of(port.record.settings)); }},
     {{"state", "STATE", text, "", "Whether its link is up, down, or its device missing."}, state_json},
     {{"mtu", "MTU", gauge, "bytes", "The largest IP packet that it carries."},
      [](const PortView& port) { return port.device != nullptr ? json(port.record.mtu) : json(); }},
@@ -111,6 +114,8 @@ constexpr Column<PortView> kColumns[] = {
      [](const PortView& port) { return max_macs_json(port.gateway, port.record.adjacency); }},
     {{"macs_refused", "", counter, "MACs", "How often a MAC wasn't learnt as there were too many."},
      [](const PortView& port) { return macs_refused_json(port.gateway, port.record.adjacency); }},
+    {{"isolated", "", text, "", "Whether it is in a split-horizon group, with or without a name."},
+     [](const PortView& port) -> json { return config::split_group_of(port.record.settings).has_value(); }},
     {{"bindings", "", text, "", "The only MACs and addresses that may speak there."}, bindings_json},
     {{"rx_queues", "", gauge, "queues", "How many receive queues it has."},
      [](const PortView& port) -> json { return port.device != nullptr ? port.device->rx_queues() : 0; }},

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "control/config/address_text.h"
+#include "control/config/split_group.h"
 #include "control/view/tables.h"
 #include "control/view/traffic.h"
 #include "control/view/values.h"
@@ -136,6 +137,8 @@ constexpr Column<TunnelView> kColumns[] = {
      [](const TunnelView& view) { return bridge_json(view.gateway, view.name); }},
     {{"vlan", "VLAN", text, "", "The VLANs that it carries."},
      [](const TunnelView& view) { return vlan_json(view.tunnel.settings.vlan); }},
+    {{"group", "GROUP", text, "", "Its split-horizon group, if that has a name."},
+     [](const TunnelView& view) { return group_json(config::split_group_of(view.tunnel.settings)); }},
     {{"state", "STATE", text, "", "`up`, `refused`, `silent`, or the reason that its frames die of."},
      [](const TunnelView& view) -> json { return view.state; }},
     {{"mtu", "MTU", gauge, "bytes", "The largest IP packet that it carries to every remote."},
@@ -150,6 +153,8 @@ constexpr Column<TunnelView> kColumns[] = {
      [](const TunnelView& view) -> json { return view.traffic.rx_bytes; }},
     {{"tx_bytes", "", counter, "bytes", "Bytes of the packets sent."},
      [](const TunnelView& view) -> json { return view.traffic.tx_bytes; }},
+    {{"isolated", "", text, "", "Whether it is in a split-horizon group, with or without a name."},
+     [](const TunnelView& view) -> json { return config::split_group_of(view.tunnel.settings).has_value(); }},
     {{"sent_id", "", text, "", "The VNI or key that it sends, where that is another one."},
      [](const TunnelView& view) {
        return view.tunnel.settings.sent_id ? json(*view.tunnel.settings.sent_id) : json();

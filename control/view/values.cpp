@@ -14,6 +14,8 @@ json bridge_json(const Gateway& gateway, const std::string& interface) {
 
 json vlan_json(const config::PortVlan& vlan) { return vlan.mode != VlanMode::none ? json(to_string(vlan)) : json(); }
 
+json group_json(const std::optional<std::string>& group) { return group && !group->empty() ? json(*group) : json(); }
+
 json max_macs_json(const Gateway& gateway, AdjacencyIndex adjacency) {
   const Fdb::Limit* const limit = gateway.fdb().limit_of(adjacency);
   return limit != nullptr ? json(limit->max_macs) : json();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "control/gateway/gateway.h"
@@ -13,6 +14,9 @@ nlohmann::json bridge_json(const Gateway& gateway, const std::string& interface)
 
 // The VLANs that a port or a tunnel carries; null: whatever comes.
 nlohmann::json vlan_json(const config::PortVlan& vlan);
+
+// The name of a split-horizon group (config/split_group.h); null: it has none, or there is no group.
+nlohmann::json group_json(const std::optional<std::string>& group);
 
 // How many MACs may be learnt behind an adjacency, and how many were not; null: as many as the bridge takes.
 nlohmann::json max_macs_json(const Gateway& gateway, AdjacencyIndex adjacency);

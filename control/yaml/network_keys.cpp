@@ -177,6 +177,7 @@ void read_network(Reading& reading, std::string_view name, const Fields& fields,
     clamp->key_error("an underlay's frames are tunnels' frames: mss-clamp is for these");
   }
   read_port_vlan(fields, ethernet.vlan);
+  read_split_group(fields, ethernet.isolated, ethernet.split_group);
   if (const auto vlan = fields.find("vlan"); vlan && ethernet.is_underlay()) {
     vlan->key_error("an underlay is in no bridge; `vlans` puts one on a VLAN");
   }

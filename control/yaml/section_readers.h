@@ -28,6 +28,8 @@ void read_network(Reading& reading, std::string_view name, const Fields& fields,
 void read_bindings(const Fields& fields, Ethernet& ethernet);
 // `vlan` of a bridge port or a tunnel.
 void read_port_vlan(const Fields& fields, PortVlan& vlan);
+// `group` of one, whose `isolated` has been read.
+void read_split_group(const Fields& fields, bool isolated, std::string& group);
 
 inline constexpr size_t kLongestInterfaceName = 15;  // IFNAMSIZ - 1, linux/if.h
 inline constexpr size_t kLongestName = 63;           // of everything else

@@ -121,7 +121,8 @@ void read_group(Reading& reading, const Fields& fields, Tunnel& tunnel) {
 
 // It carries mirrors' copies alone, one way, to hosts.
 void read_erspan(const Fields& fields, Tunnel& tunnel) {
-  static constexpr const char* kOfOthers[] = {"keys", "mss-clamp", "max-macs", "flood-rate", "vlan", "isolated"};
+  static constexpr const char* kOfOthers[] = {"keys", "mss-clamp", "max-macs", "flood-rate",
+                                              "vlan", "isolated",  "group"};
   for (const char* const key : kOfOthers) {
     if (const auto value = fields.find(key))
       value->key_error("an erspan tunnel, which takes nothing in, has no such key");
@@ -250,6 +251,7 @@ void read_tunnel(Reading& reading, std::string_view name, const Value& value, Tu
                                                          : "ERSPAN has no checksum");
   }
   read_port_vlan(fields, tunnel.vlan);
+  read_split_group(fields, tunnel.isolated, tunnel.split_group);
 }
 
 void check_remotes(const Value& value, const Tunnel& tunnel) {

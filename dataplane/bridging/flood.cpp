@@ -35,7 +35,7 @@ void flood(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
   if (bridge != nullptr) {
     for (const AdjacencyIndex member : flooded_to(*bridge, frame)) {
       const Adjacency* const to = w.tables.adjacency(member);
-      if (to == nullptr || to->index == in.index || (to->isolated && in.isolated)) continue;
+      if (to == nullptr || to->index == in.index || of_one_split_group(in, *to)) continue;
       // A way that is down is no target; one whose next hop is being resolved is.
       if (to->blocked != DropReason::none && to->blocked != DropReason::neighbor_unresolved) continue;
       if (last != nullptr) {

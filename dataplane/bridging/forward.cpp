@@ -57,7 +57,7 @@ void forward_run(WorkerContext& w, rte_mbuf** frames, uint16_t count, const Adja
     drop_run(w, frames, count, DropReason::port_down);
   } else if (to->index == in.index) {
     drop_run(w, frames, count, DropReason::same_port);
-  } else if (to->isolated && in.isolated) {
+  } else if (of_one_split_group(in, *to)) {
     drop_run(w, frames, count, DropReason::split_horizon);
   } else {
     bool vlan_is_left = false;

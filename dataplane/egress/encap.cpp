@@ -92,22 +92,36 @@ void finish_outer(rte_mbuf* m, const Adjacency& to) noexcept {
 
 namespace {
 
+// Whether the outer headers or the choice among next hops depend on the inner flow; GRE over IPv4 has no place for it.
+bool wants_entropy(const EncapPlan& plan, const Adjacency& to) noexcept {
+  return plan.udp || plan.ipv6 || plan.nvgre || to.ways != nullptr;
+}
+
 // A pass of its own, as everything here that would otherwise fight for registers.
-template <uint32_t kTagBytes>
-[[gnu::noinline]] void read_flows(rte_mbuf* const* frames, uint16_t count, InnerFlows& flows) noexcept {
+template <uint32_t kTagBytes, bool kEntropy>
+[[gnu::noinline]] void read_flows_behind(rte_mbuf* const* frames, uint16_t count, InnerFlows& flows) noexcept {
   for (uint16_t i = 0; i < count; ++i) {
     const InnerFlow flow = inner_flow<kTagBytes>(frames[i]);
-    flows.entropy[i] = flow.entropy;
+    if constexpr (kEntropy) flows.entropy[i] = flow.entropy;
     flows.tos[i] = flow.tos;
   }
 }
 
+template <bool kEntropy>
+void read_flows(rte_mbuf* const* frames, uint16_t count, InnerFlows& flows) noexcept {
+  const auto* first = rte_pktmbuf_mtod(frames[0], const EthernetHeader*);
+  first->ethertype.get() == kEtherTypeVlan ? read_flows_behind<kVlanTagBytes, kEntropy>(frames, count, flows)
+                                           : read_flows_behind<0, kEntropy>(frames, count, flows);
+}
+
+template <bool kEntropy = true>
 [[gnu::always_inline]] inline void write_headers(rte_mbuf* const* frames, uint16_t count, const EncapPlan& plan,
                                                  const InnerFlows& flows) noexcept {
   for (uint16_t i = 0; i < count; ++i) {
     rte_mbuf* const m = frames[i];
     move_start(m, -int64_t{plan.outer_bytes});
-    write_outer(rte_pktmbuf_mtod(m, uint8_t*), plan, kTemplateRoom, m->pkt_len, {flows.entropy[i], flows.tos[i]});
+    const InnerFlow flow{kEntropy ? flows.entropy[i] : 0, flows.tos[i]};
+    write_outer(rte_pktmbuf_mtod(m, uint8_t*), plan, kTemplateRoom, m->pkt_len, flow);
   }
 }
 
@@ -131,6 +145,16 @@ template <uint32_t kTagBytes>
   write_headers(frames, count, plan, flows);
 }
 
+// Those that want no entropy.
+[[gnu::noinline]] void write_gre_ipv4(rte_mbuf* const* frames, uint16_t count, EncapPlan plan,
+                                      const InnerFlows& flows) noexcept {
+  if (plan.outer_bytes > 64) __builtin_unreachable();
+  plan.ipv6 = false;
+  plan.udp = false;
+  plan.nvgre = false;
+  write_headers<false>(frames, count, plan, flows);
+}
+
 [[gnu::noinline]] void write_udp_ipv6(rte_mbuf* const* frames, uint16_t count, EncapPlan plan,
                                       const InnerFlows& flows) noexcept {
   if (plan.outer_bytes <= 64 || plan.outer_bytes > kTemplateRoom) __builtin_unreachable();
@@ -142,7 +166,7 @@ template <uint32_t kTagBytes>
 // UDP checksums (RFC 768) of complete datagrams in one segment: what is the same for all of a tunnel's frames has been
 // summed up in the adjacency.
 [[gnu::noinline]] void fill_udp_checksums(rte_mbuf* const* frames, uint16_t count, const Adjacency& to) noexcept {
-  const uint32_t constant = to.udp_sum;
+  const uint32_t constant = to.l4_sum;
   const uint32_t udp_offset = to.udp_offset;
   const uint32_t inner_offset = to.outer_bytes;
   for (uint16_t i = 0; i < count; ++i) {
@@ -165,11 +189,14 @@ template <uint32_t kTagBytes>
     for (uint16_t i = 0; i < count; ++i) *rte_pktmbuf_mtod_offset(frames[i], be32*, at) = be32(number++);
   }
   if (!gre->has_checksum()) return;
-  const uint32_t gre_offset = to.udp_offset;
+  // The number is the header's last word.
+  const uint32_t from = to.outer_bytes - (to.numbered ? uint32_t{sizeof(be32)} : 0);
+  const uint32_t field_offset = uint32_t{to.udp_offset} + GreHeader::checksum_offset();
+  const uint32_t constant = to.l4_sum;
   for (uint16_t i = 0; i < count; ++i) {
     auto* const outer = rte_pktmbuf_mtod(frames[i], uint8_t*);
-    auto* const field = reinterpret_cast<be16*>(outer + gre_offset + GreHeader::checksum_offset());
-    *field = checksum_of(sum_frame(outer + gre_offset, frames[i]->data_len - gre_offset, 0));
+    auto* const field = reinterpret_cast<be16*>(outer + field_offset);
+    *field = checksum_of(sum_frame(outer + from, frames[i]->data_len - from, constant));
   }
 }
 
@@ -177,9 +204,12 @@ template <uint32_t kTagBytes>
 
 void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to, InnerFlows& flows) noexcept {
   const EncapPlan plan(to);
-  const auto* first = rte_pktmbuf_mtod(frames[0], const EthernetHeader*);
-  first->ethertype.get() == kEtherTypeVlan ? read_flows<kVlanTagBytes>(frames, count, flows)
-                                           : read_flows<0>(frames, count, flows);
+  if (!wants_entropy(plan, to)) {
+    read_flows<false>(frames, count, flows);
+    write_gre_ipv4(frames, count, plan, flows);
+    return finish_gre(frames, count, to);
+  }
+  read_flows<true>(frames, count, flows);
   if (!plan.ipv6 && plan.udp && plan.outer_bytes == kUsualOuterBytes) [[likely]] {
     write_usual(frames, count, plan, flows);
   } else if (!plan.ipv6 && plan.udp && plan.outer_bytes <= 64) {

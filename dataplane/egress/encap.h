@@ -170,7 +170,7 @@ struct InnerFlows {
 };
 
 // Frames that are plain (PlainRun in output.cpp), up to kBatch of them; each stays the mbuf it is. `flows` is what
-// they are seen to be.
+// they are seen to be; without entropy where neither the headers nor several next hops ask for it.
 void encap_plain(rte_mbuf* const* frames, uint16_t count, const Adjacency& to, InnerFlows& flows) noexcept;
 
 }  // namespace causeway

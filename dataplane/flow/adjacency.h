@@ -23,6 +23,10 @@ inline constexpr BridgeIndex kNoBridge = 0;
 inline constexpr PortIndex kMaxPorts = 1024;
 inline constexpr PortIndex kNoPort = 0xffff;
 
+// Split horizon: no frame goes from one adjacency of a group to another of it (RFC 4762 section 4).
+using SplitGroup = uint16_t;
+inline constexpr SplitGroup kNoSplitGroup = 0;
+
 // What a port carries on top of its MTU: an Ethernet header with one VLAN tag.
 inline constexpr uint32_t kPortHeaderBytes = 18;
 
@@ -72,7 +76,6 @@ struct alignas(64) Adjacency {
   TunnelType kind = TunnelType::none;  // none: a bridge port
   // none: frames may leave. neighbor_unresolved: they go to the control thread's queue. Else: they die of it.
   DropReason blocked = DropReason::port_down;
-  bool isolated = false;      // split horizon: no frame from isolated to isolated
   bool ipv6 = false;          // the outer IP version
   bool udp_checksum = false;  // filled on transmit
   bool inherit_tos = false;   // DSCP from the inner IP header
@@ -84,9 +87,10 @@ struct alignas(64) Adjacency {
   bool vlan_rules = false;    // `vlan` has some
   PortIndex port = 0;         // the way out
   BridgeIndex bridge = kNoBridge;
+  SplitGroup split_group = kNoSplitGroup;
   uint16_t max_frame_bytes = 0;  // largest frame (Ethernet header included, before encap) that fits the MTU
   uint16_t ip_sum = 0;           // IPv4: folded sum of the template's header, not inverted
-  uint16_t udp_sum = 0;   // the same of the pseudo-header, UDP and tunnel header, without lengths and source port
+  uint16_t l4_sum = 0;    // the same of all under UDP's or GRE's checksum but lengths, source port, number, inner frame
   bool bound = false;     // there are `bindings`
   bool numbered = false;  // GRE with sequence numbers, from `sequence`
   bool usual = false;     // is_usual(), asked once
@@ -104,6 +108,10 @@ static_assert(sizeof(Adjacency) == 256);
 
 // Ethernet, IPv4, UDP, and VXLAN or GENEVE without options.
 inline constexpr uint8_t kUsualOuterBytes = 14 + 20 + 8 + 8;
+
+inline bool of_one_split_group(const Adjacency& a, const Adjacency& b) noexcept {
+  return a.split_group != kNoSplitGroup && a.split_group == b.split_group;
+}
 
 // A tunnel that asks nothing of a frame that isn't asked of nearly all: an open way, no checksum or VLAN rules. An MSS
 // limit is looked after before.

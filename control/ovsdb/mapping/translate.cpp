@@ -23,10 +23,10 @@ constexpr Column kBridgeColumns[] = {{"name", ColumnKind::text},
                                      {"ports", ColumnKind::texts},
                                      {"fail_mode", ColumnKind::text},
                                      {"other_config", ColumnKind::map}};
-constexpr Column kPortColumns[] = {{"name", ColumnKind::text},       {"interfaces", ColumnKind::texts},
-                                   {"tag", ColumnKind::integer},     {"trunks", ColumnKind::integers},
-                                   {"vlan_mode", ColumnKind::text},  {"protected", ColumnKind::flag},
-                                   {"fake_bridge", ColumnKind::flag}};
+constexpr Column kPortColumns[] = {{"name", ColumnKind::text},        {"interfaces", ColumnKind::texts},
+                                   {"tag", ColumnKind::integer},      {"trunks", ColumnKind::integers},
+                                   {"vlan_mode", ColumnKind::text},   {"protected", ColumnKind::flag},
+                                   {"fake_bridge", ColumnKind::flag}, {"other_config", ColumnKind::map}};
 constexpr Column kInterfaceColumns[] = {{"name", ColumnKind::text},
                                         {"type", ColumnKind::text},
                                         {"options", ColumnKind::map},
@@ -109,6 +109,7 @@ class Translator {
     std::string type;
     config::PortVlan vlan;
     bool is_protected = false;
+    std::string split_group;  // empty: `is_protected` says it all
   };
   struct WaitingTunnel {
     std::string bridge;
@@ -183,8 +184,19 @@ class Translator {
       const bool is_local = each.name == bridge.name;
       std::string type = is_local ? "internal" : text_of(*each.row, "type").value_or("");
       add_interface({bridge, *port.row, *each.uuid, *each.row, each.name, std::move(type), vlan,
-                     flag_of(*port.row, "protected")});
+                     flag_of(*port.row, "protected"), split_group_of(*port.row, shown(port.name))});
     }
+  }
+
+  // Of Open vSwitch's own keys none says it: `protected` knows one group.
+  std::string split_group_of(const Row& port, std::string_view name) {
+    const std::string* const group = value_of(port, "other_config", "split-horizon-group");
+    if (group == nullptr || config::name_error(*group, config::kLongestName).empty()) {
+      return group != nullptr ? *group : std::string();
+    }
+    notes_.add("Port.split-horizon-group",
+               fmt::format("{}: split-horizon-group {} is no name and is ignored", name, shown(*group)));
+    return {};
   }
 
   void add_interface(const Member& member) {
@@ -217,7 +229,8 @@ class Translator {
     read_mtu(member.row, member.name, ethernet, notes_);
     notes_.of_interface(member.row, member.name);
     ethernet.vlan = member.vlan;
-    ethernet.isolated = member.is_protected;
+    ethernet.isolated = member.is_protected && member.split_group.empty();
+    ethernet.split_group = member.split_group;
     names_.insert(member.name);
     result_.config.ethernets.emplace(member.name, std::move(ethernet));
     result_.config.bridges[member.bridge.name].interfaces.push_back(member.name);
@@ -240,7 +253,8 @@ class Translator {
     notes_.of_interface(member.row, member.name);
     if (tunnel.mode != TunnelType::erspan) {
       tunnel.vlan = member.vlan;
-      tunnel.isolated = member.is_protected;
+      tunnel.isolated = member.is_protected || !member.split_group.empty();
+      tunnel.split_group = member.split_group;
     }
     names_.insert(member.name);
     if (interface) {

@@ -60,7 +60,7 @@ class RandomFile {
   }
 
   std::string port() {
-    switch (below(6)) {
+    switch (below(7)) {
       case 0:
         return fmt::format("{{mtu: {}}}", one_of({1400, 3000}));
       case 1:
@@ -71,6 +71,8 @@ class RandomFile {
         return "{vlan: {mode: trunk, trunks: [0, 20, 21]}}";
       case 4:
         return "{tap: {}, max-macs: 7}";
+      case 5:
+        return fmt::format("{{group: g{}}}", below(2));
       default:
         return "{bindings: [{mac: \"02:00:00:00:01:03\"}]}";
     }
@@ -84,6 +86,7 @@ class RandomFile {
       std::string more;
       if (chance(30)) more += fmt::format(", ttl: {}", below(3) + 9);
       if (chance(20)) more += ", isolated: false";
+      if (chance(30)) more += fmt::format(", group: g{}", below(2));
       if (chance(20)) more += ", vlan: {mode: access, tag: 20}";
       lines += fmt::format("  t{}: {{mode: {}, id: {}, local: 172.31.0.1, remote: {}{}}}\n", i, mode,
                            5000 + 4 * i + below(4),

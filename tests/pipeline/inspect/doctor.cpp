@@ -202,6 +202,27 @@ TEST_CASE("doctor: VLANs of a bridge don't meet") {
   CHECK(says(findings[1].cure, {"tunnels.vx0.vlan"}));
 }
 
+TEST_CASE("doctor: VLANs meet in one split-horizon group alone") {
+  Bed bed(R"(
+version: 1
+ethernets:
+  a1: {group: a, vlan: {mode: access, tag: 10}}
+  a2: {group: a, vlan: {mode: access, tag: 10}}
+  a3: {group: a, vlan: {mode: access, tag: 20}}
+  b1: {group: b, vlan: {mode: access, tag: 20}}
+  i1: {isolated: true, vlan: {mode: access, tag: 30}}
+  n1: {vlan: {mode: access, tag: 30}}
+bridges:
+  br0: {interfaces: [a1, a2, a3, b1, i1, n1]}
+)");
+  const Findings findings = findings_in(bed);
+  CAPTURE(text_of(findings));
+  REQUIRE(findings.size() == 2);
+  CHECK(findings[0].name == "vlans-apart");
+  CHECK(findings[0].object == "a1");
+  CHECK(findings[1].object == "a2");
+}
+
 TEST_CASE("doctor: the look at VLANs is bounded, however many bridges there are") {
   std::string tunnels;
   std::string bridges;

@@ -90,6 +90,7 @@ TEST_CASE("ethernets: in place or reopened") {
   CHECK(change("mtu: 1400", "mtu: 9000") == "ethernet-change ~ ethernet lan1: mtu 1400 -> 9000");
   CHECK(change(", mtu: 1400", "") == "ethernet-change ~ ethernet lan1: mtu 1400 -> default");
   CHECK(change("veth1: {}", "veth1: {isolated: true}") == "ethernet-change ~ ethernet veth1: isolated false -> true");
+  CHECK(change("veth1: {}", "veth1: {group: a}") == "ethernet-change ~ ethernet veth1: group none -> a");
   CHECK(change("veth1: {}", "veth1: {mss-clamp: auto}") == "ethernet-change ~ ethernet veth1: mss-clamp off -> auto");
   CHECK(change("veth1: {}",
                "veth1: {bindings: [{mac: 02:00:00:00:00:05}, {mac: 02:00:00:00:00:06, addresses: [10.0.0.5, "

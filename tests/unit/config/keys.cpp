@@ -45,7 +45,7 @@ const std::vector<Row> kSystem = {
     {"metrics", "", "metrics: \"0.0.0.0:9111\"", "! system.metrics: default -> 0.0.0.0:9111 needs a restart"},
     {"admins", "", "admins: [bob, eve]", "~ system.admins: [] -> [bob, eve]"},
     {"flow-cache", "", "flow-cache: 1024", "! system.flow-cache: 262144 -> 1024 needs a restart"},
-    {"ovsdb", "", "ovsdb: /run/db.sock", "! system.ovsdb:  -> /run/db.sock needs a restart"},
+    {"ovsdb", "", "ovsdb: /run/db.sock", "! system.ovsdb: none -> /run/db.sock needs a restart"},
     {"held-buffers", "", "held-buffers: 99", "! system.held-buffers: 0 -> 99 needs a restart"},
 };
 
@@ -56,6 +56,7 @@ const std::vector<Row> kPort = {
     {"flood-rate", "", "flood-rate: 6", "flood-rate 0 -> 6"},
     {"mss-clamp", "", "mss-clamp: 1300", "mss-clamp off -> 1300"},
     {"isolated", "", "isolated: true", "isolated false -> true"},
+    {"group", "", "group: edge", "group none -> edge"},
     {"vlan.mode", "vlan: {mode: access, tag: 5}", "vlan: {mode: native, tag: 5}",
      "vlan access 5 -> native 5, trunk all"},
     {"vlan.tag", "vlan: {mode: access, tag: 5}", "vlan: {mode: access, tag: 6}", "vlan access 5 -> access 6"},
@@ -210,7 +211,7 @@ const std::vector<Row> kTunnels = {
     {"local", kGeneve, kGeneve + ", local: 10.0.0.9", "local 10.0.0.1 -> 10.0.0.9"},
     {"local", kGeneve, "mode: geneve, id: 1, remote: 10.0.0.2", "local 10.0.0.1 -> by route"},
     {"remote", kGeneve, kGeneve + ", remote: [10.0.0.2, 10.0.0.3]", "remote +10.0.0.3"},
-    {"link", kGroup, kGroup + ", link: up0", "link  -> up0"},
+    {"link", kGroup, kGroup + ", link: up0", "link none -> up0"},
     {"allow-from", kGroup, kGroup + ", allow-from: [10.0.0.0/25]", "allow-from +10.0.0.0/25"},
     {"port", kGeneve, kGeneve + ", port: 99", "port 6081 -> 99"},
     {"ttl", kGeneve, kGeneve + ", ttl: 9", "ttl 64 -> 9"},
@@ -234,6 +235,7 @@ const std::vector<Row> kTunnels = {
     {"mss-clamp", kGeneve, kGeneve + ", mss-clamp: auto", "mss-clamp off -> auto"},
     {"path-mtu", kGeneve, kGeneve + ", path-mtu: off", "path-mtu auto -> off"},
     {"isolated", kGeneve, kGeneve + ", isolated: false", "isolated true -> false"},
+    {"group", kGeneve + ", isolated: false", kGeneve + ", group: edge", "isolated false -> true, group none -> edge"},
     {"vlan.mode", kGeneve + ", vlan: {mode: access, tag: 5}", kGeneve + ", vlan: {mode: native, tag: 5}",
      "vlan access 5 -> native 5, trunk all"},
     {"vlan.tag", kGeneve + ", vlan: {mode: access, tag: 5}", kGeneve + ", vlan: {mode: access, tag: 6}",

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "control/config/address_text.h"
+#include "control/config/split_group.h"
 #include "control/yaml/load.h"
 #include "tests/catch.h"
 #include "tests/unit/config/loaded.h"
@@ -303,6 +304,35 @@ bridges:
   CHECK(config.bridges.at("br0").static_macs == std::vector<StaticMac>{{mac("02:00:00:00:02:01"), "c1", 10},
                                                                        {mac("02:00:00:00:02:02"), "c2", 22},
                                                                        {mac("02:00:00:00:02:03"), "a.200", 0}});
+}
+
+TEST_CASE("split-horizon groups") {
+  const Config config = loaded(R"(version: 1
+ethernets:
+  up0: {addresses: [172.31.0.1/24]}
+  all: {}
+  nameless: {isolated: true}
+  edge: {group: edge}
+  none: {group: edge, isolated: false}
+vlans:
+  all.5: {id: 5, link: all, group: edge}
+tunnels:
+  nameless0: {mode: vxlan, id: 1, remote: 172.31.0.2}
+  fabric0: {mode: vxlan, id: 2, remote: 172.31.0.2, group: fabric}
+  none0: {mode: vxlan, id: 3, remote: 172.31.0.2, group: fabric, isolated: false}
+  many0: {mode: vxlan, id: 4, local: 172.31.0.1, remote: 239.1.1.1, group: fabric}
+)");
+  const auto of_ethernet = [&](const char* name) { return split_group_of(config.ethernets.at(name)); };
+  const auto of_tunnel = [&](const char* name) { return split_group_of(config.tunnels.at(name)); };
+  CHECK_FALSE(of_ethernet("all"));
+  CHECK(of_ethernet("nameless") == "");
+  CHECK(of_ethernet("edge") == "edge");
+  CHECK_FALSE(of_ethernet("none"));
+  CHECK(of_ethernet("all.5") == "edge");
+  CHECK(of_tunnel("nameless0") == "");
+  CHECK(of_tunnel("fabric0") == "fabric");
+  CHECK_FALSE(of_tunnel("none0"));
+  CHECK(of_tunnel("many0") == "fabric");
 }
 
 TEST_CASE("a next hop outside of every network, and link-local addresses on several links") {

@@ -34,7 +34,8 @@ std::string to(const std::string& remote, const std::string& local = "172.31.0.1
 }
 
 std::string bridge(const std::string& interfaces, const std::string& tunnel_more = "") {
-  return "version: 1\nethernets: {a: {isolated: true}, b: {}, " + kUp + "}\nbridges: {br: {interfaces: [" + interfaces +
+  return "version: 1\nethernets: {a: {isolated: true}, b: {}, c: {group: edge}, " + kUp +
+         "}\nbridges: {br: {interfaces: [" + interfaces +
          "]}}\ntunnels: {t: {mode: vxlan, id: 1, local: 172.31.0.1, remote: [172.31.0.2, 172.31.0.3]" + tunnel_more +
          "}, u: {mode: vxlan, id: 2, local: 172.31.0.1, remote: 172.31.0.2}}\n";
 }
@@ -89,8 +90,11 @@ TEST_CASE("a bridge whose frames have nowhere to go") {
   CHECK(has(warnings(bridge("b")), "bridges.br.interfaces: one interface alone"));
   CHECK(has(warnings(bridge("t")), "bridges.br.interfaces: one interface alone"));
   CHECK(has(warnings(bridge("a, t, u")), "bridges.br.interfaces: all are isolated"));
+  CHECK(has(warnings(bridge("t, c", ", group: edge")),
+            "bridges.br.interfaces: all are of the split-horizon group edge:"));
   // The ends of a tunnel that is not isolated talk to each other; one port that isn't is enough.
-  for (const std::string& good : {bridge("t", ", isolated: false"), bridge("a, b"), bridge("b, t, u")}) {
+  for (const std::string& good : {bridge("t", ", isolated: false"), bridge("a, b"), bridge("b, t, u"), bridge("a, c"),
+                                  bridge("t, u", ", group: edge")}) {
     CHECK_FALSE(has(warnings(good), "bridges.br"));
   }
 }

@@ -23,7 +23,7 @@ ethernets:
   d0: {dpdk: {devargs: "0000:18:00.0", rx-queues: 2}, offloads: {tso: off, flow: on}}
   gen0: {generator: {flows: 1000, rate: 5, destination-mac: {first: 02:02:00:00:00:00, count: 7}}}
   lan0: {tap: {}, rx-workers: [0, 1], mtu: 1400, vlan: {mode: trunk, trunks: [0, 7, 20-22]}}
-  nic0: {nic-model: {over: tap, without: [tso-ipv4, lro]}}
+  nic0: {nic-model: {over: tap, without: [tso-ipv4, lro]}, group: edge}
   up0:
     addresses: [172.31.0.1/24, "fd00:31::1/64"]
     routes:
@@ -53,7 +53,7 @@ tunnels:
     tos: inherit
     options: [{class: 258, type: 128, data: "0a0b0c0d"}, {class: 1, type: 0}]
     udp6-zero-checksum-rx: true
-  gre0: {mode: gretap, keys: {input: 5, output: 0}, local: 172.31.0.1, remote: 172.31.0.2}
+  gre0: {mode: gretap, keys: {input: 5, output: 0}, local: 172.31.0.1, remote: 172.31.0.2, group: fabric}
   vx0: {mode: vxlan, id: 7, local: 172.31.0.1, remote: 239.1.1.1, link: up0, ttl: 5, path-mtu: off}
 sflow: {targets: ["192.0.2.1:6343", "[2001:db8::1]:99"], sampling: 256, agent: 192.0.2.9}
 mirrors:

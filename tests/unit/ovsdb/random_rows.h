@@ -92,6 +92,7 @@ class RandomRows {
     if (below(3) == 0) put(row, "trunks", json::array({below(4097), below(20)}));
     if (below(3) == 0) put(row, "vlan_mode", one_of(kModes));
     if (below(3) == 0) put(row, "protected", below(2) == 0);
+    if (below(4) == 0) put(row, "other_config", {{"split-horizon-group", below(3) == 0 ? "a b" : "edge"}});
     return row;
   }
   Row interface() {

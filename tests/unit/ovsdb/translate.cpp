@@ -35,8 +35,11 @@ std::string text_of_device(const config::Ethernet& ethernet) {
   return fmt::format("dpdk {}", ethernet.devargs());
 }
 
-std::string text_of_member(const config::PortVlan& vlan, bool isolated) {
-  return (vlan.mode != VlanMode::none ? " vlan " + config::to_string(vlan) : "") + (isolated ? " isolated" : "");
+std::string text_of_member(const auto& settings) {
+  const config::PortVlan& vlan = settings.vlan;
+  return (vlan.mode != VlanMode::none ? " vlan " + config::to_string(vlan) : "") +
+         (settings.isolated ? " isolated" : "") +
+         (settings.split_group.empty() ? "" : " group " + settings.split_group);
 }
 
 std::string text_of(const config::Tunnel& tunnel) {
@@ -53,7 +56,7 @@ std::string text_of(const config::Tunnel& tunnel) {
   if (tunnel.sequence) text += " sequence";
   if (tunnel.erspan_index != 0) text += fmt::format(" index {}", tunnel.erspan_index);
   if (tunnel.allow_zero_checksum) text += " udp6-zero-checksum-rx";
-  return text + text_of_member(tunnel.vlan, tunnel.isolated);
+  return text + text_of_member(tunnel);
 }
 
 // What the rows have added to the file, the errors and the notes, a line each.
@@ -77,8 +80,7 @@ std::string text_of(const Translation& made, const config::Config& file) {
                      ethernet.host_addresses ? " of the host's" : "",
                      ethernet.rx_queues != 0 ? fmt::format(" rx-queues {}", ethernet.rx_queues) : "",
                      ethernet.mtu ? fmt::format(" mtu {}", *ethernet.mtu) : "",
-                     ethernet.mac ? fmt::format(" mac {}", to_string(*ethernet.mac)) : "",
-                     text_of_member(ethernet.vlan, ethernet.isolated)));
+                     ethernet.mac ? fmt::format(" mac {}", to_string(*ethernet.mac)) : "", text_of_member(ethernet)));
   }
   for (const auto& [name, tunnel] : made.config.tunnels) {
     if (!file.tunnels.contains(name)) line(fmt::format("= {}: {}", name, text_of(tunnel)));

@@ -77,7 +77,7 @@ def main():
             out.write(f"header.{name} {raw(packet).hex()}\n")
         for name, packet in flows():
             out.write(f"flow.{name} {raw(packet).hex()}\n")
-        for count in [*range(1, 40), 63, 64, 65, 127, 1447, 1448, 1449, 5001]:
+        for count in [*range(1, 81), 127, 191, 192, 193, 1447, 1448, 1449, 5001]:
             data = some_bytes(count)
             out.write(f"sum.{count} {data.hex()} checksum={checksum(data)}\n")
         out.write(f"ipv4.plain {raw(ETHER / V4 / UDP()).hex()}\n")

@@ -1,4 +1,4 @@
-// The VLAN mode of bridge ports and tunnels.
+// What members of a bridge have alike, ports and tunnels: VLANs, and a split-horizon group.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -77,6 +77,17 @@ void read_port_vlan(const Fields& fields, PortVlan& vlan) {
   if (!trunks) return;
   if (vlan.mode == VlanMode::access) return trunks->key_error("an access port carries one VLAN, its tag");
   read_trunks(*trunks, vlan);
+}
+
+void read_split_group(const Fields& fields, bool isolated, std::string& group) {
+  const auto value = fields.find("group");
+  if (!value) return;
+  const auto name = value->text("the name of a split-horizon group");
+  if (!name) return;
+  if (const std::string error = name_error(*name, kLongestName); !error.empty()) return value->error(error);
+  const auto flag = fields.find("isolated");
+  if (flag && isolated) flag->error("true means the group without a name, and there is `group`: give one of them");
+  if (!flag || isolated) group = *name;
 }
 
 }  // namespace causeway::config
