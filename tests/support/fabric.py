@@ -17,7 +17,6 @@ from tests.support.process import LabError, wait_until
 
 VNI = 100
 REFLECTOR = 100     # its number on the cable; gateways count from 1
-CONTAINER_MTU_OF = {4: CONTAINER_MTU, 6: CONTAINER_MTU}     # the outer header is IPv4's in both
 CONVERGED_S = 45    # generous: BGP and everybody on a loaded machine
 UDP_PORT = {"vxlan": 4789, "geneve": 6081}
 
@@ -125,7 +124,7 @@ class Member:
         """MAC -> the VTEP that the gateway sends to; None: one of its ports. Of the kernel's, what its bridge does."""
         if self.gateway:
             return {row["mac"]: row["remote"] if row["type"] == "evpn" else None for row in self.gateway.ctl("show", "fdb")}
-        lines = self.host.run(["bridge", "fdb", "show", "br", self.kernel.bridge], quiet=True).stdout.splitlines()
+        lines = self.host.run(["bridge", "fdb", "show"], quiet=True).stdout.splitlines()
         rows = [line.split() for line in lines if "permanent" not in line]
         ways = {row[0]: None for row in rows}
         ways.update({row[0]: row[row.index("dst") + 1] for row in rows if "dst" in row})
@@ -243,9 +242,11 @@ class Watch:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         for capture in self.captures:
             capture.stop()
+        if kind is not None:
+            return
         self.frames = [frame for capture in self.captures for frame in capture.frames(self.fabric.mode, self.FIELDS)]
         if not self.frames:
             raise LabError("nothing passed between VTEPs")
