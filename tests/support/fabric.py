@@ -13,7 +13,7 @@ from tests.support import traffic
 from tests.support.causeway import Causeway
 from tests.support.lab import Container, Host
 from tests.support.overlay import CONTAINER_MTU
-from tests.support.process import LabError, wait_until
+from tests.support.process import LabError, run, wait_until
 
 VNI = 100
 REFLECTOR = 100     # its number on the cable; gateways count from 1
@@ -226,6 +226,40 @@ class Fabric:
     def lost(self):
         """Drops by reason on each gateway, without what hosts say to everybody."""
         return {member.name: drops for member in self.gateways if (drops := member.gateway.lost())}
+
+
+class Mover:
+    """A host with a cable to each of two gateways, of which one counts at a time; it keeps its MAC and its address."""
+
+    ip4, mac = "10.1.0.50", "02:00:00:00:01:50"
+    numbers = (1, 2)
+
+    def __init__(self, lab):
+        self.host = lab.host("mover")
+        self.host.ip("link", "add", "name", "br0", "mtu", CONTAINER_MTU, "address", self.mac, "type", "bridge")
+        self.host.ip("link", "set", "br0", "up")
+        self.host.address("br0", f"{self.ip4}/24")
+        self.at = None
+
+    def cable(self, config, number):
+        """To the gateway of this number, as its port `mv`."""
+        if number in self.numbers:
+            lab = self.host.lab
+            lab.link(self.host, f"e{number}", lab.hosts[f"gw{number}"], "mv", CONTAINER_MTU)
+            config["ethernets"]["mv"] = {}
+            config["bridges"]["br-int"]["interfaces"].append("mv")
+
+    def move(self, number):
+        steps = [f"link set e{self.at} nomaster"] if self.at else []
+        run(["ip", "-n", self.host.netns, "-batch", "-"], input="\n".join([*steps, f"link set e{number} master br0", ""]))
+        self.at = number
+
+    def seen_from(self, member):
+        """The VTEP that it is behind; None: it is here."""
+        return None if member.number == self.at else vtep(self.at)
+
+    def is_seen_by(self, members):
+        return all(member.fdb().get(self.mac, "nowhere") == self.seen_from(member) for member in members)
 
 
 class Watch:

@@ -3,43 +3,15 @@
 import pytest
 
 from tests.support import traffic
-from tests.support.fabric import CONVERGED_S, VNI, Fabric
+from tests.support.fabric import CONVERGED_S, VNI, Fabric, Mover
 from tests.support.lab import Host
-from tests.support.overlay import CONTAINER_MTU
-from tests.support.process import run, wait_until
+from tests.support.process import wait_until
 
 pytestmark = pytest.mark.alone
 
 MOVES = 20
 BAR_MS, SLACK = 200, 10     # of the longest gap, and how many times that a loaded machine may take
 SHADOW = f"cwv{VNI}"        # the kernel's vxlan device that FRR sees
-
-
-class Mover:
-    """A host with a cable to each of two gateways, of which one counts at a time; it keeps its MAC and its address."""
-
-    ip4, mac = "10.1.0.50", "02:00:00:00:01:50"
-    numbers = (1, 2)
-
-    def __init__(self, lab):
-        self.host = lab.host("mover")
-        self.host.ip("link", "add", "name", "br0", "mtu", CONTAINER_MTU, "address", self.mac, "type", "bridge")
-        self.host.ip("link", "set", "br0", "up")
-        self.host.address("br0", f"{self.ip4}/24")
-        self.at = None
-
-    def cable(self, config, number):
-        """To the gateway of this number, as its port `mv`."""
-        if number in self.numbers:
-            lab = self.host.lab
-            lab.link(self.host, f"e{number}", lab.hosts[f"gw{number}"], "mv", CONTAINER_MTU)
-            config["ethernets"]["mv"] = {}
-            config["bridges"]["br-int"]["interfaces"].append("mv")
-
-    def move(self, number):
-        steps = [f"link set e{self.at} nomaster"] if self.at else []
-        run(["ip", "-n", self.host.netns, "-batch", "-"], input="\n".join([*steps, f"link set e{number} master br0", ""]))
-        self.at = number
 
 
 def test_a_host_moves_back_and_forth(lab):
@@ -50,17 +22,12 @@ def test_a_host_moves_back_and_forth(lab):
     mover.move(1)
     wait_until(lambda: traffic.ping(mover.host, three.container.ip4, count=1, check=False), 30, "the mover reaches c3")
 
-    def is_seen():
-        """By each gateway where it is."""
-        return all(member.fdb().get(mover.mac, "nowhere") == (None if member.number == mover.at else f"172.31.0.{mover.at}")
-                   for member in fabric.gateways)
-
-    wait_until(is_seen, CONVERGED_S, "all know where it is")
+    wait_until(lambda: mover.is_seen_by(fabric.gateways), CONVERGED_S, "all know where it is")
     streams = [traffic.UdpStream(mover.host, three.container, three.container.ip4, port=40000),
                traffic.UdpStream(three.container, mover.host, mover.ip4, port=40001)]
     for _ in range(MOVES):
         mover.move(3 - mover.at)
-        wait_until(is_seen, CONVERGED_S, lambda: f"all know that it is at gw{mover.at}")
+        wait_until(lambda: mover.is_seen_by(fabric.gateways), CONVERGED_S, lambda: f"all know that it is at gw{mover.at}")
     from_mover, to_mover = [stream.stop() for stream in streams]
     print(f"{MOVES} moves: longest gap {to_mover['longest_gap_ms']} ms to the host (at most {BAR_MS}), "
           f"{from_mover['longest_gap_ms']} ms from it; lost {len(to_mover['lost'])} and {len(from_mover['lost'])} "
@@ -68,7 +35,7 @@ def test_a_host_moves_back_and_forth(lab):
     assert to_mover["longest_gap_ms"] <= BAR_MS * SLACK
     # None has kept the way to where it was.
     for member in fabric.gateways:
-        behind = None if member.number == mover.at else f"172.31.0.{mover.at}"
+        behind = mover.seen_from(member)
         wait_until(lambda: member.known_macs().get(mover.mac, "nowhere") == behind, CONVERGED_S,
                    lambda: f"FRR on {member.name} knows where it is: {member.known_macs()}")
         entries = member.host.run(["bridge", "fdb", "show", "dev", SHADOW]).stdout.splitlines()
