@@ -56,7 +56,7 @@ def build(lab):
     mover = Mover(lab)
     step = Step("three gateways, five FRR, BGP sessions")
     before = time.monotonic()
-    fabric = Fabric(lab, change=mover.cable)
+    fabric = Fabric(lab, mover=mover)
     step.done(f"up in {time.monotonic() - before:.1f} s")
     return fabric, mover
 

@@ -34,8 +34,8 @@ def addresses(number, family=4):
     return [f"{cable_address(number)}/24"] if family == 4 else [f"{vtep(number, 6)}/32", f"{cable_address(number, 6)}/64"]
 
 
-def leaf_conf(number, family=4, more=""):
-    """frr.conf of a VTEP. `more`: lines of `router bgp`."""
+def leaf_conf(number, family=4):
+    """frr.conf of a VTEP."""
     reflector = cable_address(REFLECTOR, family)
     reach = "" if family == 4 else f"""
  neighbor {reflector} capability extended-nexthop
@@ -48,7 +48,7 @@ router bgp 65000
  bgp router-id 172.31.0.{number}
  no bgp default ipv4-unicast
  neighbor {reflector} remote-as 65000
- neighbor {reflector} timers connect 1{reach}{more}
+ neighbor {reflector} timers connect 1{reach}
  address-family l2vpn evpn
   neighbor {reflector} activate
   advertise-all-vni
@@ -135,16 +135,15 @@ class Fabric:
     """Returns when the gateways run and every VTEP has a BGP session. `change(config, number)`: of a gateway's file before
     it starts; `start(host, config)`: something other than host.causeway()."""
 
-    def __init__(self, lab, mode="vxlan", family=4, gateways=3, kernel=True, change=None, start=None, conf=None):
-        self.lab, self.mode, self.family = lab, mode, family
-        self.conf = conf or leaf_conf
-        numbers = range(1, gateways + 1 + kernel)
-        hosts = {number: lab.host(f"gw{number}" if number <= gateways else "kernel") for number in numbers}
+    def __init__(self, lab, mode="vxlan", family=4, gateways=3, kernels=1, mover=None, change=None, start=Host.causeway):
+        self.lab, self.mode, self.family, self.mover = lab, mode, family, mover
+        numbers = range(1, gateways + kernels + 1)
+        hosts = {number: lab.host(f"{'gw' if number <= gateways else 'kernel'}{number}") for number in numbers}
         reflecting = lab.host("rr")
         self.switch = lab.switch("sw", [(host, "up0") for host in (*hosts.values(), reflecting)])
         reflecting.address("up0", f"{cable_address(REFLECTOR, family)}/{24 if family == 4 else 64}")
         self.reflector = Frr(reflecting).start(reflector_conf(family))
-        self.members = [self._gateway(number, host, change, start or Host.causeway) if number <= gateways
+        self.members = [self._gateway(number, host, change, start) if number <= gateways
                         else self._kernel(number, host) for number, host in hosts.items()]
         self.await_sessions()
 
@@ -153,10 +152,12 @@ class Fabric:
         host.sysctl("net.ipv6.conf.default.disable_ipv6", 0)
         container = self._container(number, host)
         config = gateway_config(number, self.family, self.mode)
+        if self.mover:
+            self.mover.cable(config, number)
         if change:
             change(config, number)
         gateway = start(host, copy.deepcopy(config))
-        frr = Frr(host).start(self.conf(number, self.family))
+        frr = Frr(host).start(leaf_conf(number, self.family))
         return Member(number, vtep(number, self.family), host, frr, container, gateway=gateway)
 
     def _kernel(self, number, host):
@@ -167,7 +168,7 @@ class Fabric:
         kernel = FrrVtep(host, vtep(number, self.family), [f"c{number}"], VNI, UDP_PORT[self.mode], CONTAINER_MTU)
         for address in (container.ip4, container.ip6):
             kernel.add_host(address, container.mac("eth0"))
-        frr = Frr(host).start(self.conf(number, self.family))
+        frr = Frr(host).start(leaf_conf(number, self.family))
         return Member(number, vtep(number, self.family), host, frr, container, kernel=kernel)
 
     def _container(self, number, host):
@@ -207,8 +208,11 @@ class Fabric:
                            f"{one.container.name} reaches {other.container.name} at {address}")
 
     def where(self, member):
-        """MAC of each container -> its VTEP as seen from `member`; None: here."""
-        return {other.container.mac("eth0"): None if other is member else other.vtep for other in self.members}
+        """MAC of each container, and of the mover -> its VTEP as seen from `member`; None: here."""
+        places = {other.container.mac("eth0"): None if other is member else other.vtep for other in self.members}
+        if self.mover and self.mover.at:
+            places[self.mover.mac] = self.mover.seen_from(member)
+        return places
 
     def await_complete(self):
         """Until FRR, and what forwards, have every container at its place, with its addresses, and nothing else."""

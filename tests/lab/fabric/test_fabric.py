@@ -8,7 +8,7 @@ from tests.support.fabric import VNI, Fabric, Watch
 from tests.support.process import wait_until
 
 BYTES, SOME_BYTES = 100_000_000, 4_000_000
-FABRICS = {"vxlan4": ("vxlan", 4, True), "vxlan6": ("vxlan", 6, True), "geneve4": ("geneve", 4, False)}
+FABRICS = {"vxlan4": ("vxlan", 4, 1), "vxlan6": ("vxlan", 6, 1), "geneve4": ("geneve", 4, 0)}
 
 
 def ping_all(fabric):
@@ -24,8 +24,8 @@ def forget_neighbors(fabric):
 
 @pytest.mark.parametrize("name", FABRICS)
 def test_everybody_knows_and_reaches_everybody(lab, name):
-    mode, family, kernel = FABRICS[name]
-    fabric = Fabric(lab, mode, family, kernel=kernel)
+    mode, family, kernels = FABRICS[name]
+    fabric = Fabric(lab, mode, family, kernels=kernels)
     fabric.meet()
     fabric.await_complete()
     forget_neighbors(fabric)
@@ -44,7 +44,7 @@ def test_everybody_knows_and_reaches_everybody(lab, name):
 
 def test_what_show_says(lab):
     """The gateway's own tables say what FRR and the kernel's bridge of the other end have."""
-    fabric = Fabric(lab, gateways=2, kernel=False)
+    fabric = Fabric(lab, gateways=2, kernels=0)
     fabric.meet()
     fabric.await_complete()
     one, other = fabric.gateways

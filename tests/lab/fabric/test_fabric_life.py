@@ -16,7 +16,7 @@ SHADOW = f"cwv{VNI}"        # the kernel's vxlan device that FRR sees
 
 def test_a_host_moves_back_and_forth(lab):
     mover = Mover(lab)
-    fabric = Fabric(lab, kernel=False, change=mover.cable)
+    fabric = Fabric(lab, kernels=0, mover=mover)
     one, two, three = fabric.gateways
     fabric.await_flood_lists()
     mover.move(1)
@@ -68,7 +68,7 @@ def start_with_state(host, config):
 
 
 def known_fabric(lab):
-    fabric = Fabric(lab, kernel=False, start=start_with_state)
+    fabric = Fabric(lab, kernels=0, start=start_with_state)
     fabric.meet()
     fabric.await_complete()
     return fabric

@@ -46,7 +46,7 @@ def learnt(member, vlan):
 
 
 def test_many_vnis_and_macs(lab):
-    fabric = Fabric(lab, kernel=False, change=many_vnis)
+    fabric = Fabric(lab, kernels=0, change=many_vnis)
     one, two, three = fabric.gateways
     everybody = {member.vtep for member in fabric.gateways}
 
