@@ -3,9 +3,9 @@
 
     bgp_speaker.py LOCAL PEER VTEPS VNIS VNIS_EACH MACS FIRST_VNI
 
-It connects to PEER, iBGP in AS 65000. VTEP v is at 172.20.0.1 + v, and in VNIS_EACH of the VNIS that begin
-with FIRST_VNI; its share of the MACs is dealt out evenly over these. Says `sending` when the session is up, `sent ROUTES SECONDS` when all is written, then
-keeps the session alive until SIGTERM.
+It connects to PEER, iBGP in AS 65000. VTEP v is at 172.20.0.1 + v, and in VNIS_EACH of the VNIS that begin with FIRST_VNI; its
+share of the MACs is dealt out evenly over these. Says `sending` when the session is up, `sent ROUTES SECONDS` when all is
+written, then keeps the session alive until SIGTERM.
 """
 
 import ipaddress
