@@ -207,6 +207,11 @@ class Fabric:
                 wait_until(lambda: traffic.ping(one.container, address, count=1, check=False), CONVERGED_S,
                            f"{one.container.name} reaches {other.container.name} at {address}")
 
+    def forget_neighbors(self):
+        """Containers ask again for each other's addresses."""
+        for member in self.members:
+            member.container.ip("neigh", "flush", "dev", "eth0")
+
     def where(self, member):
         """MAC of each container, and of the mover -> its VTEP as seen from `member`; None: here."""
         places = {other.container.mac("eth0"): None if other is member else other.vtep for other in self.members}

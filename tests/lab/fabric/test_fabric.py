@@ -17,18 +17,13 @@ def ping_all(fabric):
             assert traffic.ping(one.container, address, interval_s=0.05) == 3
 
 
-def forget_neighbors(fabric):
-    for member in fabric.members:
-        member.container.ip("neigh", "flush", "dev", "eth0")
-
-
 @pytest.mark.parametrize("name", FABRICS)
 def test_everybody_knows_and_reaches_everybody(lab, name):
     mode, family, kernels = FABRICS[name]
     fabric = Fabric(lab, mode, family, kernels=kernels)
     fabric.meet()
     fabric.await_complete()
-    forget_neighbors(fabric)
+    fabric.forget_neighbors()
     with Watch(fabric) as watch:
         ping_all(fabric)
     # Once learnt, no unicast frame goes to a VTEP that its host isn't behind, and hosts that are known aren't asked for.
@@ -42,14 +37,19 @@ def test_everybody_knows_and_reaches_everybody(lab, name):
     assert fabric.lost() == {}
 
 
+def hold_nothing(config, _number):
+    config["bridges"]["br-int"]["evpn"]["hold"] = 0
+
+
 def test_what_show_says(lab):
-    """The gateway's own tables say what FRR and the kernel's bridge of the other end have."""
-    fabric = Fabric(lab, gateways=2, kernels=0)
+    """The gateway's own tables say what FRR of both ends has."""
+    fabric = Fabric(lab, gateways=2, kernels=0, change=hold_nothing)
     fabric.meet()
     fabric.await_complete()
     one, other = fabric.gateways
     [row] = one.gateway.ctl("show", "evpn")
     assert (row["vni"], row["bridge"], row["mode"], row["local"]) == (VNI, "br-int", "vxlan", one.vtep)
+    assert (row["state"], row["vteps"], row["local_macs"], row["remote_macs"]) == ("up", 1, 1, 1)
     assert other.vtep in one.gateway.ctl_run("show", "tunnels").stdout
     learnt = [row for row in one.gateway.ctl("show", "fdb") if row["mac"] == other.container.mac("eth0")]
     assert [(row["type"], row["remote"]) for row in learnt] == [("evpn", other.vtep)]
