@@ -145,6 +145,7 @@ class Fabric:
         self.reflector = Frr(reflecting).start(reflector_conf(family))
         self.members = [self._gateway(number, host, change, start) if number <= gateways
                         else self._kernel(number, host) for number, host in hosts.items()]
+        self.drops_before = {}
         self.await_sessions()
 
     def _gateway(self, number, host, change, start):
@@ -206,6 +207,7 @@ class Fabric:
             for address in (other.container.ip4, other.container.ip6):
                 wait_until(lambda: traffic.ping(one.container, address, count=1, check=False), CONVERGED_S,
                            f"{one.container.name} reaches {other.container.name} at {address}")
+        self.drops_before = self.drops()
 
     def forget_neighbors(self):
         """Containers ask again for each other's addresses."""
@@ -232,9 +234,13 @@ class Fabric:
             wait_until(lambda: hosts.items() <= member.known_hosts().items(), CONVERGED_S,
                        lambda: f"the hosts that FRR on {member.name} knows are all: {member.known_hosts()}", interval=0.1)
 
+    def drops(self):
+        return {(member.name, reason): count for member in self.gateways for reason, count in member.gateway.lost().items()}
+
     def lost(self):
-        """Drops by reason on each gateway, without what hosts say to everybody."""
-        return {member.name: drops for member in self.gateways if (drops := member.gateway.lost())}
+        """Drops by (gateway, reason) since meet(): what hosts say before the VTEPs know each other dies, and may."""
+        return {place: count - before for place, count in self.drops().items()
+                if count > (before := self.drops_before.get(place, 0))}
 
 
 class Mover:
