@@ -121,9 +121,9 @@ def main():
         fabric, mover = build(lab)
         carry(fabric)
         move(fabric, mover)
-        kill(fabric)
         if lost := fabric.lost():
             raise LabError(f"frames were dropped: {lost}")
+        kill(fabric)
         for member in fabric.gateways:
             member.gateway.stop()
     print(f"\n{paint('The demo ran through', 'green', 'bold')} in {time.monotonic() - started:.0f} s.")
