@@ -17,6 +17,7 @@ from tests.support.process import LabError, run, wait_until
 
 VNI = 100
 REFLECTOR = 100     # its number on the cable; gateways count from 1
+HOLD_S = 30         # of BGP: longer than a gateway's restart on a loaded machine
 CONVERGED_S = 45    # generous: BGP and everybody on a loaded machine
 UDP_PORT = {"vxlan": 4789, "geneve": 6081}
 
@@ -47,6 +48,7 @@ def leaf_conf(number, family=4):
 router bgp 65000
  bgp router-id 172.31.0.{number}
  no bgp default ipv4-unicast
+ timers bgp 3 {HOLD_S}
  neighbor {reflector} remote-as 65000
  neighbor {reflector} timers connect 1{reach}
  address-family l2vpn evpn
@@ -68,6 +70,7 @@ def reflector_conf(family=4):
 router bgp 65000
  bgp router-id 172.31.0.{REFLECTOR}
  no bgp default ipv4-unicast
+ timers bgp 3 {HOLD_S}
  neighbor fabric peer-group
  neighbor fabric remote-as 65000
  bgp listen range {network} peer-group fabric{reach}

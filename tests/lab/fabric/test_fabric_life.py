@@ -6,6 +6,7 @@ from tests.support import traffic
 from tests.support.fabric import CONVERGED_S, VNI, Fabric, Mover
 from tests.support.lab import Host
 from tests.support.process import wait_until
+from tests.support.systemd import Systemd
 
 pytestmark = pytest.mark.alone
 
@@ -63,19 +64,15 @@ class Streams:
               f"{[report['longest_gap_ms'] for report in reports]} ms")
 
 
-def start_with_state(host, config):
-    return Host.causeway(host, config, arguments=["--state", host.lab.path(f"{host.name}-state")])
-
-
-def known_fabric(lab):
-    fabric = Fabric(lab, kernels=0, start=start_with_state)
+def known_fabric(lab, start):
+    fabric = Fabric(lab, kernels=0, start=start)
     fabric.meet()
     fabric.await_complete()
     return fabric
 
 
 def test_daemons_of_frr_die(lab):
-    fabric = known_fabric(lab)
+    fabric = known_fabric(lab, Host.causeway)
     one, two, _ = fabric.gateways
     mac = one.container.mac("eth0")
     with Streams(one, two) as streams:
@@ -99,21 +96,39 @@ def test_daemons_of_frr_die(lab):
         fabric.await_complete()
 
 
-def test_a_gateway_is_replaced_and_restarted(lab):
-    fabric = known_fabric(lab)
+@pytest.fixture
+def systemd(lab):
+    store = Systemd(lab)
+    yield store
+    store.close()
+
+
+def test_a_gateway_is_replaced_and_restarted(lab, systemd):
+    def start(host, config):
+        return Host.causeway(host, config, arguments=["--state", lab.path(f"{host.name}-state")],
+                             by=systemd.by if host.name == "gw1" else ())
+
+    def is_as_before():
+        """All know all, also once everybody asks anew."""
+        fabric.forget_neighbors()
+        fabric.meet()
+        fabric.await_complete()
+
+    fabric = known_fabric(lab, start)
     one, two, _ = fabric.gateways
     before = fabric.sessions()
     with Streams(one, two):
+        one.gateway.stop()
+        one.gateway = start(one.host, one.gateway.config)
+        is_as_before()
+    with Streams(one, two):
         one.gateway.upgrade()
-        traffic.ping(one.container, two.container.ip4)
-        fabric.await_complete()
-    # The host path's TAP was handed over: BGP has noticed nothing.
+        is_as_before()
+    # The host path's TAP was kept by systemd, then handed over: BGP has noticed nothing.
     after = fabric.sessions()
     assert after.keys() == before.keys() and all(after[peer] > before[peer] for peer in before)
-    # A plain restart, with nobody who keeps the TAP: the session comes anew, and all is as it was.
+    # Without anybody who keeps the TAP the session comes anew, and all is as it was.
     two.gateway.stop()
-    two.gateway = start_with_state(two.host, two.gateway.config)
+    two.gateway = start(two.host, two.gateway.config)
     fabric.await_sessions()
-    fabric.forget_neighbors()
-    fabric.meet()
-    fabric.await_complete()
+    is_as_before()
