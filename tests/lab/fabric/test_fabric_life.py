@@ -127,7 +127,7 @@ def test_a_gateway_is_replaced_and_restarted(lab, systemd):
     # The host path's TAP was kept by systemd, then handed over: BGP has noticed nothing.
     after = fabric.sessions()
     assert after.keys() == before.keys() and all(after[peer] > before[peer] for peer in before)
-    # Without anybody who keeps the TAP the session comes anew, and all is as it was.
+    # Where nobody keeps the TAP, BGP may lose its session; all is as it was once it has it again.
     two.gateway.stop()
     two.gateway = start(two.host, two.gateway.config)
     fabric.await_sessions()
