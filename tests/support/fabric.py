@@ -152,14 +152,14 @@ class Fabric:
         self.await_sessions()
 
     def _gateway(self, number, host, change, start):
-        # As hosts have it; on the cable's end that causewayd owns the kernel stays silent.
-        host.sysctl("net.ipv6.conf.default.disable_ipv6", 0)
         container = self._container(number, host)
         config = gateway_config(number, self.family, self.mode)
         if self.mover:
             self.mover.cable(config, number)
         if change:
             change(config, number)
+        # As hosts have it, for the host path's interface; on those that causewayd owns the kernel stays silent.
+        host.sysctl("net.ipv6.conf.default.disable_ipv6", 0)
         gateway = start(host, copy.deepcopy(config))
         frr = Frr(host).start(leaf_conf(number, self.family))
         return Member(number, vtep(number, self.family), host, frr, container, gateway=gateway)
