@@ -5,7 +5,7 @@ import time
 from bench import frames
 from tests.support import traffic
 from tests.support.blast import Blast, blast
-from tests.support.fabric import Fabric, vtep
+from tests.support.fabric import HOLD_S, Fabric, vtep
 from tests.support.plain_frames import BROADCAST, UDP, ethernet, ipv4, mac_bytes, udp
 from tests.support.process import wait_until
 
@@ -81,7 +81,7 @@ def sessions_share(lab):
     flood = [ethernet(mac, neighbor.host.mac("up0"), 0x0800, ipv4(neighbor.vtep, vtep(one.number), UDP, udp(port, DISCARD, bytes(18))))
              for port in range(1024, 2024)]
     stream = traffic.UdpStream(one.container, two.container, two.container.ip4)
-    result = blast(neighbor.host, "up0", flood, seconds=15)  # longer than BGP's hold time
+    result = blast(neighbor.host, "up0", flood, seconds=HOLD_S + 5)
     report = stream.stop()
     after = fabric.sessions()
     wait_until(lambda: traffic.ping(one.container, two.container.ip4, count=1, check=False), 30, "they still reach each other")
