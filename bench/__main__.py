@@ -4,6 +4,7 @@ RESULTS.md, one after the other; with --quick alone, the quick part of pipeline.
 import sys
 
 from bench import compare, lab, micro, ovs_ports, pipeline, profile, scale
+from bench.fabric import main as fabric
 from bench.features import main as features
 from bench.large import main as large
 from bench.looking import main as looking
@@ -11,7 +12,7 @@ from bench.workers import main as workers
 
 MEASUREMENTS = {"pipeline": pipeline.main, "lab": lab.main, "profile": profile.main, "scale": scale.main,
                 "micro": micro.main, "workers": workers.main, "compare": compare.main, "ovs-ports": ovs_ports.main,
-                "features": features.main, "inspect": looking.main, "large": large.main}
+                "features": features.main, "inspect": looking.main, "large": large.main, "fabric": fabric.main}
 
 
 def main():

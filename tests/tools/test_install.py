@@ -21,7 +21,8 @@ def works(prefix):
     of_ovs = (units / "causeway-ovs.service").read_text()
     assert start + " --ovsdb unix:/run/openvswitch/db.sock\n" in of_ovs
     assert "\nConflicts=ovs-vswitchd.service causeway.service\n" in of_ovs
-    for example in (prefix / "share/causeway").glob("*.yaml"):
+    examples = prefix / "share/causeway"
+    for example in (*examples.glob("*.yaml"), *examples.glob("fabric/*.yaml")):
         subprocess.run([prefix / "bin/causewayd", "-c", example, "--check"], check=True)
         subprocess.run([prefix / "bin/causewayctl", "check", "--strict", example], check=True)
 
@@ -38,6 +39,7 @@ def test_two_prefixes(kept, tmp_path):
     here = files(a)
     assert {"bin/causewayd", "bin/causewayctl", "lib/systemd/system/causeway.service",
             "lib/systemd/system/causeway-ovs.service", "share/causeway/causeway.schema.json", "share/causeway/geneve-host1.yaml",
+            "share/causeway/fabric/README.md", "share/causeway/fabric/gw1.yaml", "share/causeway/fabric/gw1-frr.conf",
             "share/man/man5/causeway.yaml.5", "share/man/man8/causewayctl.8", "share/man/man8/causewayd.8"} <= set(here)
     run_script("install", os.path.relpath(b, "/"))
     assert files(b) == here and files(a) == here

@@ -10,8 +10,8 @@ import shutil
 import sys
 import time
 
+from tests.demo.shown import Step, heading, indented, paint, run
 from tests.peers.transfer import transfer
-from tests.support.demo import Step, heading, indented, paint, run
 from tests.support.lab import Lab
 from tests.support.ovsdb import driven_hosts
 from tests.support.process import LabError, wait_until

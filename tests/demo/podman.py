@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 
-from tests.support.demo import Step, heading, indented, paint, run
+from tests.demo.shown import Step, heading, indented, paint, run
 from tests.support.lab import Lab
 from tests.support.podman import BUSYBOX, JoinedNetworks
 from tests.support.process import LabError

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 
+from tests.demo.shown import Step, heading, indented, paint, run
 from tests.support import traffic
 from tests.support.causeway import program
 from tests.support.lab import Lab, namespaces, take_down
@@ -29,7 +30,6 @@ IPERF_FRAMES = 20_000  # captured of the iperf3 runs; ping and HTTP are captured
 TOOLS = {"ip": "iproute2", "ping": "iputils-ping", "curl": "curl", "iperf3": "iperf3", "tcpdump": "tcpdump",
          "tshark": "tshark"}
 UDP_PORT = {"geneve": 6081, "vxlan": 4789}
-COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "cyan": "36"}
 
 PICTURE = """\
 c1  10.1.0.1/24                                c2  10.1.0.2/24
@@ -52,31 +52,6 @@ bridges:
 tunnels:
   tun0: {{mode: {mode}, id: 123, local: 172.31.0.{me}, remote: 172.31.0.{peer}}}
 """
-
-
-def paint(text, *colours):
-    if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
-        return text
-    return f"\033[{';'.join(COLOURS[colour] for colour in colours)}m{text}\033[0m"
-
-
-def heading(text):
-    print(f"\n{paint(text, 'bold', 'cyan')}", flush=True)
-
-
-def indented(text, colour="dim"):
-    for line in text.rstrip().splitlines():
-        print("    " + paint(line, colour))
-
-
-class Step:
-    """One line of progress: what happens now, then what came of it."""
-
-    def __init__(self, what):
-        print(f"  {what:<44}", end=" ", flush=True)
-
-    def done(self, result):
-        print(f"{paint('ok', 'green')}  {result}", flush=True)
 
 
 def missing_tools():
@@ -238,17 +213,6 @@ def main():
         demo.show()
         demo.close()
     print(f"\n{paint('The demo ran through', 'green', 'bold')} in {time.monotonic() - started:.0f} s.")
-
-
-def run(main_of):
-    """Runs a demo's main(); what goes wrong in the lab is the last thing said."""
-    try:
-        main_of()
-    except LabError as error:
-        print(paint("failed", "red"), flush=True)
-        sys.exit(f"\n{error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 if __name__ == "__main__":
