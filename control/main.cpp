@@ -77,7 +77,7 @@ uint32_t buffers_for(uint64_t memory_bytes) {
 // dozens of the largest frames.
 constexpr uint64_t kWithoutDevicesBytes = 32ULL << 20;
 constexpr uint32_t kFirstBuffers = 4096;
-constexpr uint32_t kBuffersAtATime = 256;  // half a millisecond, where each page comes from the kernel
+constexpr uint32_t kBuffersAtATime = 512;  // a millisecond, where each page comes from the kernel
 
 bool has_dpdk_devices(const config::Config& config) {
   return std::ranges::any_of(config.ethernets, [](const auto& item) { return !item.second.devargs().empty(); });

@@ -1,3 +1,4 @@
+// Many descriptors, closed at once.
 #include "pmd/close_together.h"
 
 #include <poll.h>
