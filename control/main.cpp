@@ -265,7 +265,13 @@ void await_end(EventLoop& loop, const Predecessor& predecessor, std::function<vo
   });
 }
 
-// The buffers that the pool still lacks: the workers don't wait for them.
+// Of buffers for frames; the first ones are in it.
+rte_mempool* make_pool(const config::Config& config) {
+  const uint32_t buffers = buffers_for(config.system.memory_bytes);
+  return make_mempool("frames", buffers, kDataRoomBytes, has_dpdk_devices(config) ? buffers : kFirstBuffers);
+}
+
+// The others: the workers don't wait for them.
 void fill_by_and_by(EventLoop& loop, rte_mempool* pool) {
   if (fill_mempool(pool, kBuffersAtATime)) loop.after(1ms, [&loop, pool] { fill_by_and_by(loop, pool); });
 }
@@ -320,9 +326,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   const config::Config& config = start.wanted.config;
   Predecessor* const predecessor = start.predecessor;
   std::optional<Upgrade> upgrade;  // gone last: who takes over waits for that
-  const uint32_t buffers = buffers_for(config.system.memory_bytes);
-  rte_mempool* const pool =
-      make_mempool("frames", buffers, kDataRoomBytes, has_dpdk_devices(config) ? buffers : kFirstBuffers);
+  rte_mempool* const pool = make_pool(config);
   if (pool == nullptr) return fail("no memory for frame buffers: raise system.memory");
 
   set_lock_owner(config.system.name);
