@@ -50,7 +50,8 @@ class Network:
         return self.h1.causeway(config, arguments=["--state", self.state], path=self.path, by=TELLING_WHEN)
 
     def restart(self, signum):
-        """Ends the gateway by a signal, and starts it again; prints what of the gap was whose."""
+        """Ends the gateway by a signal, and starts it again: its exit status, and the log of the next one. Prints what of
+        the gap was whose."""
         asked = time.time()
         self.g1.process.child.send_signal(signum)
         code = self.g1.process.wait(check=False)
