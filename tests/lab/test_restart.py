@@ -57,7 +57,7 @@ class Network:
         code = self.g1.process.wait(check=False)
         ended = time.time()
         self.g1 = self.start()
-        said = self.g1.process.output()
+        said = self.g1.process.wait_for("gw1 is running").output()
         began = float(said.split(maxsplit=1)[0])
         ran = datetime.datetime.fromisoformat(re.search(r"^(\S+ \S+) info: gw1 is running", said, re.M)[1]).timestamp()
         times = [f"{(after - before) * 1000:.0f} ms" for before, after in ((asked, ended), (ended, began), (began, ran))]
