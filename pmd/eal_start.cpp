@@ -15,7 +15,7 @@ namespace {
 
 thread_local bool is_starting = false;
 thread_local bool puts_off = false;
-std::vector<std::string> put_off;  // paths; the control thread's
+std::vector<std::string> waiting;  // drivers, by path; the control thread's
 
 // DPDK rounds what it measures to 10 MHz, and reads both clocks before and after: a hundredth of a second tells that.
 constexpr long kMeasuringNs = 10'000'000;
@@ -50,14 +50,14 @@ EalStart::~EalStart() {
 }
 
 void load_drivers() {
-  for (const std::string& path : std::exchange(put_off, {})) {
+  for (const std::string& path : std::exchange(waiting, {})) {
     if (dlopen_of_libc(path.c_str(), RTLD_NOW) == nullptr) {
       rte_log(RTE_LOG_WARNING, RTE_LOGTYPE_EAL, "EAL: %s\n", dlerror());
     }
   }
 }
 
-bool drivers_are_loaded() { return put_off.empty(); }
+bool drivers_are_loaded() { return waiting.empty(); }
 
 }  // namespace causeway
 
@@ -67,7 +67,7 @@ extern "C" {
 
 __attribute__((visibility("default"))) void* dlopen(const char* path, int mode) noexcept {
   if (path == nullptr || !causeway::is_for_later(path)) return causeway::dlopen_of_libc(path, mode);
-  causeway::put_off.emplace_back(path);
+  causeway::waiting.emplace_back(path);
   return causeway::dlopen_of_libc(nullptr, RTLD_NOW);  // null would say that it failed
 }
 
