@@ -15,7 +15,6 @@
 #include <filesystem>
 #include <functional>
 #include <iterator>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -70,8 +69,18 @@ struct Options {
 // Frames of up to 1,518 bytes take one buffer, larger ones a chain of them.
 constexpr uint16_t kDataRoomBytes = 2048 + RTE_PKTMBUF_HEADROOM;
 // A quarter of the memory, at 2.5 KiB a buffer; the rest is for tables of devices and DPDK's own.
+constexpr uint64_t kBytesPerBuffer = 2560;
 uint32_t buffers_for(uint64_t memory_bytes) {
-  return static_cast<uint32_t>(std::clamp<uint64_t>(memory_bytes / 4 / 2560, 8191, 1U << 20));
+  return static_cast<uint32_t>(std::clamp<uint64_t>(memory_bytes / 4 / kBytesPerBuffer, 8191, 1U << 20));
+}
+// Without DPDK's devices nothing else needs much; and workers begin once so many buffers are there, enough for some
+// dozens of the largest frames.
+constexpr uint64_t kWithoutDevicesBytes = 32ULL << 20;
+constexpr uint32_t kFirstBuffers = 4096;
+constexpr uint32_t kBuffersAtATime = 512;  // a millisecond, where each page comes from the kernel
+
+bool has_dpdk_devices(const config::Config& config) {
+  return std::ranges::any_of(config.ethernets, [](const auto& item) { return !item.second.devargs().empty(); });
 }
 
 bool needs_pci(const config::Config& config) {
@@ -84,6 +93,10 @@ EalOptions eal_options(const config::Config& config, bool no_hugepages) {
   options.name = config.system.name;
   options.memory_bytes = config.system.memory_bytes;
   options.pci = needs_pci(config);
+  options.drivers = has_dpdk_devices(config);
+  if (!options.drivers) {
+    options.first_bytes = buffers_for(options.memory_bytes) * kBytesPerBuffer + kWithoutDevicesBytes;
+  }
   options.log = log_stream();
   switch (config.system.hugepages) {
     case Toggle::automatic:
@@ -252,6 +265,17 @@ void await_end(EventLoop& loop, const Predecessor& predecessor, std::function<vo
   });
 }
 
+// Of buffers for frames; the first ones are in it.
+rte_mempool* make_pool(const config::Config& config) {
+  const uint32_t buffers = buffers_for(config.system.memory_bytes);
+  return make_mempool("frames", buffers, kDataRoomBytes, has_dpdk_devices(config) ? buffers : kFirstBuffers);
+}
+
+// The others: the workers don't wait for them.
+void fill_by_and_by(EventLoop& loop, rte_mempool* pool) {
+  if (fill_mempool(pool, kBuffersAtATime)) loop.after(1ms, [&loop, pool] { fill_by_and_by(loop, pool); });
+}
+
 // Now, or else each second anew: without the control socket nobody could do anything about it.
 void try_until_done(EventLoop& loop, std::function<Error()> work) {
   const Error error = work();
@@ -302,9 +326,8 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   const config::Config& config = start.wanted.config;
   Predecessor* const predecessor = start.predecessor;
   std::optional<Upgrade> upgrade;  // gone last: who takes over waits for that
-  rte_mempool* const pool = make_mempool("frames", buffers_for(config.system.memory_bytes), kDataRoomBytes);
+  rte_mempool* const pool = make_pool(config);
   if (pool == nullptr) return fail("no memory for frame buffers: raise system.memory");
-  const std::unique_ptr<rte_mempool, void (*)(rte_mempool*)> pool_owner(pool, free_mempool);
 
   set_lock_owner(config.system.name);
   const HostEvents host;
@@ -351,6 +374,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   if (predecessor == nullptr) play_vswitch();
   gateway.start_is_over();
   gateway.start_workers();
+  fill_by_and_by(loop, pool);
   if (predecessor != nullptr) {
     predecessor->say_running();
     gateway.try_devices_with(kOwnProgram);

@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "pmd/driver_words.h"
+#include "pmd/eal_start.h"
 
 namespace causeway {
 namespace {
@@ -48,7 +49,9 @@ std::string floating_lcore(const cpu_set_t& allowed) {
 }
 
 std::vector<std::string> eal_arguments(const EalOptions& options, bool hugepages, const cpu_set_t& allowed) {
-  const uint64_t megabytes = std::max<uint64_t>(options.memory_bytes >> 20, 16);
+  // What isn't asked for here comes by and by, but only from hugepages.
+  const uint64_t bytes = hugepages ? std::min(options.memory_bytes, options.first_bytes) : options.memory_bytes;
+  const uint64_t megabytes = std::max<uint64_t>(bytes >> 20, 16);
   std::vector<std::string> arguments{options.name, "--no-telemetry", "--lcores=" + floating_lcore(allowed), "-m",
                                      std::to_string(megabytes)};
   if (hugepages) {
@@ -93,7 +96,10 @@ Error start_eal(const EalOptions& options, bool& hugepages_used) {
   }
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
-  const int result = rte_eal_init(static_cast<int>(argv.size()), argv.data());
+  const int result = [&] {
+    const EalStart quick(options.drivers);
+    return rte_eal_init(static_cast<int>(argv.size()), argv.data());
+  }();
   if (!options.verbose) rte_log_set_level_pattern("lib.eal", RTE_LOG_WARNING);
   pthread_setaffinity_np(pthread_self(), sizeof(allowed), &allowed);
   if (result >= 0) return {};
@@ -105,6 +111,8 @@ Error start_eal(const EalOptions& options, bool& hugepages_used) {
 
 bool eal_has_pci() { return has_pci; }
 
-void stop_eal() { rte_eal_cleanup(); }
+void stop_eal() {
+  if (drivers_are_loaded()) rte_eal_cleanup();
+}
 
 }  // namespace causeway

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ struct EalOptions {
   std::string name = "causeway";  // file prefix
   enum class Hugepages : uint8_t { automatic, on, off } hugepages = Hugepages::automatic;
   uint64_t memory_bytes = 512ULL << 20;
+  // Of hugepages, those that are taken at once, the others when they are needed. Other pages are taken when touched.
+  uint64_t first_bytes = std::numeric_limits<uint64_t>::max();
+  bool drivers = true;      // load DPDK's now; otherwise when its first device is opened
   bool pci = false;         // scan PCI buses (only when some port's devargs is a PCI address)
   bool verbose = false;     // let DPDK log at its own level; otherwise warnings and up
   std::FILE* log = stderr;  // where DPDK logs; open as long as the EAL runs
@@ -25,12 +29,20 @@ struct EalOptions {
 // registers them with rte_thread_register). What goes wrong is said in one line.
 // `hugepages_used` tells whether hugepages back the memory.
 Error start_eal(const EalOptions& options, bool& hugepages_used);
+// What drivers have to do at the end. Where none was loaded there is but memory: it goes with the process, much sooner
+// than by DPDK's hand.
 void stop_eal();
 // Whether it knows PCI devices (EalOptions::pci).
 bool eal_has_pci();
 
-// Receive buffers of one data room (bytes include RTE_PKTMBUF_HEADROOM); null when memory runs out.
-rte_mempool* make_mempool(const std::string& name, uint32_t buffers, uint16_t data_room_bytes);
-void free_mempool(rte_mempool* pool);
+// Receive buffers of one data room (bytes include RTE_PKTMBUF_HEADROOM), for as long as the EAL runs; null when memory
+// runs out. With only the `first` ones in it, the rest is for fill_mempool(), since a page takes long to touch; then no
+// device may need physical addresses (EalOptions::pci).
+rte_mempool* make_mempool(const std::string& name, uint32_t buffers, uint16_t data_room_bytes,
+                          uint32_t first = std::numeric_limits<uint32_t>::max());
+// Adds up to `most` buffers, while workers use the pool. False: there are no more to come. Control thread.
+bool fill_mempool(rte_mempool* pool, uint32_t most = std::numeric_limits<uint32_t>::max());
+// Of those that are in the pool so far.
+uint32_t buffers_in_use(const rte_mempool* pool);
 
 }  // namespace causeway

@@ -49,7 +49,8 @@ inline constexpr std::tuple kSystemKeys{
         "the variance of the workers' loads, which are looked at every 5 s; no frame is lost, none overtakes another"),
     key("hugepages", &System::hugepages, OnOffAuto{}, "`auto`: where there are any"),
     key("memory", &System::memory_bytes, Bytes{64ULL << 20, 1ULL << 40},
-        "for buffers and devices, 64M to 1T, with a suffix K, M, G or T"),
+        "for buffers and devices, 64M to 1T, with a suffix K, M, G or T; what devices need of hugepages is taken when "
+        "the first DPDK device is opened"),
     key_by_code(
         "ovsdb", &System::ovsdb, Other{R"({"type": "string", "pattern": "^(unix:)?/"})"},
         "the socket of an OVSDB server, as `causewayd --ovsdb` has it: what `ovs-vsctl` makes stands beside the "

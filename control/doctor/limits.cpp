@@ -3,6 +3,7 @@
 
 #include "control/doctor/families.h"
 #include "control/doctor/section.h"
+#include "pmd/eal.h"
 
 namespace causeway {
 namespace {
@@ -68,7 +69,7 @@ void examine_limits(const Gateway& gateway, const RecentCounts& counts, Findings
     find_full({name, "VTEPs", tunnel.vteps.size(), Tunnels::kMaxVteps, "`allow-from` of the tunnel, or several groups"},
               findings);
   }
-  find_full({"", "buffers in use", rte_mempool_in_use_count(gateway.pool()), gateway.pool()->size,
+  find_full({"", "buffers in use", buffers_in_use(gateway.pool()), gateway.pool()->size,
              "`system.memory`; `causewayctl show control` says who holds them"},
             findings);
   find_full({"", "buffers of frames that wait for neighbors", gateway.neighbors().held().buffers(),

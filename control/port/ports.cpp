@@ -12,6 +12,7 @@
 #include "control/publish/mss_limit.h"
 #include "dataplane/flow/binding_table.h"
 #include "dataplane/wire/link_local.h"
+#include "pmd/close_together.h"
 #include "pmd/spread_port.h"
 
 namespace causeway {
@@ -101,7 +102,13 @@ Ports::Ports(Tables& tables, Publisher& publisher, Adjacencies& adjacencies, Und
       opener_(std::move(opener)) {}
 
 Ports::~Ports() {
+  std::vector<FileDescriptor> held;
+  for (const auto& [name, record] : ports_) {
+    if (record.port == nullptr) continue;
+    for (const int fd : record.port->descriptors()) held.push_back(FileDescriptor::duplicate(fd));
+  }
   while (!ports_.empty()) remove(ports_.begin()->first);
+  close_together(std::move(held));
 }
 
 const Ports::Record* Ports::find(const std::string& name) const {

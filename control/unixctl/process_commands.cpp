@@ -1,6 +1,5 @@
 // The process itself: version, exit, its log, what it has counted and keeps.
 #include <fmt/format.h>
-#include <rte_mempool.h>
 
 #include <algorithm>
 #include <cctype>
@@ -10,6 +9,7 @@
 #include "control/process/log.h"
 #include "control/unixctl/commands.h"
 #include "control/view/traffic.h"
+#include "pmd/eal.h"
 
 namespace causeway::unixctl {
 namespace {
@@ -52,7 +52,7 @@ Answer show_memory(const Context& context, const Arguments&) {
   uint64_t macs = 0;
   for (const auto& [name, bridge] : gateway.bridges().all()) macs += gateway.fdb().bridge(bridge.index).macs;
   return Answer::of(fmt::format("bridges:{} buffers:{} flows:{} macs:{} neighbors:{} ports:{} tunnels:{}",
-                                gateway.bridges().all().size(), rte_mempool_in_use_count(gateway.pool()), flows, macs,
+                                gateway.bridges().all().size(), buffers_in_use(gateway.pool()), flows, macs,
                                 gateway.neighbors().all().size(), gateway.ports().all().size(),
                                 gateway.tunnels().all().size()));
 }

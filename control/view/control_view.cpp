@@ -1,11 +1,10 @@
 // `show control`: how long the control thread was busy at a stretch, what became of changes, and who has the buffers.
-#include <rte_mempool.h>
-
 #include <chrono>
 
 #include "control/process/log.h"
 #include "control/sflow/agent.h"
 #include "control/view/tables.h"
+#include "pmd/eal.h"
 
 namespace causeway {
 namespace {
@@ -48,7 +47,7 @@ constexpr Column<Running> kColumns[] = {
     {{"buffers.held_most", "BUFFERS HELD MOST", gauge, "buffers", "How many buffers may be held like that."},
      [](const Running& view) -> json { return view.gateway.neighbors().held().most_buffers(); }},
     {{"buffers.used", "BUFFERS USED", gauge, "buffers", "Buffers in use, by whomever."},
-     [](const Running& view) -> json { return rte_mempool_in_use_count(view.gateway.pool()); }},
+     [](const Running& view) -> json { return buffers_in_use(view.gateway.pool()); }},
     {{"busy_ms", "BUSY MS", counter, "milliseconds", "How long the control thread was busy in all."},
      [](const Running& view) -> json { return ms(view.slices.all); }},
     {{"longest_slice_ms", "LONGEST SLICE MS", gauge, "milliseconds",

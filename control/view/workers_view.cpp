@@ -1,7 +1,6 @@
 // `show workers`.
-#include <rte_mempool.h>
-
 #include "control/view/tables.h"
+#include "pmd/eal.h"
 
 namespace causeway {
 namespace {
@@ -84,7 +83,7 @@ constexpr Column<WorkerView> kColumns[] = {
     {{"waiting_for_worker", "", gauge, "packets", "Packets of the control thread that it hasn't taken yet."},
      [](const WorkerView& view) -> json { return view.worker.mailbox().waiting_for_worker(); }},
     {{"mbufs_used", "", gauge, "buffers", "Buffers in use, by whomever: they are of all workers together."},
-     [](const WorkerView& view) -> json { return rte_mempool_in_use_count(view.gateway.pool()); }},
+     [](const WorkerView& view) -> json { return buffers_in_use(view.gateway.pool()); }},
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "dataplane/frame/intent.h"
 #include "pmd/driver_words.h"
+#include "pmd/eal.h"
 #include "pmd/ethdev/ethdev_attach.h"
 #include "pmd/ethdev/ethdev_flows.h"
 #include "pmd/ethdev/ethdev_offload.h"
@@ -282,6 +283,7 @@ Error EthdevPort::set_up_queues(const rte_eth_dev_info& info) {
     result = rte_eth_tx_queue_setup(port_, queue, tx_descriptors, socket, &tx_conf);
     if (result != 0) return dpdk_error("tx queue " + std::to_string(queue), result);
   }
+  fill_mempool(pool_);  // drivers that share it with a device take it as it is now
   rte_eth_rxconf rx_conf = info.default_rxconf;
   rx_conf.offloads = rx_offloads_;
   for (uint16_t queue = 0; queue < rx_queues_; ++queue) {

@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import signal
 import subprocess
 import time
@@ -90,9 +91,21 @@ class Process:
         wait_until(seen, timeout, lambda: f"{self.title} says {text!r}\n{self.tail()}")
         return self
 
+    def _await_end(self, timeout):
+        """As Popen.wait(timeout), which only looks every 50 ms."""
+        if self.poll() is None:
+            end = os.pidfd_open(self.pid)
+            try:
+                poll = select.poll()
+                poll.register(end, select.POLLIN)
+                poll.poll(timeout * 1000)
+            finally:
+                os.close(end)
+        return self.child.wait(0)
+
     def wait(self, timeout=30, check=True):
         try:
-            code = self.child.wait(timeout)
+            code = self._await_end(timeout)
         except subprocess.TimeoutExpired:
             raise LabError(f"{self.title} still runs after {timeout} s\n{self.tail()}") from None
         if check and code != 0:
@@ -104,7 +117,7 @@ class Process:
         if self.poll() is None:
             self.child.send_signal(signum)
             try:
-                self.child.wait(timeout)
+                self._await_end(timeout)
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise LabError(f"{self.title} did not end within {timeout} s of signal {int(signum)}\n{self.tail()}") from None
