@@ -93,22 +93,24 @@ class KernelFabric {
 
   // What the kernel's tables hold of a MAC, and what we want there.
   struct Mac {
-    IpAddress self{};         // the VTEP in the vxlan device's own FDB; unspecified: no entry
-    bool on_vxlan = false;    // the bridge's entry is on the vxlan device: remote
-    bool on_port = false;     // or on the fake port: local
-    bool sticky = false;      // the remote one
-    bool wanted = false;      // advertised
+    IpAddress self{};          // the VTEP in the vxlan device's own FDB; unspecified: no entry
+    bool on_vxlan = false;     // the bridge's entry is on the vxlan device: remote
+    bool on_port = false;      // or on the fake port: local
+    bool sticky = false;       // the remote one
+    bool port_sticky = false;  // the local one
+    bool wanted = false;       // advertised
     bool wanted_sticky = false;
-    bool queued = false;      // something is to be sent about it
-    bool awaits_echo = false; // the kernel has yet to tell what we have sent: what it says until then is older
-    bool asked = false;       // taken out for zebra to put it back
-    IpAddress told{};         // the VTEP that the listener knows; unspecified: none
+    bool queued = false;       // something is to be sent about it
+    bool awaits_echo = false;  // what the kernel says is older than what we have sent
+    bool asked = false;        // taken out, for zebra to put it back
     bool told_sticky = false;
-    uint32_t dump = 0;        // the last one that it was in
+    IpAddress told{};          // the VTEP that the listener knows; unspecified: none
+    uint32_t self_dump = 0;    // the last dump that the one entry was in, or came after
+    uint32_t bridge_dump = 0;  // and the other
   };
   struct Host {
-    MacAddress remote{};      // zebra's; zero: none
-    MacAddress local{};       // ours, as the kernel has it
+    MacAddress remote{};  // zebra's; zero: none
+    MacAddress local{};   // ours, as the kernel has it
     MacAddress wanted{};
     MacAddress told{};
     bool queued = false;
@@ -122,22 +124,20 @@ class KernelFabric {
     bool asked = false;
     uint32_t dump = 0;
   };
-  // One VNI. The numbers are what `show evpn` shows.
   struct Vni {
-    IpAddress local;
+    IpAddress local{};
     uint16_t udp_port = 0;
-    ShadowDevices::Indexes devices;
-    bool adopted = false;   // its devices were there
-    bool missing = false;   // somebody has removed them
-    size_t remote_macs = 0;
-    size_t local_macs = 0;  // advertised
+    ShadowDevices::Indexes devices{};
+    Error missing{};         // why there are no devices; none: there are
+    size_t remote_macs = 0;  // that the listener knows
+    size_t local_macs = 0;   // advertised
     size_t remote_hosts = 0;
     size_t local_hosts = 0;
-    std::unordered_map<MacAddress, Mac> macs;
-    std::unordered_map<IpAddress, Host> hosts;
-    std::map<IpAddress, Vtep> vteps;
-    Clock::time_point settled_at{};  // from then on entries of ours that nobody wants go
-    std::optional<InterfaceLock> lock;
+    std::unordered_map<MacAddress, Mac> macs{};
+    std::unordered_map<IpAddress, Host> hosts{};
+    std::map<IpAddress, Vtep> vteps{};
+    std::optional<Clock::time_point> settles{};  // then entries of ours that nobody wants go; null: at once
+    std::optional<InterfaceLock> lock{};         // on the bridge device; null: another process still has it
   };
   const std::map<uint32_t, Vni>& all() const { return vnis_; }
   const Vni* find(uint32_t vni) const;
@@ -150,8 +150,10 @@ class KernelFabric {
     uint64_t asked = 0;     // entries taken out for zebra to put back
   };
   const Counts& counts() const { return counts_; }
-  // Nothing is to be sent, no dump is under way.
-  bool idle() const { return phase_ == Phase::following && !dump_wanted_ && queue_.empty(); }
+  // Nothing is left to be told or sent, and no dump is under way.
+  bool idle() const {
+    return phase_ == Phase::following && !dump_wanted_ && queue_.empty() && changed_.empty() && changed_vteps_.empty();
+  }
 
  private:
   enum class Phase : uint8_t { following, draining, dumping };
@@ -160,86 +162,96 @@ class KernelFabric {
     uint32_t vni;
   };
   struct Key {  // of an entry
-    uint32_t vni;
-    MacAddress mac;  // zero: a host
-    IpAddress ip;
+    uint32_t vni = 0;
+    MacAddress mac{};  // zero: a host
+    IpAddress ip{};
   };
 
+  Vni* get(uint32_t vni);
   void know(uint32_t vni, const ShadowDevices::Indexes& devices);
   void forget(const ShadowDevices::Indexes& devices);
+
+  // Reading, by the phase.
   void follow(Clock::time_point until);
   void drain(Clock::time_point until);
   void dump(Clock::time_point until);
-  bool ask_for_next_dump();
+  bool dump_next_family();
   void end_dump();
-  template <typename Entries>
-  bool sweep(uint32_t vni, Entries& entries);
+  bool sweep(uint32_t number, Vni& vni);
 
   // What the kernel says of an entry.
   void take(const NeighborEntry& entry);
-  void take_vtep(Vni& vni, uint32_t number, const NeighborEntry& entry);
-  void take_remote(Vni& vni, uint32_t number, const NeighborEntry& entry);
-  void take_local(Vni& vni, uint32_t number, const NeighborEntry& entry);
-  void take_host(Vni& vni, uint32_t number, const NeighborEntry& entry);
-  void lost(uint32_t vni, const MacAddress&, Mac& mac);
-  void lost(uint32_t vni, const IpAddress&, Host& host);
-  void lost(uint32_t vni, const IpAddress&, Vtep& vtep);
+  void take_vtep(uint32_t number, Vni& vni, const NeighborEntry& entry);
+  void take_remote(uint32_t number, Vni& vni, const NeighborEntry& entry);
+  void take_local(uint32_t number, Vni& vni, const NeighborEntry& entry);
+  void take_host(uint32_t number, Vni& vni, const NeighborEntry& entry);
 
   // Tells the listener what has changed.
-  void settle();
+  void settle(Clock::time_point until);
   void settle_mac(uint32_t number, const MacAddress& address);
   void settle_host(uint32_t number, const IpAddress& address);
   void settle_vtep(uint32_t number, const IpAddress& address);
 
   // What is to be sent.
-  void queue(uint32_t vni, const MacAddress& address, Mac& mac);
-  void queue(uint32_t vni, const IpAddress& address, Host& host);
+  void queue(uint32_t number, const MacAddress& address, Mac& mac);
+  void queue(uint32_t number, const IpAddress& address, Host& host);
   void send_queued(Clock::time_point until);
   void put(const NeighborEntry& entry);
-  void put_mac(Vni& vni, uint32_t number, const MacAddress& address, Mac& mac);
-  void put_host(Vni& vni, uint32_t number, const IpAddress& address, Host& host);
+  void put_mac(const Key& key, const Vni& vni, Mac& mac);
+  void put_host(const Key& key, const Vni& vni, Host& host);
   void flush();
   void read_refusals();
+  // All that was sent has been told by now.
   void hear_echoes();
 
   // What is done by the clock.
   void tick(Clock::time_point now);
-  void remove_strays(Clock::time_point now);
-  void restore_missing();
-  void ask_zebra();
-  void end_asking();
+  void remove_strays(uint32_t number, Vni& vni);
+  void remove_strangers();
+  void look_after_devices();
+  void ask_zebra(Clock::time_point now);
+  void send_asks(Clock::time_point until);
+  void end_asking(Clock::time_point now);
 
   FabricListener& listener_;
   ShadowDevices devices_;
-  ZebraRestarts zebra_;
   FileDescriptor events_;    // hears of neighbors
   FileDescriptor requests_;  // sends, and hears refusals
-  FileDescriptor dump_;      // of the one under way
-  Phase phase_ = Phase::following;
-  size_t dump_family_ = 0;
-  uint32_t dumps_begun_ = 0;
-  bool dump_interrupted_ = false;
-  bool dump_wanted_ = false;
   std::map<uint32_t, Vni> vnis_;
   std::unordered_map<int, Place> places_;  // by interface index
-  std::vector<Key> changed_;               // since the listener was told
-  std::vector<std::pair<uint32_t, IpAddress>> changed_vteps_;
+  Phase phase_ = Phase::following;
+  bool dump_wanted_ = false;
+  bool dump_interrupted_ = false;
+  uint32_t dumps_begun_ = 0;
+  size_t dump_family_ = 0;
+  FileDescriptor dump_;      // of the family under way
+  std::deque<Key> changed_;  // what the listener may have to be told of
+  std::deque<std::pair<uint32_t, IpAddress>> changed_vteps_;
   std::deque<Key> queue_;
   std::vector<Key> sent_;  // whose echo hasn't come
   std::vector<char> batch_;
-  size_t batched_ = 0;
   Counts counts_;
+  uint32_t looked_after_ = 0;  // the last VNI
   Clock::time_point made_at_ = Clock::now();
   Clock::time_point ticked_at_{};
   Clock::time_point complained_at_{};
   bool strangers_removed_ = false;
   // Of zebra's last restart.
-  bool asks_ = false;                   // the dump under way looks for entries that it hasn't written
-  bool zebra_has_written_ = false;      // since then
-  std::vector<Key> unwritten_;
-  std::vector<Key> asked_;
-  std::vector<std::pair<uint32_t, IpAddress>> asked_vteps_;
-  Clock::time_point asked_at_{};
+  struct Asking {
+    Clock::time_point came{};                // zebra
+    std::optional<Clock::time_point> next{};  // dump that looks for what it hasn't written; null: nothing to do
+    int left = 0;                            // dumps, until it is given up
+    bool looks = false;                      // the dump under way is one
+    size_t written = 0;                      // MACs that zebra has
+    std::vector<Key> unwritten{};
+    std::vector<std::pair<uint32_t, IpAddress>> vteps{};
+    std::vector<Key> to_ask{};
+    std::vector<Key> asked{};
+    std::vector<std::pair<uint32_t, IpAddress>> asked_vteps{};
+    Clock::time_point asked_at{};
+  };
+  ZebraRestarts zebra_;
+  Asking asking_;
 };
 
 }  // namespace causeway
