@@ -1,23 +1,25 @@
 // EVPN as the kernel carries it between Causeway and a routing daemon (FRR's zebra): for each VNI shadow devices
-// (shadow_devices.h), which no frame ever passes. What stands in their tables on the fake port is ours, local MACs that the
-// daemon advertises; what stands on the vxlan device the daemon put there: remote MACs (type-2 routes, RFC 7432 section
-// 7.2) and the VTEPs that want floods (type-3). MACs with an address are neighbors of the bridge device: the daemon's
-// have NTF_EXT_LEARNED, ours haven't. So who owns an entry can be told after any restart. Control thread.
+// (shadow_devices.h), which no frame ever passes. What stands in their tables on the fake port is ours, local MACs that
+// the daemon advertises; what stands on the vxlan device the daemon put there: remote MACs (type-2 routes, RFC 7432
+// section 7.2) and the VTEPs that want floods (type-3). MACs with an address are neighbors of the bridge device: the
+// daemon's have NTF_EXT_LEARNED, ours haven't. So who owns an entry can be told after any restart. Control thread.
 //
 // The kernel's tables are mirrored here: rtnetlink tells each change, and what the listener hears are the differences
-// between what it was told and what stands there now. Events that were lost (ENOBUFS) make a dump of all tables: what is
-// missing in two of them in a row is gone, since the kernel may leave an entry out while others come and go.
+// between what it was told and what stands there now. Events that were lost (ENOBUFS) make a dump of all tables: what
+// is missing in two of them in a row is gone, since the kernel may leave an entry out while others come and go.
 //
 // What fails, and what becomes of it:
 // - The socket's buffer is full, or the gateway was stopped for a while: a dump (`show evpn`: DUMPS counts them).
-// - causewayd is killed: its devices and entries stay, so the fabric goes on sending to us. The next one adopts them; what
+// - causewayd is killed: its devices and entries stay, so the fabric goes on sending to us. The next one adopts them;
+// what
 //   it doesn't advertise itself within 30 s is withdrawn, devices that it has no VNI for are removed.
 // - causewayd stops: its devices go, which withdraws all.
 // - bgpd dies: zebra withdraws all at once; what is kept for a while (`hold`) is the listener's affair.
-// - zebra dies, alone or with FRR: its entries stay in the kernel, and a new zebra neither knows nor removes the stale ones
-//   of them. That one follows neighbors anew is seen (zebra_restarts.h). A minute later, and once it has written some entry
-//   anew, each entry that it hasn't is taken out of the kernel: zebra answers by putting back what it knows, and what hasn't
-//   come back after two seconds is gone. The listener hears only of these.
+// - zebra dies, alone or with FRR: its entries stay in the kernel, and a new zebra neither knows nor removes the stale
+// ones
+//   of them. That one follows neighbors anew is seen (zebra_restarts.h). A minute later, and once it has written some
+//   entry anew, each entry that it hasn't is taken out of the kernel: zebra answers by putting back what it knows, and
+//   what hasn't come back after two seconds is gone. The listener hears only of these.
 // - Somebody removes a device: its VNI is `missing` in `show evpn`, and made anew.
 // - FRR isn't there: nothing is heard, and what is advertised waits in the kernel's tables.
 #pragma once
@@ -69,24 +71,25 @@ class KernelFabric {
   KernelFabric(const KernelFabric&) = delete;
   KernelFabric& operator=(const KernelFabric&) = delete;
 
-  // Makes the shadow devices of a VNI, some milliseconds, or adopts those that are there. `udp_port`: where the kernel's
-  // vxlan device listens, and nobody speaks to it: kShadowUdpPort, not the tunnels' port. An error: nothing has changed.
+  // Makes the shadow devices of a VNI, some milliseconds, or adopts those that are there. `udp_port`: where the
+  // kernel's vxlan device listens, and nobody speaks to it: kShadowUdpPort, not the tunnels' port. An error: nothing
+  // has changed.
   Error add(uint32_t vni, const IpAddress& local, uint16_t udp_port = kShadowUdpPort);
   // What was learnt of it is forgotten, without a word to the listener; its devices go in the background.
   void remove(uint32_t vni);
   // A stop: all devices go, which withdraws what was advertised. Returns once they are gone: 17 ms each, workers go on.
   void remove_all();
 
-  // A local MAC; `sticky`: it may not move. A remote one of the same MAC ends, but for a sticky one: then this one waits
-  // until that has gone. Done by serve(), some thousand a turn.
+  // A local MAC; `sticky`: it may not move. A remote one of the same MAC ends, but for a sticky one: then this one
+  // waits until that has gone. Done by serve(), some thousand a turn.
   void advertise(uint32_t vni, const MacAddress& mac, bool sticky);
   void withdraw(uint32_t vni, const MacAddress& mac);
   // A local host's address; its MAC is to be advertised, too.
   void advertise_host(uint32_t vni, const IpAddress& ip, const MacAddress& mac);
   void withdraw_host(uint32_t vni, const IpAddress& ip);
 
-  // Takes what the kernel says, and sends what is to be said, for 2 ms each at most. Called each turn of the loop: dumps
-  // and timers have no descriptor.
+  // Takes what the kernel says, and sends what is to be said, for 2 ms each at most. Called each turn of the loop:
+  // dumps and timers have no descriptor.
   void serve();
   // Readable: the kernel has something to say; -1: no such socket is to be had.
   int descriptor() const noexcept { return events_.get(); }
@@ -238,11 +241,11 @@ class KernelFabric {
   bool strangers_removed_ = false;
   // Of zebra's last restart.
   struct Asking {
-    Clock::time_point came{};                // zebra
+    Clock::time_point came{};                 // zebra
     std::optional<Clock::time_point> next{};  // dump that looks for what it hasn't written; null: nothing to do
-    int left = 0;                            // dumps, until it is given up
-    bool looks = false;                      // the dump under way is one
-    size_t written = 0;                      // MACs that zebra has
+    int left = 0;                             // dumps, until it is given up
+    bool looks = false;                       // the dump under way is one
+    size_t written = 0;                       // MACs that zebra has
     std::vector<Key> unwritten{};
     std::vector<std::pair<uint32_t, IpAddress>> vteps{};
     std::vector<Key> to_ask{};

@@ -29,8 +29,8 @@ constexpr auto kNextAsking = std::chrono::seconds(30);
 constexpr int kAskings = 20;
 constexpr auto kAnswerIn = std::chrono::seconds(2);
 
-// As zebra takes a neighbor of ours: any valid state without NTF_EXT_LEARNED. Of 128 neighbors and more the kernel drops
-// all others that nobody uses (net.ipv4.neigh.default.gc_thresh1), and it takes no more than 1,024 of them.
+// As zebra takes a neighbor of ours: any valid state without NTF_EXT_LEARNED. Of 128 neighbors and more the kernel
+// drops all others that nobody uses (net.ipv4.neigh.default.gc_thresh1), and it takes no more than 1,024 of them.
 constexpr uint16_t kHostState = NUD_PERMANENT;
 
 NeighborEntry fdb_entry(int interface, const MacAddress& mac, uint8_t flags, uint16_t state) {

@@ -24,8 +24,8 @@ struct NeighborEntry {
 // Null: it is no message of these, or one cut short.
 std::optional<NeighborEntry> read_neighbor(const nlmsghdr* message);
 
-// A request that makes the entry, replaces the one that is there, or (`gone`) takes it away. The kernel answers only where
-// it refuses.
+// A request that makes the entry, replaces the one that is there, or (`gone`) takes it away. The kernel answers only
+// where it refuses.
 nlmsghdr* put_neighbor(NetlinkRequest& room, const NeighborEntry& entry);
 
 // A request for all entries of a family.

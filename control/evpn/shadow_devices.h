@@ -1,6 +1,6 @@
-// The kernel's devices that show a routing daemon a VNI, whose frames never pass them: a bridge cwbV, in it a vxlan device
-// cwvV and a TAP cwpV that nobody has open, where local MACs stand (V: the VNI in decimal). They outlive the process; their
-// link group (ip-link(8)) says whose they are.
+// The kernel's devices that show a routing daemon a VNI, whose frames never pass them: a bridge cwbV, in it a vxlan
+// device cwvV and a TAP cwpV that nobody has open, where local MACs stand (V: the VNI in decimal). They outlive the
+// process; their link group (ip-link(8)) says whose they are.
 //
 // zebra advertises a VNI whatever the UDP port of its vxlan device. The tunnels' own, 4789, would be taken from nobody
 // while Causeway has the interface, but where the host has it, too (`addresses: host`, `host`), the kernel would take

@@ -1,5 +1,5 @@
-// Whether a routing daemon has begun anew: somebody follows neighbors who didn't before. The kernel lists all sockets of
-// rtnetlink in /proc/net/netlink (proc(5)). `bridge monitor` looks the same: it is a hint, no more.
+// Whether a routing daemon has begun anew: somebody follows neighbors who didn't before. The kernel lists all sockets
+// of rtnetlink in /proc/net/netlink (proc(5)). `bridge monitor` looks the same: it is a hint, no more.
 #pragma once
 
 #include <cstdint>

@@ -21,12 +21,12 @@ struct EvpnView {
 
 RecordStream<EvpnView> evpn_views(const Running& running) {
   const Gateway& gateway = running.gateway;
-  return records_of<EvpnView>(
-      gateway.evpn().fabric().all(), [&gateway](uint32_t vni, const Fabric::Instance& instance, const auto& add) {
-        const KernelFabric* const kernel = gateway.evpn().kernel();
-        add({gateway, vni, instance, kernel != nullptr ? kernel->find(vni) : nullptr,
-             gateway.evpn().fabric().held(instance, Fabric::Clock::now())});
-      });
+  return records_of<EvpnView>(gateway.evpn().fabric().all(),
+                              [&gateway](uint32_t vni, const Fabric::Instance& instance, const auto& add) {
+                                const KernelFabric* const kernel = gateway.evpn().kernel();
+                                add({gateway, vni, instance, kernel != nullptr ? kernel->find(vni) : nullptr,
+                                     gateway.evpn().fabric().held(instance, Fabric::Clock::now())});
+                              });
 }
 
 json mode_json(const EvpnView& view) {
