@@ -98,7 +98,7 @@ void KernelFabric::put_mac(const Key& key, const Vni& vni, Mac& mac) {
   mac.queued = false;
   sent_.push_back(key);
   // Never over a sticky one: it would be taken from its place (RFC 7432 section 15.2).
-  if (mac.wanted && mac.on_vxlan && mac.sticky && !mac.awaits_echo) return;
+  if (mac.wanted && mac.on_vxlan && mac.sticky) return;
   const auto dynamic = fdb_entry(vni.devices.port, key.mac, NTF_MASTER | NTF_EXT_LEARNED, NUD_REACHABLE);
   const auto sticky = fdb_entry(vni.devices.port, key.mac, NTF_MASTER | NTF_STICKY, NUD_NOARP | NUD_REACHABLE);
   if (!mac.wanted) return put(without(dynamic));

@@ -2,9 +2,10 @@
 #include "control/evpn/kernel_fabric.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
 #include "control/config/address_text.h"
@@ -13,7 +14,6 @@
 
 using namespace causeway;
 using namespace causeway::test;
-using namespace std::chrono_literals;
 
 namespace {
 
@@ -248,14 +248,13 @@ TEST_CASE("what a dump lacks twice is gone, and lost events are found") {
   bed.after(type_2("192.0.2.9"));
   // More at once than any buffer of events holds, while nobody reads.
   bed.ns.run(
-      "seq 1 60000 | awk '{ printf \"fdb replace 02:01:%02x:%02x:%02x:00 dev cwv100 dst 192.0.2.7 self master dynamic "
-      "extern_learn\\n\", $1 / 65536, $1 / 256 % 256, $1 % 256 }' > /tmp/evpn-batch && bridge -batch /tmp/evpn-batch; "
-      "rm /tmp/evpn-batch");
+      "seq 1 60000 | awk '{ printf \"fdb replace 02:01:00:%02x:%02x:00 dev cwv100 dst 192.0.2.7 self master dynamic "
+      "extern_learn\\n\", $1 / 256, $1 % 256 }' | bridge -batch -");
   bed.ns.run(kWithdrawn);
   Heard heard = bed.hear();
   CHECK(bed.kernel->counts().overruns > 0);
   CHECK(bed.kernel->counts().dumps >= 2);
-  CHECK(std::ranges::count(heard, "100 mac gone 02:00:00:00:00:11") == 1);
+  CHECK(std::ranges::count(heard, std::string("100 mac gone 02:00:00:00:00:11")) == 1);
   CHECK(bed.kernel->find(100)->remote_macs == 60000);
   CHECK(bed.kernel->find(100)->macs.size() == 60000);
 }
