@@ -9,19 +9,20 @@
 // is missing in two of them in a row is gone, since the kernel may leave an entry out while others come and go.
 //
 // What fails, and what becomes of it:
-// - The socket's buffer is full, or the gateway was stopped for a while: a dump (`show evpn`: DUMPS counts them).
-// - causewayd is killed: its devices and entries stay, so the fabric goes on sending to us. The next one adopts them;
-// what
-//   it doesn't advertise itself within 30 s is withdrawn, devices that it has no VNI for are removed.
+// - The socket's buffer is full, as when the gateway was stopped for a while: a dump (`show control` counts them).
+// - causewayd is killed: its devices and entries stay, so the fabric goes on sending to us. The next one adopts them.
+//   What it doesn't advertise itself within 30 s is withdrawn, and devices that it has no VNI for are removed.
 // - causewayd stops: its devices go, which withdraws all.
-// - bgpd dies: zebra withdraws all at once; what is kept for a while (`hold`) is the listener's affair.
-// - zebra dies, alone or with FRR: its entries stay in the kernel, and a new zebra neither knows nor removes the stale
-// ones
-//   of them. That one follows neighbors anew is seen (zebra_restarts.h). A minute later, and once it has written some
-//   entry anew, each entry that it hasn't is taken out of the kernel: zebra answers by putting back what it knows, and
-//   what hasn't come back after two seconds is gone. The listener hears only of these.
-// - Somebody removes a device: its VNI is `missing` in `show evpn`, and made anew.
+// - bgpd dies: zebra withdraws all at once. What is kept for a while (`hold`) is the listener's affair.
+// - zebra dies, alone or with FRR: its entries stay in the kernel, and so does traffic. A new zebra neither knows nor
+//   removes the stale ones. That somebody follows neighbors anew is seen (zebra_restarts.h). From a minute later on,
+//   once most entries have been written again, the others are taken out of the kernel: zebra answers by putting back
+//   what it knows. What hasn't come back after two seconds is gone, and the listener hears only of that.
+// - Somebody removes a device: within seconds it is made anew, with what is advertised; where that fails the VNI is
+//   `missing` in `show evpn`.
 // - FRR isn't there: nothing is heard, and what is advertised waits in the kernel's tables.
+// - More hosts than the kernel takes (net.ipv4.neigh.default.gc_thresh3, and net.ipv6.): the daemon's entries and ours
+//   don't count, since neither ages. A refusal is logged, and counted in `show control`.
 #pragma once
 
 #include <chrono>
@@ -212,6 +213,7 @@ class KernelFabric {
   void remove_strays(uint32_t number, Vni& vni);
   void remove_strangers();
   void look_after_devices();
+  void restore(uint32_t number, Vni& vni);
   void ask_zebra(Clock::time_point now);
   void send_asks(Clock::time_point until);
   void end_asking(Clock::time_point now);

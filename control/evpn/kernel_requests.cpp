@@ -223,27 +223,35 @@ void KernelFabric::look_after_devices() {
     auto& [number, vni] = *at;
     looked_after_ = number;
     OpenError error;
-    if (ShadowDevices::find(number) != vni.devices) {
-      ShadowDevices::Made made = devices_.make(number, vni.local, vni.udp_port);
-      if (made.error && !vni.missing) spdlog::warn("EVPN: VNI {}: {}", number, made.error.text());
-      vni.missing = std::move(made.error);
-      forget(vni.devices);
-      vni.devices = made.devices;
-      vni.lock.reset();
-      if (vni.missing) continue;
-      spdlog::info("EVPN: the devices of VNI {} were gone, and are made anew", number);
-      know(number, vni.devices);
-      dump_wanted_ = true;
-      for (auto& [address, mac] : vni.macs) {
-        mac.on_port = false;
-        if (mac.wanted) queue(number, address, mac);
-      }
-      for (auto& [address, host] : vni.hosts) {
-        host.local = {};
-        if (!host.wanted.is_zero()) queue(number, address, host);
-      }
-    }
+    if (vni.missing || ShadowDevices::find(number) != vni.devices) restore(number, vni);
     if (!vni.lock && vni.devices.bridge != 0) vni.lock = InterfaceLock::take(vni.devices.bridge, error);
+  }
+}
+
+// New devices, with what is advertised; zebra writes the rest, as for any that it hasn't seen.
+void KernelFabric::restore(uint32_t number, Vni& vni) {
+  ShadowDevices::Made made = devices_.make(number, vni.local, vni.udp_port);
+  if (made.error && !vni.missing) spdlog::warn("EVPN: VNI {}: {}", number, made.error.text());
+  if (!made.error) spdlog::info("EVPN: the devices of VNI {} were gone, and are made anew", number);
+  vni.missing = std::move(made.error);
+  forget(vni.devices);
+  vni.devices = made.devices;
+  vni.lock.reset();
+  if (!vni.missing) know(number, vni.devices);
+  for (auto& [address, mac] : vni.macs) {
+    mac.on_port = mac.on_vxlan = false;
+    mac.self = {};
+    changed_.push_back({number, address, {}});
+    if (mac.wanted) queue(number, address, mac);
+  }
+  for (auto& [address, host] : vni.hosts) {
+    host.local = host.remote = {};
+    changed_.push_back({number, {}, address});
+    if (!host.wanted.is_zero()) queue(number, address, host);
+  }
+  for (auto& [address, vtep] : vni.vteps) {
+    vtep.there = false;
+    changed_vteps_.emplace_back(number, address);
   }
 }
 

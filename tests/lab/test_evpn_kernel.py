@@ -55,8 +55,19 @@ def hosts(lab):
     return two_hosts(lab)
 
 
+def is_local(host, container):
+    return any(line.startswith(container.mac("eth0")) for line in fdb(host, "cwp100"))
+
+
+def speak(container, mac=MAC):
+    """One frame, and no more: nothing that the container's kernel would say by itself, or again."""
+    container.ip("neigh", "replace", "10.1.0.77", "lladdr", mac, "dev", "eth0")
+    traffic.ping(container, "10.1.0.77", count=1, check=False)
+
+
 def test_what_zebra_writes_is_shown_and_what_is_learnt_is_written(hosts):
     h1, h2, c1, _ = hosts
+    c1.sysctl("net.ipv6.conf.eth0.disable_ipv6", 1)
     h2.address("up0", f"{VTEP}/24")
     gateway = h1.causeway(config())
     assert shadows(h1) == ["cwb100", "cwp100", "cwv100"]
@@ -66,25 +77,27 @@ def test_what_zebra_writes_is_shown_and_what_is_learnt_is_written(hosts):
     type_2(h1)
     h1.ip("neigh", "replace", "10.1.0.77", "lladdr", MAC, "dev", "cwb100", "nud", "noarp", "extern_learn")
     wait_until(lambda: table(gateway, "fdb", mac=MAC, type="evpn", remote=VTEP), 5, "the remote MAC is in the FDB")
-    row = wait_until(lambda: (lambda shown: shown["remote_hosts"] == 1 and shown)(evpn(gateway)), 5, "the host is known")
+    wait_until(lambda: evpn(gateway)["remote_hosts"] == 1, 5, "the host is known")
+    row = evpn(gateway)
     assert (row["bridge"], row["mode"], row["local"], row["vteps"], row["remote_macs"], row["state"]) == \
         ("br100", "vxlan", "172.31.0.1", 1, 1, "up")
-    # A frame of the container's: known here, and told. The kernel's own bridge carries none of it.
+    # Frames of the container's, to that MAC and to one that nobody knows: both leave by the tunnel.
     capture = h2.capture("up0")
-    traffic.ping(c1, "10.1.0.77", count=1, check=False)
-    wait_until(lambda: any(line.startswith(c1_mac(c1)) for line in fdb(h1, "cwp100")), 5, "the local MAC is written")
+    speak(c1)
+    speak(c1, "02:00:00:00:00:99")
+    wait_until(lambda: is_local(h1, c1), 5, "the local MAC is written")
     capture.stop()
-    # What is flooded goes out once, by the tunnel: the kernel's devices, which also know the VTEP, send nothing.
-    assert capture.frames("udp.dstport == 4789 && arp", ["frame.number"])
-    assert not capture.frames("udp.dstport == 64789", ["frame.number"])
+    for mac in (MAC, "02:00:00:00:00:99"):
+        assert len(capture.frames(f"udp.dstport == 4789 && eth.dst == {mac} && icmp", ["frame.number"])) == 1
     assert evpn(gateway)["local_macs"] == 1
-    # It moves away, and back with its next frame; a withdrawal counts.
-    type_2(h1, c1_mac(c1))
-    wait_until(lambda: table(gateway, "fdb", mac=c1_mac(c1), type="evpn"), 5, "the container is elsewhere")
-    assert not any(line.startswith(c1_mac(c1)) for line in fdb(h1, "cwp100"))
-    traffic.ping(c1, "10.1.0.78", count=1, check=False)
-    wait_until(lambda: any(line.startswith(c1_mac(c1)) for line in fdb(h1, "cwp100")), 5, "the container is here again")
-    wait_until(lambda: not any(line.startswith(c1_mac(c1)) for line in fdb(h1, "cwv100")), 5, "nothing stale is left")
+    # It moves away, and back with its next frame.
+    type_2(h1, c1.mac("eth0"))
+    wait_until(lambda: table(gateway, "fdb", mac=c1.mac("eth0"), type="evpn"), 5, "the container is elsewhere")
+    wait_until(lambda: evpn(gateway)["local_macs"] == 0 and not is_local(h1, c1), 5, "it is advertised no more")
+    speak(c1)
+    wait_until(lambda: is_local(h1, c1), 5, "the container is here again")
+    wait_until(lambda: not any(line.startswith(c1.mac("eth0")) for line in fdb(h1, "cwv100")), 5, "nothing stale is left")
+    # A withdrawal counts, and so does a stop.
     h1.run(["bridge", "fdb", "del", MAC, "dev", "cwv100", "dst", VTEP, "self"])
     h1.run(["bridge", "fdb", "del", MAC, "dev", "cwv100", "master"])
     wait_until(lambda: not table(gateway, "fdb", mac=MAC), 10, "the MAC is gone")
@@ -92,17 +105,13 @@ def test_what_zebra_writes_is_shown_and_what_is_learnt_is_written(hosts):
     assert shadows(h1) == []
 
 
-def c1_mac(container):
-    return container.mac("eth0")
-
-
 def test_a_killed_daemon_s_devices_are_adopted(hosts):
     h1, _, c1, _ = hosts
     gateway = h1.causeway(config())
     type_3(h1)
     type_2(h1)
-    traffic.ping(c1, "10.1.0.77", count=1, check=False)
-    wait_until(lambda: any(line.startswith(c1_mac(c1)) for line in fdb(h1, "cwp100")), 5, "the local MAC is written")
+    speak(c1)
+    wait_until(lambda: is_local(h1, c1), 5, "the local MAC is written")
     index = h1.run(["cat", "/sys/class/net/cwv100/ifindex"]).stdout
     gateway.process.stop(signal.SIGKILL)
     # While nobody looks one comes, and what was there stays.
@@ -111,13 +120,12 @@ def test_a_killed_daemon_s_devices_are_adopted(hosts):
     gateway = h1.causeway(config())
     assert h1.run(["cat", "/sys/class/net/cwv100/ifindex"]).stdout == index
     wait_until(lambda: evpn(gateway)["remote_macs"] == 2 and evpn(gateway)["vteps"] == 1, 5, "all is known again")
-    assert any(line.startswith(c1_mac(c1)) for line in fdb(h1, "cwp100"))
+    assert is_local(h1, c1)
     # A device that somebody removes is made anew, with all that is advertised.
-    traffic.ping(c1, "10.1.0.77", count=1, check=False)
+    speak(c1)
     wait_until(lambda: evpn(gateway)["local_macs"] == 1, 5, "the container is known")
     h1.ip("link", "del", "cwb100")
-    wait_until(lambda: "cwb100" in shadows(h1) and any(line.startswith(c1_mac(c1)) for line in fdb(h1, "cwp100")), 20,
-               "the devices are there again")
+    wait_until(lambda: len(shadows(h1)) == 3 and is_local(h1, c1), 20, "the devices are there again")
     assert h1.run(["cat", "/sys/class/net/cwv100/ifindex"]).stdout != index
     wait_until(lambda: evpn(gateway)["remote_macs"] == 0, 10, "what was in the old ones is forgotten")
 
