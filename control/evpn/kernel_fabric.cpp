@@ -8,7 +8,7 @@
 #include <array>
 #include <cerrno>
 
-#include "control/config/address_text.h"
+#include "control/evpn/neighbor_messages.h"
 #include "pmd/kernel/netlink.h"
 #include "pmd/open_error.h"
 #include "pmd/socket_options.h"
@@ -17,7 +17,7 @@
 namespace causeway {
 namespace {
 
-constexpr int kEventBytes = 32 << 20;  // 10,000 MACs at once are 8 MB of messages
+constexpr int kEventBytes = 32 << 20;  // a MAC is two messages, of 0.8 KB each with what the kernel adds
 constexpr auto kTurn = std::chrono::milliseconds(2);
 // What a gateway before this one advertised may be learnt, or restored, until then.
 constexpr auto kAdoption = std::chrono::seconds(30);
@@ -378,8 +378,11 @@ void KernelFabric::take_host(uint32_t number, Vni& vni, const NeighborEntry& ent
 
 // VTEPs first: MACs live behind them.
 void KernelFabric::settle(Clock::time_point until) {
-  for (; !changed_vteps_.empty(); changed_vteps_.pop_front()) {
-    settle_vtep(changed_vteps_.front().first, changed_vteps_.front().second);
+  while (!changed_vteps_.empty()) {
+    const auto [number, address] = changed_vteps_.front();
+    changed_vteps_.pop_front();
+    settle_vtep(number, address);
+    if (Clock::now() >= until) return;
   }
   while (!changed_.empty()) {
     const Key key = changed_.front();

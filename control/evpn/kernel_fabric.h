@@ -36,7 +36,6 @@
 #include <utility>
 #include <vector>
 
-#include "control/evpn/neighbor_messages.h"
 #include "control/evpn/shadow_devices.h"
 #include "control/evpn/zebra_restarts.h"
 #include "dataplane/wire/address.h"
@@ -45,6 +44,8 @@
 #include "pmd/kernel/interface_lock.h"
 
 namespace causeway {
+
+struct NeighborEntry;
 
 // Called from KernelFabric::serve() alone; may call advertise() and its like.
 class FabricListener {

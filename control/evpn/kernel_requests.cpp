@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "control/evpn/kernel_fabric.h"
+#include "control/evpn/neighbor_messages.h"
 #include "pmd/kernel/netlink.h"
 #include "pmd/open_error.h"
 #include "pmd/system_error.h"
@@ -29,8 +30,8 @@ constexpr auto kNextAsking = std::chrono::seconds(30);
 constexpr int kAskings = 20;
 constexpr auto kAnswerIn = std::chrono::seconds(2);
 
-// As zebra takes a neighbor of ours: any valid state without NTF_EXT_LEARNED. Of 128 neighbors and more the kernel
-// drops all others that nobody uses (net.ipv4.neigh.default.gc_thresh1), and it takes no more than 1,024 of them.
+// zebra takes any valid neighbor without NTF_EXT_LEARNED for a local host. From 128 neighbors on, the kernel drops those
+// of other states that nobody uses, and it takes no more than 1,024 (net.ipv4.neigh.default.gc_thresh1 and 3).
 constexpr uint16_t kHostState = NUD_PERMANENT;
 
 NeighborEntry fdb_entry(int interface, const MacAddress& mac, uint8_t flags, uint16_t state) {
@@ -97,6 +98,7 @@ void KernelFabric::send_queued(Clock::time_point until) {
 void KernelFabric::put_mac(const Key& key, const Vni& vni, Mac& mac) {
   mac.queued = false;
   sent_.push_back(key);
+  if (vni.missing) return;
   // Never over a sticky one: it would be taken from its place (RFC 7432 section 15.2).
   if (mac.wanted && mac.on_vxlan && mac.sticky) return;
   const auto dynamic = fdb_entry(vni.devices.port, key.mac, NTF_MASTER | NTF_EXT_LEARNED, NUD_REACHABLE);
@@ -112,6 +114,7 @@ void KernelFabric::put_mac(const Key& key, const Vni& vni, Mac& mac) {
 void KernelFabric::put_host(const Key& key, const Vni& vni, Host& host) {
   host.queued = false;
   sent_.push_back(key);
+  if (vni.missing) return;
   // Where it is zebra's by now, it isn't ours to take away.
   if (host.wanted.is_zero() && !host.remote.is_zero()) return;
   const auto entry = host_entry(vni.devices.bridge, key.ip, host.wanted);
