@@ -30,8 +30,8 @@ constexpr auto kNextAsking = std::chrono::seconds(30);
 constexpr int kAskings = 20;
 constexpr auto kAnswerIn = std::chrono::seconds(2);
 
-// zebra takes any valid neighbor without NTF_EXT_LEARNED for a local host. From 128 neighbors on, the kernel drops those
-// of other states that nobody uses, and it takes no more than 1,024 (net.ipv4.neigh.default.gc_thresh1 and 3).
+// zebra takes any valid neighbor without NTF_EXT_LEARNED for a local host. From 128 neighbors on, the kernel drops
+// those of other states that nobody uses, and it takes no more than 1,024 (net.ipv4.neigh.default.gc_thresh1 and 3).
 constexpr uint16_t kHostState = NUD_PERMANENT;
 
 NeighborEntry fdb_entry(int interface, const MacAddress& mac, uint8_t flags, uint16_t state) {
