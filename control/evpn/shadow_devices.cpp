@@ -127,15 +127,14 @@ bool make_vxlan(const Rtnetlink& rtnetlink, const std::string& name, int bridge,
   return set_port(rtnetlink, index, true);
 }
 
-// A TAP whose only descriptor is closed again, and that stays.
+// A TAP whose only descriptor is closed again. It stays once it is complete: one that isn't goes with a process that
+// dies.
 bool make_fake_port(const Rtnetlink& rtnetlink, const std::string& name, int bridge) {
   const FileDescriptor tap(open("/dev/net/tun", O_RDWR | O_CLOEXEC));
   ifreq request{};
   request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL);
   std::memcpy(request.ifr_name, name.data(), name.size());
-  if (!tap.valid() || ioctl(tap.get(), TUNSETIFF, &request) != 0 || ioctl(tap.get(), TUNSETPERSIST, 1) != 0) {
-    return false;
-  }
+  if (!tap.valid() || ioctl(tap.get(), TUNSETIFF, &request) != 0) return false;
   const int index = index_of(name);
   keep_silent(rtnetlink, index);
   NetlinkRequest room{};
@@ -143,7 +142,8 @@ bool make_fake_port(const Rtnetlink& rtnetlink, const std::string& name, int bri
   put_body(message, index);
   mnl_attr_put_u32(message, IFLA_MASTER, static_cast<uint32_t>(bridge));
   mnl_attr_put_u32(message, IFLA_GROUP, kShadowGroup);
-  return send_request(rtnetlink, message) && set_port(rtnetlink, index, false);
+  return send_request(rtnetlink, message) && set_port(rtnetlink, index, false) &&
+         ioctl(tap.get(), TUNSETPERSIST, 1) == 0;
 }
 
 // What a device of ours is known by.
@@ -329,14 +329,6 @@ ShadowDevices::Made ShadowDevices::make(uint32_t vni, const IpAddress& local, ui
   made.error = build(vni, local, udp_port, made.devices);
   if (!made.error) return made;
   remove_devices(rtnetlink_, {vni});
-  // A TAP that hasn't got its group yet would stay.
-  const int port = index_of(port_name(vni));
-  if (port != 0) {
-    NetlinkRequest room{};
-    nlmsghdr* const message = put_header(room, RTM_DELLINK, NLM_F_ACK);
-    put_body(message, port);
-    send_request(rtnetlink_, message);
-  }
   made.devices = {};
   return made;
 }
