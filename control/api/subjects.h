@@ -15,7 +15,7 @@ struct ShowSubject {
 inline constexpr ShowSubject kShowSubjects[] = {
     {"ports", "ports"},         {"bridges", "bridges"}, {"tunnels", "tunnels"}, {"fdb", "fdb entries"},
     {"neighbors", "neighbors"}, {"flows", "flows"},     {"workers", "workers"}, {"offloads", "offloads"},
-    {"multicast", "multicast"}, {"mirrors", "mirrors"}, {"control", "control"},
+    {"multicast", "multicast"}, {"mirrors", "mirrors"}, {"evpn", "VNIs"},       {"control", "control"},
 };
 
 }  // namespace causeway

@@ -29,6 +29,11 @@ std::vector<Exported> exported() {
       {"offloads", "offload", {{"port", "port"}, {"offload", "offload"}}, true},
       {"multicast", "multicast_group", {{"port", "port"}, {"group", "group"}}, true, {{"protocol", "protocol"}}},
       {"mirrors", "mirror", {{"mirror", "name"}}, false, {{"output", "output"}}},
+      {"evpn",
+       "evpn",
+       {{"vni", "vni"}},
+       true,
+       {{"name", "name"}, {"bridge", "bridge"}, {"vlan", "vlan"}, {"mode", "mode"}, {"local", "local"}}},
       {"control", "control", {}},
   };
 }

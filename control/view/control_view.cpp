@@ -33,6 +33,12 @@ json of_sflow(const Running& view, uint64_t SflowCounts::*count) {
   return counts ? json((*counts).*count) : json();
 }
 
+// null: no bridge has `evpn`.
+json of_evpn(const Running& view, uint64_t KernelFabric::Counts::*count) {
+  const KernelFabric* const kernel = view.gateway.evpn().kernel();
+  return kernel != nullptr ? json(kernel->counts().*count) : json();
+}
+
 constexpr Column<Running> kColumns[] = {
     {{"applies.done", "APPLIES DONE", counter, "changes", "How many files were applied."},
      [](const Running& view) -> json { return view.changes.applies.done; }},
@@ -50,6 +56,18 @@ constexpr Column<Running> kColumns[] = {
      [](const Running& view) -> json { return buffers_in_use(view.gateway.pool()); }},
     {{"busy_ms", "BUSY MS", counter, "milliseconds", "How long the control thread was busy in all."},
      [](const Running& view) -> json { return ms(view.slices.all); }},
+    {{"evpn.asked", "EVPN ASKED", counter, "entries",
+      "EVPN: entries of the kernel's tables taken out after a restart of zebra, for it to put back what it knows."},
+     [](const Running& view) { return of_evpn(view, &KernelFabric::Counts::asked); }},
+    {{"evpn.dumps", "EVPN DUMPS", counter, "dumps", "EVPN: how often the kernel's tables were read as a whole."},
+     [](const Running& view) { return of_evpn(view, &KernelFabric::Counts::dumps); }},
+    {{"evpn.events", "EVPN EVENTS", counter, "events", "EVPN: changes that the kernel has told."},
+     [](const Running& view) { return of_evpn(view, &KernelFabric::Counts::events); }},
+    {{"evpn.overruns", "EVPN OVERRUNS", counter, "overruns",
+      "EVPN: how often the kernel told more than its buffer holds, so that its tables were read."},
+     [](const Running& view) { return of_evpn(view, &KernelFabric::Counts::overruns); }},
+    {{"evpn.refused", "EVPN REFUSED", counter, "requests", "EVPN: what the kernel refused of local MACs and hosts."},
+     [](const Running& view) { return of_evpn(view, &KernelFabric::Counts::refused); }},
     {{"longest_slice_ms", "LONGEST SLICE MS", gauge, "milliseconds",
       "The longest time that it was busy with one thing."},
      [](const Running& view) -> json { return ms(view.slices.longest); }},

@@ -20,6 +20,7 @@ Table workers_table();
 Table offloads_table();
 Table multicast_table();
 Table mirrors_table();
+Table evpn_table();
 Table control_table();
 
 // The largest flows, as Elephants::watch counts them. No subject: `show flows` with `largest`.
@@ -33,7 +34,7 @@ inline constexpr NamedTable kTables[] = {
     {"ports", ports_table},     {"bridges", bridges_table},     {"tunnels", tunnels_table},
     {"fdb", fdb_table},         {"neighbors", neighbors_table}, {"flows", flows_table},
     {"workers", workers_table}, {"offloads", offloads_table},   {"multicast", multicast_table},
-    {"mirrors", mirrors_table}, {"control", control_table},
+    {"mirrors", mirrors_table}, {"evpn", evpn_table},           {"control", control_table},
 };
 // What causewayctl offers is what there is.
 static_assert(std::ranges::equal(kTables, kShowSubjects, {}, &NamedTable::subject, &ShowSubject::name));

@@ -54,10 +54,11 @@ class Rtnetlink {
   Error set_mtu(int index, uint16_t mtu) const;
   Error set_mac(int index, const MacAddress& mac) const;
 
- private:
-  // Sends a request and gives the answer, if there is one, to `read`. False, and errno: the kernel's refusal.
+  // Sends a request (pmd/kernel/netlink.h) and gives the answer, if there is one, to `read`. False, and errno: the
+  // kernel's refusal. One without an answer has NLM_F_ACK.
   bool ask(nlmsghdr* request, const std::function<void(const nlmsghdr*)>& read) const;
 
+ private:
   FileDescriptor socket_;
   mutable uint32_t sequence_ = 0;
 };
