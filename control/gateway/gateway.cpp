@@ -52,6 +52,7 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       memberships_(underlay_, membership_hooks()),
       tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, memberships_, workers_.size(), random_seed(),
                tunnel_hooks()),
+      fabric_(tunnels_, bridges_, fdb_, fabric_hooks()),
       silences_(tunnels_, silence_hooks()),
       offload_sync_(ports_, tunnels_, [this](AdjacencyIndex index) { return exchange_.received_from(index); }),
       elephants_(tables_, ports_, tunnels_, adjacencies_, fdb_),
@@ -87,6 +88,7 @@ Gateway::~Gateway() {
 }
 
 void Gateway::start_workers() {
+  catch_up_with_fabric();
   for (const auto& worker : workers_) worker->start();
 }
 
@@ -98,6 +100,19 @@ void Gateway::let_go() {
     if (open && std::holds_alternative<config::DpdkDevice>(record.settings.device)) devices.push_back(name);
   }
   for (const std::string& name : devices) ports_.close(name);
+  kernel_fabric_.reset();  // its devices stay
+}
+
+void Gateway::catch_up_with_fabric() {
+  constexpr auto kPatience = std::chrono::milliseconds(200);
+  if (!joins_fabrics_ || fabric_.all().empty()) return;
+  if (kernel_fabric_ == nullptr) fabric_.join_again();  // after let_go()
+  const auto end = Fabric::Clock::now() + kPatience;
+  while (kernel_fabric_ != nullptr && !kernel_fabric_->idle() && Fabric::Clock::now() < end) {
+    kernel_fabric_->serve();
+    fabric_.serve(end);
+    publisher_.poll();
+  }
 }
 
 void Gateway::take_over(Ports::HandedOver devices) {
@@ -132,6 +147,7 @@ Fdb::Hooks Gateway::fdb_hooks() {
   hooks.refused = [this](BridgeIndex bridge, AdjacencyIndex end, uint32_t most) {
     events_.macs_full(bridge, end, most);
   };
+  hooks.changed = [this](BridgeIndex bridge, MacVlan key) { fabric_.mac_changed(bridge, key); };
   return hooks;
 }
 
@@ -141,6 +157,37 @@ Tunnels::Hooks Gateway::tunnel_hooks() {
   hooks.vtep_learnt = [this](const auto& tunnel, const IpAddress& vtep) { events_.vtep_learnt(tunnel, vtep); };
   hooks.vtep_gone = [this](const auto& tunnel, const IpAddress& vtep) { events_.vtep_gone(tunnel, vtep); };
   hooks.vteps_full = [this](const auto& tunnel) { events_.vteps_full(tunnel, Tunnels::kMaxVteps); };
+  return hooks;
+}
+
+Fabric::Hooks Gateway::fabric_hooks() {
+  Fabric::Hooks hooks;
+  hooks.join = [this](uint32_t vni, const IpAddress& local) -> Error {
+    if (!joins_fabrics_) return {};
+    if (kernel_fabric_ == nullptr) kernel_fabric_ = std::make_unique<KernelFabric>(fabric_);
+    return kernel_fabric_->add(vni, local);
+  };
+  hooks.leave = [this](uint32_t vni) {
+    if (kernel_fabric_ != nullptr) kernel_fabric_->remove(vni);
+  };
+  hooks.advertise = [this](uint32_t vni, const MacAddress& mac, bool sticky) {
+    if (kernel_fabric_ != nullptr) kernel_fabric_->advertise(vni, mac, sticky);
+  };
+  hooks.withdraw = [this](uint32_t vni, const MacAddress& mac) {
+    if (kernel_fabric_ != nullptr) kernel_fabric_->withdraw(vni, mac);
+  };
+  hooks.advertise_host = [this](uint32_t vni, const IpAddress& ip, const MacAddress& mac) {
+    if (kernel_fabric_ != nullptr) kernel_fabric_->advertise_host(vni, ip, mac);
+  };
+  hooks.withdraw_host = [this](uint32_t vni, const IpAddress& ip) {
+    if (kernel_fabric_ != nullptr) kernel_fabric_->withdraw_host(vni, ip);
+  };
+  hooks.host = [](BridgeIndex, uint16_t, const IpAddress&, const MacAddress&) {};
+  hooks.host_gone = [](BridgeIndex, uint16_t, const IpAddress&) {};
+  hooks.vteps_changed = [this] {
+    offload_sync_.changed();
+    clear_released();
+  };
   return hooks;
 }
 
@@ -285,18 +332,24 @@ Error Gateway::add_tunnel(const std::string& name, const config::Tunnel& setting
 }
 
 Error Gateway::change_tunnel(const std::string& name, const config::Tunnel& settings) {
+  const Bridges::Bridge* const bridge = bridges_.bridge_of(name);
+  config::Tunnel but_evpn = settings;
+  but_evpn.evpn = tunnels_.find(name)->settings.evpn;
+  const bool anew = but_evpn != tunnels_.find(name)->settings;
+  if (anew) fabric_.remove(name);
   if (Error error = tunnels_.change(name, settings)) return error;
-  if (const Bridges::Bridge* bridge = bridges_.bridge_of(name)) tunnels_.set_bridge(name, bridge->index);
+  if (!anew) return {};
+  if (bridge != nullptr) tunnels_.set_bridge(name, bridge->index);
   learn_anew(name);
   limit_macs(name);
-  return {};
+  return bridge != nullptr && settings.evpn ? fabric_.add(name, bridge->index) : Error();
 }
 
 // Who was learnt behind a tunnel's old remote need not be behind the new one, nor in a port's new VLANs.
 void Gateway::learn_anew(const std::string& interface) {
   const auto list = adjacencies_of(interface);
   const std::set<AdjacencyIndex> ends(list.begin(), list.end());
-  fdb_.remove_if([&](const Fdb::Entry& entry) { return !entry.is_static && ends.contains(entry.exit); });
+  fdb_.remove_if([&](const Fdb::Entry& entry) { return entry.is_learnt() && ends.contains(entry.exit); });
   const Bridges::Bridge* const bridge = bridges_.bridge_of(interface);
   if (bridge != nullptr)
     bridges_.set_members(bridges_.name_of(bridge->index), interface,
@@ -322,9 +375,15 @@ Error Gateway::add_member(const std::string& bridge, const std::string& interfac
   std::vector<AdjacencyIndex> adjacencies = adjacencies_of(interface);
   if (adjacencies.empty()) return "no such interface";
   const BridgeIndex index = bridges_.find(bridge)->index;
-  if (tunnels_.find(interface) != nullptr) {
+  if (const Tunnels::Tunnel* const tunnel = tunnels_.find(interface)) {
     adjacencies = tunnels_.flooded(interface);
     tunnels_.set_bridge(interface, index);
+    if (tunnel->settings.evpn) {
+      if (Error error = fabric_.add(interface, index)) {
+        tunnels_.set_bridge(interface, kNoBridge);
+        return error;
+      }
+    }
   } else {
     ports_.set_bridge(interface, index);
   }
@@ -333,7 +392,8 @@ Error Gateway::add_member(const std::string& bridge, const std::string& interfac
 }
 
 Error Gateway::remove_member(const std::string& bridge, const std::string& interface) {
-  bridges_.set_members(bridge, interface, {});
+  fabric_.remove(interface);
+  bridges_.remove_member(bridge, interface);
   if (tunnels_.find(interface) != nullptr) {
     tunnels_.set_bridge(interface, kNoBridge);
   } else if (ports_.find(interface) != nullptr) {
@@ -348,6 +408,7 @@ Error Gateway::remove_member(const std::string& bridge, const std::string& inter
 Error Gateway::add_static_mac(const std::string& bridge, const config::StaticMac& mac) {
   const auto adjacencies = adjacencies_of(mac.port);
   if (adjacencies.empty()) return "no such interface";
+  if (adjacencies_.get(adjacencies.front())->fabric) return mac.port + " is a fabric's: BGP says which MACs are there";
   if (!adjacencies_.get(adjacencies.front())->vlan.carries(mac.vlan)) {
     return mac.port + " does not carry VLAN " + std::to_string(mac.vlan);
   }
@@ -433,6 +494,7 @@ void Gateway::forget_idle_vteps() {
 }
 
 void Gateway::say_goodbye() {
+  if (kernel_fabric_ != nullptr) kernel_fabric_->remove_all();
   memberships_.leave_all();
   const auto patience_ends = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
   while (exchange_.has_unsent() && std::chrono::steady_clock::now() < patience_ends) {
@@ -446,6 +508,8 @@ size_t Gateway::serve_workers() {
   using Clock = Exchange::Clock;
   constexpr auto kSlice = std::chrono::milliseconds(2);  // then others get their turn, and what is retired its end
   size_t served = exchange_.serve(Clock::now() + kSlice, now_s());
+  if (kernel_fabric_ != nullptr) kernel_fabric_->serve();
+  served += fabric_.serve(Clock::now() + kSlice);
   elephants_.reconcile();
   served += tunnels_.show_neighbors(Clock::now() + kSlice);
   served += sflow_->serve();
@@ -502,7 +566,7 @@ void Gateway::follow(const Ports::Changes& changes) {
   std::set<AdjacencyIndex> ends;
   for (const PortIndex port : changes.gone) ends.insert(ports_.find(port)->adjacency);
   if (!ends.empty()) {
-    fdb_.remove_if([&](const Fdb::Entry& entry) { return !entry.is_static && ends.contains(entry.exit); });
+    fdb_.remove_if([&](const Fdb::Entry& entry) { return entry.is_learnt() && ends.contains(entry.exit); });
   }
   for (const auto& [port, before] : changes.host_networks) {
     set_neighbors(port, before.neighbors, ports_.find(port)->host.neighbors);

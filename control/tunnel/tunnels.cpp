@@ -147,7 +147,7 @@ Error Tunnels::change(const std::string& name, const config::Tunnel& settings) {
   Tunnel& tunnel = tunnels_.at(name);
   config::Tunnel but_evpn = settings;
   but_evpn.evpn = tunnel.settings.evpn;
-  if (but_evpn == tunnel.settings) {  // nothing that frames notice
+  if (settings.evpn && but_evpn == tunnel.settings) {  // nothing that frames notice
     tunnel.settings.evpn = settings.evpn;
     return {};
   }
