@@ -32,7 +32,7 @@ class Fdb {
     uint32_t macs = 0;
     uint32_t fabric_macs = 0;  // of these, what BGP says
     bool is_watched = false;   // Hooks::changed hears of it
-    uint64_t refused = 0;  // learnt no more: the table was full
+    uint64_t refused = 0;      // learnt no more: the table was full
     uint64_t learned = 0;
     uint64_t expired = 0;  // learned ones that were not seen for `ageing_s`
     uint64_t moves = 0;
@@ -79,8 +79,8 @@ class Fdb {
   // Replaces a learned entry. Not bound by max_macs.
   void add_static(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit);
   bool remove(BridgeIndex bridge, MacVlan key);
-  // A MAC that BGP says lives behind `exit`, a fabric's end. Takes the place of what was learnt, or said before; false: a
-  // static entry stays, as the file's do. Not bound by max_macs.
+  // A MAC that BGP says lives behind `exit`, a fabric's end. Takes the place of what was learnt, or said before; false:
+  // a static entry stays, as the file's do. Not bound by max_macs.
   bool place(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, bool sticky);
   // Of these MACs those that BGP has placed.
   void remove_placed(BridgeIndex bridge, const std::vector<MacVlan>& keys);

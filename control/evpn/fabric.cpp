@@ -31,8 +31,7 @@ Error Fabric::add(const std::string& tunnel, BridgeIndex bridge) {
 }
 
 void Fabric::remove(const std::string& tunnel) {
-  const auto found =
-      std::ranges::find_if(instances_, [&](const auto& item) { return item.second.tunnel == tunnel; });
+  const auto found = std::ranges::find_if(instances_, [&](const auto& item) { return item.second.tunnel == tunnel; });
   if (found == instances_.end()) return;
   const uint32_t vni = found->first;
   const Instance& instance = found->second;

@@ -1,13 +1,13 @@
-// The gateway's side of EVPN (RFC 7432, RFC 8365): what BGP says of a VNI becomes VTEPs, flood lists and FDB entries of a
-// bridge, and what lives here is told to it. Who carries it to a routing daemon is evpn/kernel_fabric. An instance's tunnel
-// (config::Tunnel::evpn) has no remotes of its own: its VTEPs are made when a route first names them, and released with the
-// last one. Control thread.
+// The gateway's side of EVPN (RFC 7432, RFC 8365): what BGP says of a VNI becomes VTEPs, flood lists and FDB entries of
+// a bridge, and what lives here is told to it. Who carries it to a routing daemon is evpn/kernel_fabric. An instance's
+// tunnel (config::Tunnel::evpn) has no remotes of its own: its VTEPs are made when a route first names them, and
+// released with the last one. Control thread.
 //
-// A MAC lives in one place. Where a frame of it is heard at a port here, it has moved here: it is advertised, and what BGP
-// said of it is forgotten, unless that was sticky (RFC 7432 section 15.2). Where BGP names it, it has moved there.
+// A MAC lives in one place. Where a frame of it is heard at a port here, it has moved here: it is advertised, and what
+// BGP said of it is forgotten, unless that was sticky (RFC 7432 section 15.2). Where BGP names it, it has moved there.
 //
-// A daemon that dies withdraws everything, one by one. So what is withdrawn counts once no more has been for a moment: where
-// no VTEP of the VNI is left by then, nobody else could be sent to, and all is kept for the instance's `hold`.
+// A daemon that dies withdraws everything, one by one. So what is withdrawn counts once no more has been for a moment:
+// where no VTEP of the VNI is left by then, nobody else could be sent to, and all is kept for the instance's `hold`.
 #pragma once
 
 #include <chrono>
@@ -154,14 +154,14 @@ class Fabric final : public FabricListener {
   Fdb& fdb_;
   Hooks hooks_;
   Instances instances_;
-  std::map<std::pair<BridgeIndex, uint16_t>, uint32_t> vni_at_;   // by bridge and VLAN
+  std::map<std::pair<BridgeIndex, uint16_t>, uint32_t> vni_at_;  // by bridge and VLAN
   // Of hosts here, whether there is an instance or not.
   std::map<std::pair<BridgeIndex, uint16_t>, std::unordered_map<IpAddress, MacAddress>> local_hosts_;
-  std::vector<std::pair<BridgeIndex, MacVlan>> changed_;          // in the FDB, and not looked at yet
-  size_t next_changed_ = 0;                                       // the first of them that is to be looked at
-  std::set<BridgeIndex> new_bridges_;                             // whose MACs were there first
-  std::set<uint32_t> floods_changed_;                             // VNIs
-  std::set<uint32_t> unsettled_;                                  // VNIs with something withdrawn or held
+  std::vector<std::pair<BridgeIndex, MacVlan>> changed_;  // in the FDB, and not looked at yet
+  size_t next_changed_ = 0;                               // the first of them that is to be looked at
+  std::set<BridgeIndex> new_bridges_;                     // whose MACs were there first
+  std::set<uint32_t> floods_changed_;                     // VNIs
+  std::set<uint32_t> unsettled_;                          // VNIs with something withdrawn or held
   bool vteps_changed_ = false;
 };
 

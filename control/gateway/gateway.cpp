@@ -52,7 +52,7 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       memberships_(underlay_, membership_hooks()),
       tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, memberships_, workers_.size(), random_seed(),
                tunnel_hooks()),
-      fabric_(tunnels_, bridges_, fdb_, fabric_hooks()),
+      evpn_(tunnels_, bridges_, fdb_, evpn_hooks()),
       silences_(tunnels_, silence_hooks()),
       offload_sync_(ports_, tunnels_, [this](AdjacencyIndex index) { return exchange_.received_from(index); }),
       elephants_(tables_, ports_, tunnels_, adjacencies_, fdb_),
@@ -88,7 +88,8 @@ Gateway::~Gateway() {
 }
 
 void Gateway::start_workers() {
-  catch_up_with_fabric();
+  constexpr auto kPatience = std::chrono::milliseconds(200);
+  evpn_.catch_up(Evpn::Clock::now() + kPatience);
   for (const auto& worker : workers_) worker->start();
 }
 
@@ -100,19 +101,7 @@ void Gateway::let_go() {
     if (open && std::holds_alternative<config::DpdkDevice>(record.settings.device)) devices.push_back(name);
   }
   for (const std::string& name : devices) ports_.close(name);
-  kernel_fabric_.reset();  // its devices stay
-}
-
-void Gateway::catch_up_with_fabric() {
-  constexpr auto kPatience = std::chrono::milliseconds(200);
-  if (!joins_fabrics_ || fabric_.all().empty()) return;
-  if (kernel_fabric_ == nullptr) fabric_.join_again();  // after let_go()
-  const auto end = Fabric::Clock::now() + kPatience;
-  while (kernel_fabric_ != nullptr && !kernel_fabric_->idle() && Fabric::Clock::now() < end) {
-    kernel_fabric_->serve();
-    fabric_.serve(end);
-    publisher_.poll();
-  }
+  evpn_.let_go();
 }
 
 void Gateway::take_over(Ports::HandedOver devices) {
@@ -147,7 +136,7 @@ Fdb::Hooks Gateway::fdb_hooks() {
   hooks.refused = [this](BridgeIndex bridge, AdjacencyIndex end, uint32_t most) {
     events_.macs_full(bridge, end, most);
   };
-  hooks.changed = [this](BridgeIndex bridge, MacVlan key) { fabric_.mac_changed(bridge, key); };
+  hooks.changed = [this](BridgeIndex bridge, MacVlan key) { evpn_.fabric().mac_changed(bridge, key); };
   return hooks;
 }
 
@@ -160,28 +149,8 @@ Tunnels::Hooks Gateway::tunnel_hooks() {
   return hooks;
 }
 
-Fabric::Hooks Gateway::fabric_hooks() {
-  Fabric::Hooks hooks;
-  hooks.join = [this](uint32_t vni, const IpAddress& local) -> Error {
-    if (!joins_fabrics_) return {};
-    if (kernel_fabric_ == nullptr) kernel_fabric_ = std::make_unique<KernelFabric>(fabric_);
-    return kernel_fabric_->add(vni, local);
-  };
-  hooks.leave = [this](uint32_t vni) {
-    if (kernel_fabric_ != nullptr) kernel_fabric_->remove(vni);
-  };
-  hooks.advertise = [this](uint32_t vni, const MacAddress& mac, bool sticky) {
-    if (kernel_fabric_ != nullptr) kernel_fabric_->advertise(vni, mac, sticky);
-  };
-  hooks.withdraw = [this](uint32_t vni, const MacAddress& mac) {
-    if (kernel_fabric_ != nullptr) kernel_fabric_->withdraw(vni, mac);
-  };
-  hooks.advertise_host = [this](uint32_t vni, const IpAddress& ip, const MacAddress& mac) {
-    if (kernel_fabric_ != nullptr) kernel_fabric_->advertise_host(vni, ip, mac);
-  };
-  hooks.withdraw_host = [this](uint32_t vni, const IpAddress& ip) {
-    if (kernel_fabric_ != nullptr) kernel_fabric_->withdraw_host(vni, ip);
-  };
+Evpn::Hooks Gateway::evpn_hooks() {
+  Evpn::Hooks hooks;
   hooks.host = [](BridgeIndex, uint16_t, const IpAddress&, const MacAddress&) {};
   hooks.host_gone = [](BridgeIndex, uint16_t, const IpAddress&) {};
   hooks.vteps_changed = [this] {
@@ -332,17 +301,16 @@ Error Gateway::add_tunnel(const std::string& name, const config::Tunnel& setting
 }
 
 Error Gateway::change_tunnel(const std::string& name, const config::Tunnel& settings) {
-  const Bridges::Bridge* const bridge = bridges_.bridge_of(name);
   config::Tunnel but_evpn = settings;
   but_evpn.evpn = tunnels_.find(name)->settings.evpn;
-  const bool anew = but_evpn != tunnels_.find(name)->settings;
-  if (anew) fabric_.remove(name);
+  if (settings.evpn && but_evpn == tunnels_.find(name)->settings) return tunnels_.change(name, settings);
+  evpn_.fabric().remove(name);
   if (Error error = tunnels_.change(name, settings)) return error;
-  if (!anew) return {};
+  const Bridges::Bridge* const bridge = bridges_.bridge_of(name);
   if (bridge != nullptr) tunnels_.set_bridge(name, bridge->index);
   learn_anew(name);
   limit_macs(name);
-  return bridge != nullptr && settings.evpn ? fabric_.add(name, bridge->index) : Error();
+  return bridge != nullptr && settings.evpn ? evpn_.fabric().add(name, bridge->index) : Error();
 }
 
 // Who was learnt behind a tunnel's old remote need not be behind the new one, nor in a port's new VLANs.
@@ -379,7 +347,7 @@ Error Gateway::add_member(const std::string& bridge, const std::string& interfac
     adjacencies = tunnels_.flooded(interface);
     tunnels_.set_bridge(interface, index);
     if (tunnel->settings.evpn) {
-      if (Error error = fabric_.add(interface, index)) {
+      if (Error error = evpn_.fabric().add(interface, index)) {
         tunnels_.set_bridge(interface, kNoBridge);
         return error;
       }
@@ -392,7 +360,7 @@ Error Gateway::add_member(const std::string& bridge, const std::string& interfac
 }
 
 Error Gateway::remove_member(const std::string& bridge, const std::string& interface) {
-  fabric_.remove(interface);
+  evpn_.fabric().remove(interface);
   bridges_.remove_member(bridge, interface);
   if (tunnels_.find(interface) != nullptr) {
     tunnels_.set_bridge(interface, kNoBridge);
@@ -494,7 +462,7 @@ void Gateway::forget_idle_vteps() {
 }
 
 void Gateway::say_goodbye() {
-  if (kernel_fabric_ != nullptr) kernel_fabric_->remove_all();
+  evpn_.say_goodbye();
   memberships_.leave_all();
   const auto patience_ends = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
   while (exchange_.has_unsent() && std::chrono::steady_clock::now() < patience_ends) {
@@ -508,8 +476,7 @@ size_t Gateway::serve_workers() {
   using Clock = Exchange::Clock;
   constexpr auto kSlice = std::chrono::milliseconds(2);  // then others get their turn, and what is retired its end
   size_t served = exchange_.serve(Clock::now() + kSlice, now_s());
-  if (kernel_fabric_ != nullptr) kernel_fabric_->serve();
-  served += fabric_.serve(Clock::now() + kSlice);
+  served += evpn_.serve(Clock::now() + kSlice);
   elephants_.reconcile();
   served += tunnels_.show_neighbors(Clock::now() + kSlice);
   served += sflow_->serve();

@@ -9,8 +9,7 @@
 #include "control/bridge/bridges.h"
 #include "control/bridge/fdb.h"
 #include "control/config/config.h"
-#include "control/evpn/fabric.h"
-#include "control/evpn/kernel_fabric.h"
+#include "control/evpn/evpn.h"
 #include "control/gateway/event_log.h"
 #include "control/gateway/exchange.h"
 #include "control/gateway/last_drops.h"
@@ -63,10 +62,6 @@ class Gateway {
   // driver hangs; workers are served meanwhile.
   void try_devices(const std::map<std::string, config::Ethernet>& wanted);
   void end_trials() { ports_.end_trials(); }
-
-  // EVPN instances are carried to the host's routing daemon. Without it nobody hears of them, and fabric() hears whoever
-  // calls it: in tests.
-  void join_fabrics() { joins_fabrics_ = true; }
 
   // Operations of gateway/apply. Where one fails nothing has changed.
   Error add_ethernet(const std::string& name, const config::Ethernet& settings);
@@ -125,9 +120,8 @@ class Gateway {
   Looks& looks() { return looks_; }
   Tunnels& tunnels() { return tunnels_; }
   const Tunnels& tunnels() const { return tunnels_; }
-  Fabric& fabric() { return fabric_; }
-  const Fabric& fabric() const { return fabric_; }
-  const KernelFabric* kernel_fabric() const { return kernel_fabric_.get(); }  // null: there is no EVPN instance
+  Evpn& evpn() { return evpn_; }
+  const Evpn& evpn() const { return evpn_; }
   const Refusals& refusals() const { return refusals_; }
   const Silences& silences() const { return silences_; }
   const EventLog& events() const { return events_; }
@@ -151,9 +145,7 @@ class Gateway {
   Memberships::Hooks membership_hooks();
   Tunnels::Hooks tunnel_hooks();
   Silences::Hooks silence_hooks();
-  Fabric::Hooks fabric_hooks();
-  // Hears, before workers start, what the fabric has said while nobody listened.
-  void catch_up_with_fabric();
+  Evpn::Hooks evpn_hooks();
   void look_at_ports(bool interfaces_changed);
   void follow(const Ports::Changes& changes);
   void learn_anew(const std::string& interface);
@@ -185,8 +177,7 @@ class Gateway {
   HostSockets host_sockets_;
   Memberships memberships_;
   Tunnels tunnels_;
-  Fabric fabric_;
-  std::unique_ptr<KernelFabric> kernel_fabric_;
+  Evpn evpn_;
   Refusals refusals_;
   Silences silences_;
   OffloadSync offload_sync_;
@@ -202,7 +193,6 @@ class Gateway {
   std::set<AdjacencyIndex> left_bridge_;  // since the last commit
   uint16_t vteps_looked_at_s_ = 0;
   bool other_lives_ = false;  // whose place this one takes
-  bool joins_fabrics_ = false;
 };
 
 }  // namespace causeway

@@ -1,7 +1,7 @@
 // Tunnels: from settings, route and neighbor to an adjacency per remote VTEP, and the table that receivers
 // look them up in. A multicast tunnel has one adjacency for its group, which floods go to, and one for each VTEP it has
-// learnt: there the MACs live that were seen behind it. One of a fabric (EVPN) has an end that no frame leaves by, which
-// stands for the tunnel, and one for each VTEP that BGP names.
+// learnt: there the MACs live that were seen behind it. One of a fabric (EVPN) has an end that no frame leaves by,
+// which stands for the tunnel, and one for each VTEP that BGP names.
 #pragma once
 
 #include <atomic>

@@ -95,10 +95,10 @@ void check_evpn(const Reading& reading, const Value& vni, const Bridge& bridge, 
     const Claims::Interface& first = taken->second;
     const auto other = reading.config.tunnels.find(name);
     const bool same = other != reading.config.tunnels.end() && other->second.evpn;
-    vni.error(same ? fmt::format("VNI {} is in bridges.{} already, on line {}", *instance.id, first.bridge,
-                                 first.key->line)
-                   : fmt::format("its tunnel is called {}, a name that {}.{} has, on line {}", name, first.section,
-                                 name, first.key->line));
+    vni.error(
+        same ? fmt::format("VNI {} is in bridges.{} already, on line {}", *instance.id, first.bridge, first.key->line)
+             : fmt::format("its tunnel is called {}, a name that {}.{} has, on line {}", name, first.section, name,
+                           first.key->line));
   }
   for (const auto& [other_name, other] : reading.config.tunnels) {
     const bool same_local = other.local == instance.local || other.local.is_unspecified();

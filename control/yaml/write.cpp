@@ -334,9 +334,10 @@ void append_comments(std::string& out, size_t indent, const Comments& comments, 
 
 // Of the entries those that are `wanted`; nothing where there are none, nor anything to say of the section.
 template <typename T>
-void append_section(std::string& out, const std::string& name, const std::map<std::string, T>& entries,
-                    const Comments& comments, const std::function<bool(const T&)>& wanted,
-                    const std::function<YamlText(const T&)>& write = [](const T& value) { return yaml_of(value); }) {
+void append_section(
+    std::string& out, const std::string& name, const std::map<std::string, T>& entries, const Comments& comments,
+    const std::function<bool(const T&)>& wanted,
+    const std::function<YamlText(const T&)>& write = [](const T& value) { return yaml_of(value); }) {
   std::string lines;
   append_comments(lines, 2, comments, name);
   for (const auto& [key, value] : entries) {
@@ -361,8 +362,7 @@ std::string write_config(const Config& config, const Comments& comments) {
   const auto all = [](const auto&) { return true; };
   append_section<Bridge>(out, "bridges", config.bridges, comments, all,
                          [&](const Bridge& bridge) { return yaml_of(bridge, config); });
-  append_section<Tunnel>(out, "tunnels", config.tunnels, comments,
-                         [](const Tunnel& tunnel) { return !tunnel.evpn; });
+  append_section<Tunnel>(out, "tunnels", config.tunnels, comments, [](const Tunnel& tunnel) { return !tunnel.evpn; });
   if (config.sflow) {
     YamlText sflow;
     write_keys(sflow, kSflowKeys, *config.sflow, Sflow{});
