@@ -42,8 +42,8 @@ class Evpn {
   Fabric::Hooks fabric_hooks(Hooks hooks);
 
   bool joins_ = false;
-  std::unique_ptr<KernelFabric> kernel_;  // calls fabric_, from serve() alone
   Fabric fabric_;
+  std::unique_ptr<KernelFabric> kernel_;  // tells fabric_
 };
 
 }  // namespace causeway

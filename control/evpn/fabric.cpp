@@ -73,17 +73,8 @@ Fabric::Vtep* Fabric::name_vtep(Instance& instance, const IpAddress& remote) {
   return &vtep;
 }
 
-void Fabric::release_unused(Instance& instance, const IpAddress& remote) {
-  const auto vtep = instance.vteps.find(remote);
-  if (vtep->second.floods || vtep->second.macs != 0) return;
-  tunnels_.release_vtep(instance.tunnel, remote);
-  instance.vteps.erase(vtep);
-  vteps_changed_ = true;
-}
-
-void Fabric::leave_vtep(Instance& instance, const IpAddress& remote) {
-  --instance.vteps.at(remote).macs;
-  release_unused(instance, remote);
+void Fabric::leave_vtep(uint32_t vni, Instance& instance, const IpAddress& remote) {
+  if (--instance.vteps.at(remote).macs == 0) unused_.emplace(vni, remote);
 }
 
 void Fabric::set_floods(uint32_t vni, Instance& instance, const IpAddress& remote, bool floods) {
@@ -110,7 +101,7 @@ void Fabric::remote_mac(uint32_t vni, MacAddress mac, IpAddress vtep, bool stick
   const Mac before = std::exchange(known->second, {vtep, sticky, State::said});
   fdb_.place(instance->bridge, mac_vlan(mac, instance->vlan), to->end, sticky);
   // Behind the entry, which was there.
-  if (!is_new) leave_vtep(*instance, before.vtep);
+  if (!is_new) leave_vtep(vni, *instance, before.vtep);
 }
 
 void Fabric::remote_mac_gone(uint32_t vni, MacAddress mac) {
@@ -197,6 +188,7 @@ size_t Fabric::serve(Clock::time_point until) {
   }
   if (!unsettled_.empty()) judge(Clock::now());
   publish_flood_lists();
+  release_vteps();
   if (std::exchange(vteps_changed_, false)) hooks_.vteps_changed();
   return served;
 }
@@ -223,7 +215,7 @@ void Fabric::reconcile(BridgeIndex bridge, MacVlan key) {
     if (said != instance.macs.end() && !entry->is_static) {
       const IpAddress vtep = said->second.vtep;
       instance.macs.erase(said);
-      leave_vtep(instance, vtep);
+      leave_vtep(vni, instance, vtep);
     }
     const auto [known, is_new] = instance.advertised.try_emplace(mac, entry->is_static);
     const bool was_sticky = std::exchange(known->second, entry->is_static);
@@ -245,6 +237,19 @@ void Fabric::publish_flood_lists() {
   }
   floods_changed_.clear();
   bridges_.commit();
+}
+
+// Behind the flood lists, which name them no longer.
+void Fabric::release_vteps() {
+  for (const auto& [vni, remote] : std::exchange(unused_, {})) {
+    Instance* const instance = find(vni);
+    if (instance == nullptr) continue;
+    const auto vtep = instance->vteps.find(remote);
+    if (vtep == instance->vteps.end() || vtep->second.floods || vtep->second.macs != 0) continue;
+    tunnels_.release_vtep(instance->tunnel, remote);
+    instance->vteps.erase(vtep);
+    vteps_changed_ = true;
+  }
 }
 
 std::chrono::seconds Fabric::hold_of(const Instance& instance) const {
@@ -319,7 +324,7 @@ void Fabric::forget(uint32_t vni, Instance& instance, State state) {
     instance.macs.erase(mac);
   }
   fdb_.remove_placed(instance.bridge, keys);
-  for (const IpAddress& vtep : left) leave_vtep(instance, vtep);
+  for (const IpAddress& vtep : left) leave_vtep(vni, instance, vtep);
   for (const IpAddress& ip : std::exchange(instance.withdrawn_hosts, {})) {
     if (!gone(instance.hosts, ip)) continue;
     instance.hosts.erase(ip);
@@ -329,7 +334,7 @@ void Fabric::forget(uint32_t vni, Instance& instance, State state) {
     if (!gone(instance.vteps, remote)) continue;
     set_floods(vni, instance, remote, false);
     instance.vteps.at(remote).state = State::said;
-    release_unused(instance, remote);
+    unused_.emplace(vni, remote);
   }
 }
 

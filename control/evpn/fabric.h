@@ -131,9 +131,8 @@ class Fabric final : public FabricListener {
 
   Instance* find(uint32_t vni);
   Vtep* name_vtep(Instance& instance, const IpAddress& remote);
-  void release_unused(Instance& instance, const IpAddress& remote);
   // One MAC less is behind it.
-  void leave_vtep(Instance& instance, const IpAddress& remote);
+  void leave_vtep(uint32_t vni, Instance& instance, const IpAddress& remote);
   void set_floods(uint32_t vni, Instance& instance, const IpAddress& remote, bool floods);
   void note_withdrawal(uint32_t vni, Instance& instance);
 
@@ -141,6 +140,8 @@ class Fabric final : public FabricListener {
   void read_new_bridges();
   void reconcile(BridgeIndex bridge, MacVlan key);
   void publish_flood_lists();
+  // VTEPs that nothing names any more.
+  void release_vteps();
   void judge(Clock::time_point now);
   bool is_alone(const Instance& instance) const;
   void hold(Instance& instance, Clock::time_point now);
@@ -161,6 +162,7 @@ class Fabric final : public FabricListener {
   size_t next_changed_ = 0;                               // the first of them that is to be looked at
   std::set<BridgeIndex> new_bridges_;                     // whose MACs were there first
   std::set<uint32_t> floods_changed_;                     // VNIs
+  std::set<std::pair<uint32_t, IpAddress>> unused_;       // VNI and VTEP, perhaps named again since
   std::set<uint32_t> unsettled_;                          // VNIs with something withdrawn or held
   bool vteps_changed_ = false;
 };

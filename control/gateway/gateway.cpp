@@ -6,6 +6,7 @@
 #include <random>
 #include <set>
 #include <thread>
+#include <tuple>
 
 #include "control/sflow/agent.h"
 
@@ -77,6 +78,9 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
     ports_.measure_queues();
     rebalance_ = std::make_unique<Rebalance>(workers_);
   }
+  hosts_.tell([this](BridgeIndex bridge, uint16_t vlan, const IpAddress& ip, const MacAddress& mac, bool gone) {
+    evpn_.fabric().local_host(bridge, vlan, ip, mac, gone);
+  });
   ports_.before_closing([this](PortIndex port) {
     offload_sync_.forget(port);
     elephants_.forget(port);
@@ -151,8 +155,12 @@ Tunnels::Hooks Gateway::tunnel_hooks() {
 
 Evpn::Hooks Gateway::evpn_hooks() {
   Evpn::Hooks hooks;
-  hooks.host = [](BridgeIndex, uint16_t, const IpAddress&, const MacAddress&) {};
-  hooks.host_gone = [](BridgeIndex, uint16_t, const IpAddress&) {};
+  hooks.host = [this](BridgeIndex bridge, uint16_t vlan, const IpAddress& ip, const MacAddress& mac) {
+    hosts_.fabric_host(bridge, vlan, ip, mac);
+  };
+  hooks.host_gone = [this](BridgeIndex bridge, uint16_t vlan, const IpAddress& ip) {
+    hosts_.fabric_host_gone(bridge, vlan, ip);
+  };
   hooks.vteps_changed = [this] {
     offload_sync_.changed();
     clear_released();
@@ -304,13 +312,20 @@ Error Gateway::change_tunnel(const std::string& name, const config::Tunnel& sett
   config::Tunnel but_evpn = settings;
   but_evpn.evpn = tunnels_.find(name)->settings.evpn;
   if (settings.evpn && but_evpn == tunnels_.find(name)->settings) return tunnels_.change(name, settings);
+  const config::Tunnel before = tunnels_.find(name)->settings;
   evpn_.fabric().remove(name);
   if (Error error = tunnels_.change(name, settings)) return error;
   const Bridges::Bridge* const bridge = bridges_.bridge_of(name);
   if (bridge != nullptr) tunnels_.set_bridge(name, bridge->index);
   learn_anew(name);
   limit_macs(name);
-  return bridge != nullptr && settings.evpn ? evpn_.fabric().add(name, bridge->index) : Error();
+  if (bridge == nullptr || !settings.evpn) return {};
+  Error error = evpn_.fabric().add(name, bridge->index);
+  if (!error) return {};
+  std::ignore = tunnels_.change(name, before);
+  tunnels_.set_bridge(name, bridge->index);
+  std::ignore = evpn_.fabric().add(name, bridge->index);
+  return error;
 }
 
 // Who was learnt behind a tunnel's old remote need not be behind the new one, nor in a port's new VLANs.
