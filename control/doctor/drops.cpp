@@ -117,7 +117,9 @@ void find_not_allowed(const Gateway& gateway, const RecentDrops& drops, Findings
   const std::string name = tunnel != nullptr ? tunnel->first : port;
   findings.push_back(
       {Severity::wrong, "source-not-allowed", name,
-       fmt::format("{} sends to {}, whose `allow-from` doesn't name it", drop->text("source"), name), drop->seen(),
+       fmt::format("{} sends to {}, whose {} doesn't name it", drop->text("source"), name,
+                   tunnel != nullptr && tunnel->second.settings.evpn ? "fabric" : "`allow-from`"),
+       drop->seen(),
        fmt::format("add {} to `{}.allow-from`, if it may send", drop->text("source"), section_of(gateway, name))});
 }
 
