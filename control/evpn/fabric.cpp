@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace causeway {
 
@@ -31,7 +32,9 @@ Error Fabric::add(const std::string& tunnel, BridgeIndex bridge) {
 }
 
 void Fabric::remove(const std::string& tunnel) {
-  const auto found = std::ranges::find_if(instances_, [&](const auto& item) { return item.second.tunnel == tunnel; });
+  const Tunnels::Tunnel* const known = tunnels_.find(tunnel);
+  if (known == nullptr || !known->settings.evpn) return;
+  const auto found = instances_.find(known->settings.id.value_or(0));
   if (found == instances_.end()) return;
   const uint32_t vni = found->first;
   const Instance& instance = found->second;
