@@ -36,7 +36,7 @@ class Fabric final : public FabricListener {
   using Clock = std::chrono::steady_clock;
   // After the last withdrawal of several; and when it never is quiet, after the first.
   static constexpr std::chrono::milliseconds kQuiet{200};
-  static constexpr std::chrono::seconds kPatience{5};
+  static constexpr std::chrono::seconds kPatience{20};
 
   struct Hooks {
     // To the routing daemon.
