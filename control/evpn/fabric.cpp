@@ -189,7 +189,7 @@ size_t Fabric::serve(Clock::time_point until) {
     changed_.clear();
     next_changed_ = 0;
   }
-  if (!unsettled_.empty()) judge(Clock::now());
+  if (!unsettled_.empty() && Clock::now() >= next_judgement_) judge(Clock::now());
   publish_flood_lists();
   release_vteps();
   if (std::exchange(vteps_changed_, false)) hooks_.vteps_changed();
@@ -261,6 +261,8 @@ std::chrono::seconds Fabric::hold_of(const Instance& instance) const {
 }
 
 void Fabric::judge(Clock::time_point now) {
+  constexpr auto kEvery = std::chrono::milliseconds(20);  // of hundreds of VNIs that are held each look costs
+  next_judgement_ = now + kEvery;
   size_t held = 0;
   size_t over = 0;
   for (auto item = unsettled_.begin(); item != unsettled_.end();) {

@@ -164,6 +164,7 @@ class Fabric final : public FabricListener {
   std::set<uint32_t> floods_changed_;                     // VNIs
   std::set<std::pair<uint32_t, IpAddress>> unused_;       // VNI and VTEP, perhaps named again since
   std::set<uint32_t> unsettled_;                          // VNIs with something withdrawn or held
+  Clock::time_point next_judgement_{};
   bool vteps_changed_ = false;
 };
 

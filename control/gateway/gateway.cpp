@@ -477,8 +477,8 @@ void Gateway::forget_idle_vteps() {
 }
 
 void Gateway::say_goodbye() {
-  evpn_.say_goodbye();
   memberships_.leave_all();
+  evpn_.say_goodbye();
   const auto patience_ends = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
   while (exchange_.has_unsent() && std::chrono::steady_clock::now() < patience_ends) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
