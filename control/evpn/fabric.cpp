@@ -37,12 +37,15 @@ void Fabric::remove(const std::string& tunnel) {
   const auto found = instances_.find(known->settings.id.value_or(0));
   if (found == instances_.end()) return;
   const uint32_t vni = found->first;
-  const Instance& instance = found->second;
+  Instance& instance = found->second;
   std::vector<MacVlan> keys;
   for (const auto& [mac, said] : instance.macs) keys.push_back(mac_vlan(mac, instance.vlan));
   fdb_.remove_placed(instance.bridge, keys);
   for (const auto& [remote, vtep] : instance.vteps) tunnels_.release_vtep(tunnel, remote);
-  for (const auto& [ip, host] : instance.hosts) hooks_.host_gone(instance.bridge, instance.vlan, ip);
+  // Some may be here by then: local_host().
+  for (const auto& [ip, host] : std::exchange(instance.hosts, {})) {
+    hooks_.host_gone(instance.bridge, instance.vlan, ip);
+  }
   hooks_.leave(vni);
   const BridgeIndex bridge = instance.bridge;
   vni_at_.erase({bridge, instance.vlan});
