@@ -122,7 +122,7 @@ json Daemon::flush_fdb(const Bridges::Bridge* bridge, const std::string& port, s
   const auto ends = gateway_.adjacencies_of(port);
   if (!port.empty() && ends.empty()) return api_error({fmt::format("no such interface: {}", port)});
   const size_t removed = gateway_.fdb().remove_if([&](const Fdb::Entry& entry) {
-    return !entry.is_static && (bridge == nullptr || entry.bridge == bridge->index) &&
+    return entry.is_learnt() && (bridge == nullptr || entry.bridge == bridge->index) &&
            (port.empty() || std::ranges::find(ends, entry.exit) != ends.end()) &&
            (!vlan || vlan_of(entry.key) == *vlan);
   });

@@ -332,6 +332,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   set_lock_owner(config.system.name);
   const HostEvents host;
   Gateway gateway(config.system, pool);
+  gateway.evpn().join_kernel();
   const std::string file = options.file.value_or("");
   Daemon daemon(loop, gateway, config.system, file, CAUSEWAY_VERSION);
   upgrade.emplace(

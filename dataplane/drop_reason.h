@@ -58,7 +58,7 @@ namespace causeway {
   X(unknown_remote, "VNI known, but its source is no configured remote")                                    \
   X(inner_too_short, "inner frame under 14 bytes")                                                          \
   X(tunnel_unassigned, "tunnel is in no bridge")                                                            \
-  X(source_not_allowed, "source that `allow-from` doesn't name")                                            \
+  X(source_not_allowed, "source that `allow-from` doesn't name, or that is no VTEP of the fabric")          \
   X(geneve_mismatch, "GENEVE without the options that the tunnel wants (match-options)")                    \
   /* way to the control thread and back */                                                                  \
   X(control_queue_full, "control thread's queue full (ARP, ND, ICMP or unresolved neighbor)")               \

@@ -59,14 +59,14 @@ void Bridges::remove(const std::string& name) {
 
 void Bridges::set_members(const std::string& bridge, const std::string& interface,
                           std::vector<AdjacencyIndex> adjacencies) {
-  auto& members = bridges_.at(bridge).members;
-  if (adjacencies.empty()) {
-    members.erase(interface);
-    bridge_of_.erase(interface);
-  } else {
-    members[interface] = std::move(adjacencies);
-    bridge_of_[interface] = bridge;
-  }
+  bridges_.at(bridge).members[interface] = std::move(adjacencies);
+  bridge_of_[interface] = bridge;
+  changed_.insert(bridge);
+}
+
+void Bridges::remove_member(const std::string& bridge, const std::string& interface) {
+  bridges_.at(bridge).members.erase(interface);
+  bridge_of_.erase(interface);
   changed_.insert(bridge);
 }
 

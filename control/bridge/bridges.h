@@ -28,7 +28,9 @@ class Bridges {
   Error add(const std::string& name, const config::Bridge& settings);
   void change(const std::string& name, const config::Bridge& settings);
   void remove(const std::string& name);
+  // `adjacencies`: of the interface, those that floods go to; a fabric may have none.
   void set_members(const std::string& bridge, const std::string& interface, std::vector<AdjacencyIndex> adjacencies);
+  void remove_member(const std::string& bridge, const std::string& interface);
 
   const Bridge* find(const std::string& name) const;
   // The bridge an interface is in; null: none.

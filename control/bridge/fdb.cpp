@@ -36,6 +36,18 @@ void Fdb::set_bridge(BridgeIndex bridge, uint32_t ageing_s, uint32_t max_macs) {
   state.max_macs = max_macs;
 }
 
+void Fdb::watch(BridgeIndex bridge, bool watched) { bridges_[bridge].is_watched = watched; }
+
+bool Fdb::is_of_fabric(AdjacencyIndex exit) const {
+  const Adjacency* const adjacency = tables_.adjacency(exit & ~kFdbStatic);
+  return adjacency != nullptr && adjacency->fabric;
+}
+
+void Fdb::note_change(BridgeIndex bridge, MacVlan key) const {
+  const auto state = bridges_.find(bridge);
+  if (state != bridges_.end() && state->second.is_watched) hooks_.changed(bridge, key);
+}
+
 void Fdb::forget_bridge(BridgeIndex bridge) {
   remove_if([bridge](const Entry& entry) { return entry.bridge == bridge; });
   bridges_.erase(bridge);
@@ -45,12 +57,17 @@ Fdb::Entry Fdb::entry_at(uint32_t index, uint16_t now_s) const {
   const FdbSlot& slot = table_->slot(index);
   const AdjacencyIndex exit = slot.exit.load(std::memory_order_relaxed);
   const uint16_t seen_s = slot.seen_s.load(std::memory_order_relaxed);
+  const bool is_static = (exit & kFdbStatic) != 0;
+  const bool of_fabric = is_of_fabric(exit);
+  const auto age_s = static_cast<uint16_t>(now_s - seen_s);
   // A worker's clock may be a moment ahead of the caller's.
-  const auto age_s = static_cast<int16_t>(static_cast<uint16_t>(now_s - seen_s)) == -1
-                         ? uint16_t{0}
-                         : static_cast<uint16_t>(now_s - seen_s);
-  return {slot.bridge.load(std::memory_order_relaxed), slot.key.load(std::memory_order_relaxed), exit & ~kFdbStatic,
-          (exit & kFdbStatic) != 0, age_s};
+  const bool is_young = is_static || of_fabric || static_cast<int16_t>(age_s) == -1;
+  return {slot.bridge.load(std::memory_order_relaxed),
+          slot.key.load(std::memory_order_relaxed),
+          exit & ~kFdbStatic,
+          is_static,
+          of_fabric,
+          is_young ? uint16_t{0} : age_s};
 }
 
 void Fdb::limit(const std::vector<AdjacencyIndex>& exits, uint32_t max_macs) {
@@ -70,7 +87,7 @@ void Fdb::limit(const std::vector<AdjacencyIndex>& exits, uint32_t max_macs) {
   }
   if (uncounted.empty()) return;
   for_each(0, [&](const Entry& entry) {
-    if (!entry.is_static && uncounted.contains(entry.exit)) ++limit->macs;
+    if (entry.is_learnt() && uncounted.contains(entry.exit)) ++limit->macs;
   });
 }
 
@@ -151,7 +168,7 @@ void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t n
   if ((key & kMacMask) == 0) return;    // 00:00:00:00:00:00 is nobody's address
   // So did the port or tunnel, or it changed bridges.
   const Adjacency* const adjacency = tables_.adjacency(exit);
-  if (adjacency == nullptr || adjacency->bridge != bridge) return;
+  if (adjacency == nullptr || adjacency->bridge != bridge || adjacency->fabric) return;
   exit = home_of(bridge, key, exit);
   const uint32_t index = table_->find(bridge, key);
   if (index != kNoSlot) {
@@ -159,14 +176,16 @@ void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t n
     const AdjacencyIndex before = slot.exit.load(std::memory_order_relaxed);
     if ((before & kFdbStatic) != 0 || before == exit) return;
     if (!count_move(before, exit)) return hooks_.refused(bridge, exit, limits_.at(exit)->max_macs);
+    if (is_of_fabric(before)) --state->second.fabric_macs;
     slot.exit.store(exit, std::memory_order_relaxed);
     slot.seen_s.store(now_s, std::memory_order_relaxed);
     tables_.changed();
     ++state->second.moves;
     hooks_.moved(bridge, key, before, exit);
+    note_change(bridge, key);
     return;
   }
-  if (state->second.macs >= state->second.max_macs) {
+  if (state->second.macs - state->second.fabric_macs >= state->second.max_macs) {
     ++state->second.refused;
     return hooks_.refused(bridge, kNoAdjacency, state->second.max_macs);
   }
@@ -179,10 +198,11 @@ void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t n
 bool Fdb::restore(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t seen_s) {
   const Adjacency* const adjacency = tables_.adjacency(exit);
   if (adjacency == nullptr || adjacency->bridge != bridge || !adjacency->vlan.carries(vlan_of(key))) return false;
+  if (adjacency->fabric) return false;
   const auto state = bridges_.find(bridge);
   const Limit* const limit = limit_of(exit);
-  const bool full =
-      state->second.macs >= state->second.max_macs || (limit != nullptr && limit->macs >= limit->max_macs);
+  const bool full = state->second.macs - state->second.fabric_macs >= state->second.max_macs ||
+                    (limit != nullptr && limit->macs >= limit->max_macs);
   if (full || (key & kMacMask) == 0 || table_->find(bridge, key) != kNoSlot) return false;
   const bool bound = homes_.contains({bridge, key & kMacMask});
   if (bound ? home_of(bridge, key, exit) != exit : adjacency->bound) return false;
@@ -195,12 +215,54 @@ void Fdb::add_static(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit) {
   bound_.erase({bridge, key});
   const uint32_t index = table_->find(bridge, key);
   if (index != kNoSlot) {
-    count_at(table_->slot(index).exit.load(std::memory_order_relaxed), -1);
+    const AdjacencyIndex before = table_->slot(index).exit.load(std::memory_order_relaxed);
+    count_at(before, -1);
+    if (is_of_fabric(before)) --bridges_[bridge].fabric_macs;
     table_->slot(index).exit.store(exit | kFdbStatic, std::memory_order_relaxed);
     tables_.changed();
+    note_change(bridge, key);
     return;
   }
   insert(bridge, key, exit | kFdbStatic, 0);
+}
+
+bool Fdb::place(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, bool sticky) {
+  const AdjacencyIndex now = exit | (sticky ? kFdbStatic : 0);
+  const uint32_t index = table_->find(bridge, key);
+  if (index == kNoSlot) {
+    insert(bridge, key, now, 0);
+    return true;
+  }
+  FdbSlot& slot = table_->slot(index);
+  const AdjacencyIndex before = slot.exit.load(std::memory_order_relaxed);
+  const bool was_placed = is_of_fabric(before);
+  if (!was_placed && (before & kFdbStatic) != 0) return false;
+  if (before == now) return true;
+  BridgeState& state = bridges_.at(bridge);
+  if (!was_placed) {
+    count_at(before, -1);
+    ++state.fabric_macs;
+  }
+  slot.exit.store(now, std::memory_order_relaxed);
+  tables_.changed();
+  const AdjacencyIndex from = before & ~kFdbStatic;
+  if (from != exit) {
+    ++state.moves;
+    hooks_.moved(bridge, key, from, exit);
+  }
+  note_change(bridge, key);
+  return true;
+}
+
+void Fdb::remove_placed(BridgeIndex bridge, const std::vector<MacVlan>& keys) {
+  std::vector<uint32_t> slots;
+  for (const MacVlan key : keys) {
+    const uint32_t index = table_->find(bridge, key);
+    if (index != kNoSlot && is_of_fabric(table_->slot(index).exit.load(std::memory_order_relaxed))) {
+      slots.push_back(index);
+    }
+  }
+  free_slots(std::move(slots));
 }
 
 void Fdb::insert(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s) {
@@ -209,7 +271,10 @@ void Fdb::insert(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t 
   table_->insert(bridge, key, exit, now_s, was_empty);
   used_ += was_empty ? 1 : 0;
   ++entries_;
-  ++bridges_[bridge].macs;
+  BridgeState& state = bridges_[bridge];
+  ++state.macs;
+  if (is_of_fabric(exit)) ++state.fabric_macs;
+  note_change(bridge, key);
 }
 
 // A larger table, or one of the same size without the slots that were freed. What workers remember of the
@@ -240,11 +305,18 @@ void Fdb::publish(std::shared_ptr<FdbTable> next) {
 void Fdb::free_slots(std::vector<uint32_t> slots) {
   if (slots.empty()) return;
   for (const uint32_t index : slots) {
-    const auto state = bridges_.find(table_->slot(index).bridge.load(std::memory_order_relaxed));
-    if (state != bridges_.end()) --state->second.macs;
-    count_at(table_->slot(index).exit.load(std::memory_order_relaxed), -1);
+    const FdbSlot& slot = table_->slot(index);
+    const BridgeIndex bridge = slot.bridge.load(std::memory_order_relaxed);
+    const MacVlan key = slot.key.load(std::memory_order_relaxed);
+    const AdjacencyIndex exit = slot.exit.load(std::memory_order_relaxed);
+    if (const auto state = bridges_.find(bridge); state != bridges_.end()) {
+      --state->second.macs;
+      if (is_of_fabric(exit)) --state->second.fabric_macs;
+    }
+    count_at(exit, -1);
     --entries_;
     table_->free(index);
+    note_change(bridge, key);
   }
   tables_.changed();
   publisher_.after_grace([this, generation = generation_, slots = std::move(slots)] {
@@ -288,7 +360,7 @@ void Fdb::age(uint16_t now_s) {
     if (!is_entry(table_->slot(i).key.load(std::memory_order_relaxed))) continue;
     const Entry entry = entry_at(i, now_s);
     BridgeState& state = bridges_.at(entry.bridge);
-    if (entry.is_static || state.ageing_s == 0 || entry.age_s < state.ageing_s) continue;
+    if (!entry.is_learnt() || state.ageing_s == 0 || entry.age_s < state.ageing_s) continue;
     ++state.expired;
     slots.push_back(i);
   }

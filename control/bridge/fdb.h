@@ -22,13 +22,17 @@ class Fdb {
     MacVlan key;
     AdjacencyIndex exit;
     bool is_static;
-    uint16_t age_s;
+    bool of_fabric;  // BGP says where it lives (EVPN); with `is_static` a sticky one
+    uint16_t age_s;  // 0 of what doesn't age
+    bool is_learnt() const noexcept { return !is_static && !of_fabric; }
   };
   struct BridgeState {
     uint32_t ageing_s = 300;  // 0: never; at most kMaxAgeing_s counts
     uint32_t max_macs = 65536;
     uint32_t macs = 0;
-    uint64_t refused = 0;  // learnt no more: the table was full
+    uint32_t fabric_macs = 0;  // of these, what BGP says
+    bool is_watched = false;   // Hooks::changed hears of it
+    uint64_t refused = 0;      // learnt no more: the table was full
     uint64_t learned = 0;
     uint64_t expired = 0;  // learned ones that were not seen for `ageing_s`
     uint64_t moves = 0;
@@ -40,6 +44,8 @@ class Fdb {
   struct Hooks {
     std::function<void(BridgeIndex bridge, MacVlan key, AdjacencyIndex from, AdjacencyIndex to)> moved;
     std::function<void(BridgeIndex bridge, AdjacencyIndex end, uint32_t max_macs)> refused;
+    // Of a watched bridge: an entry has come, gone or moved; find() says which by the time the caller is done.
+    std::function<void(BridgeIndex bridge, MacVlan key)> changed{};
   };
 
   Fdb(Tables& tables, Publisher& publisher, uint64_t seed, Hooks hooks);
@@ -47,6 +53,7 @@ class Fdb {
 
   void set_bridge(BridgeIndex bridge, uint32_t ageing_s, uint32_t max_macs);
   void forget_bridge(BridgeIndex bridge);
+  void watch(BridgeIndex bridge, bool watched);
   const BridgeState& bridge(BridgeIndex bridge) const { return bridges_.at(bridge); }
 
   // No more than `max_macs` are learnt behind `exits` together; 0: any number.
@@ -72,6 +79,11 @@ class Fdb {
   // Replaces a learned entry. Not bound by max_macs.
   void add_static(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit);
   bool remove(BridgeIndex bridge, MacVlan key);
+  // A MAC that BGP says lives behind `exit`, a fabric's end. Takes the place of what was learnt, or said before; false:
+  // a static entry stays, as the file's do. Not bound by max_macs.
+  bool place(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, bool sticky);
+  // Of these MACs those that BGP has placed.
+  void remove_placed(BridgeIndex bridge, const std::vector<MacVlan>& keys);
   // Removes learned entries that no frame has come from for the bridge's ageing time. Looks at all of a small
   // table, at an eighth of a large one: call it a few times a second.
   void age(uint16_t now_s);
@@ -102,6 +114,8 @@ class Fdb {
   bool count_at(AdjacencyIndex exit, int change);
   // The same for one that moves.
   bool count_move(AdjacencyIndex from, AdjacencyIndex to);
+  bool is_of_fabric(AdjacencyIndex exit) const;
+  void note_change(BridgeIndex bridge, MacVlan key) const;
   void grow();
   void publish(std::shared_ptr<FdbTable> next);
   void free_slots(std::vector<uint32_t> slots);

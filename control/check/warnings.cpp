@@ -71,6 +71,7 @@ void warn_of_unreachable_remotes(const Config& config, std::vector<ConfigWarning
   if (std::ranges::any_of(config.ethernets, [](const auto& item) { return item.second.host_addresses; })) return;
   const Underlay underlay = underlay_of(config);
   for (const auto& [name, tunnel] : config.tunnels) {
+    if (tunnel.evpn) continue;
     for (const IpAddress& remote : tunnel.remotes) {
       const bool reached = remote.is_multicast() ? !underlay.group_route(tunnel.link, tunnel.local, remote).empty()
                                                  : !underlay.routes(tunnel.local, remote).empty();

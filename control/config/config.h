@@ -152,6 +152,12 @@ struct GeneveOption {
   auto operator<=>(const GeneveOption&) const = default;
 };
 
+// What only an EVPN instance has (RFC 8365). Its tunnel's only `remote` is the unspecified address: VTEPs come and go.
+struct Evpn {
+  uint32_t hold_s = 120;  // what it has said is believed when the fabric falls silent as a whole; 0: not at all
+  auto operator<=>(const Evpn&) const = default;
+};
+
 struct Tunnel {
   TunnelType mode = TunnelType::geneve;
   std::optional<uint32_t> id;        // VNI or VSID (24 bits); GRE key (32 bits), none: keyless; ERSPAN's session
@@ -177,6 +183,7 @@ struct Tunnel {
   std::string split_group;    // `group`
   uint8_t erspan_type = 2;    // of ERSPAN: 1 or 2
   uint32_t erspan_index = 0;  // of ERSPAN, 20 bits: whose copies they are, for the analyser
+  std::optional<Evpn> evpn;   // an instance of a bridge's `evpn`, which is in no file's `tunnels`
   auto operator<=>(const Tunnel&) const = default;
   bool is_erspan(uint8_t type) const noexcept { return mode == TunnelType::erspan && erspan_type == type; }
   bool numbers() const noexcept { return sequence || is_erspan(2); }

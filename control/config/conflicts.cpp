@@ -65,9 +65,10 @@ void TunnelEnds::release(const Tunnel& tunnel) {
   for (const auto& [local, remote] : gre_ends_of(tunnel)) ends.erase(ends.find({vsid_of(tunnel), local, remote}));
 }
 
-// What strangers send to us is of one group's tunnel.
+// What strangers send to us is of one group's tunnel, or one fabric's.
 TunnelEnds::Key TunnelEnds::key_of(const Tunnel& tunnel, const IpAddress& remote) {
-  return {tunnel.mode, tunnel.id, tunnel.port, remote.is_multicast() ? IpAddress{} : remote, tunnel.local};
+  const bool any = remote.is_multicast() || remote.is_unspecified();
+  return {tunnel.mode, tunnel.id, tunnel.port, any ? IpAddress{} : remote, tunnel.local};
 }
 
 // Without a local address a tunnel may be at any.

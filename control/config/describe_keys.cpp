@@ -141,6 +141,7 @@ void with_table(std::string_view name, auto&& use) {
   if (name == "bridge") return use(kBridgeKeys, Bridge{});
   if (name == "parameters") return use(kParameterKeys, Bridge{});
   if (name == "staticMac") return use(kStaticMacKeys, StaticMac{});
+  if (name == "evpn") return use(kEvpnKeys, Evpn{});
   if (name == "tunnel") return use(kTunnelKeys, Tunnel{});
   if (name == "idDirections") return use(kIdDirectionKeys, Tunnel{});
   if (name == "option") return use(kOptionKeys, GeneveOption{});

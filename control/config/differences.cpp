@@ -111,6 +111,7 @@ Differences differences_of(const Tunnel& before, const Tunnel& after) {
   Differences result;
   if (before == after) return result;
   compare(result, kTunnelKeys, "", before, after);
+  if (before.evpn && after.evpn) compare(result, kEvpnKeys, "", *before.evpn, *after.evpn);
   if (result.empty()) result.emplace_back(kUnnamed);
   return result;
 }

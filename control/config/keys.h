@@ -218,6 +218,22 @@ inline constexpr std::tuple kBridgeKeys{
                 "`{ageing-time: SECONDS, max-macs: N}`"),
     key_by_code("static-macs", NoMember{}, Other{R"({"type": "array", "items": {"$ref": "#/$defs/staticMac"}})"},
                 "`{mac: MAC, port: INTERFACE, vlan: ID}`"),
+    key_by_code("evpn", NoMember{}, Other{R"({"anyOf": [{"$ref": "#/$defs/evpn"},
+                  {"type": "array", "items": {"$ref": "#/$defs/evpn"}}]})"},
+                "joins the bridge to a fabric by BGP EVPN; a list: one mapping a VLAN. See EVPN"),
+};
+// Of an EVPN instance. All but `hold` become its tunnel's.
+inline constexpr std::tuple kEvpnKeys{
+    key_by_code("vni", NoMember{}, Number{1, 16777215}, "the VNI, which no other instance has"),
+    key_by_code("local", NoMember{}, Other{kAddressSchema},
+                "the address of this VTEP: one of an underlay, IPv4 or IPv6"),
+    key_by_code("mode", NoMember{}, TunnelTypes<2>{{TunnelType::vxlan, TunnelType::geneve}},
+                "what it is on the wire (default: vxlan); `geneve` among Causeways"),
+    key_by_code("vlan", NoMember{}, Number{1, 4094},
+                "the VLAN of the bridge that it carries; by default frames as they are, of which those without a tag "
+                "have their MACs advertised"),
+    key("hold", &Evpn::hold_s, Number{0, 86400},
+        "seconds that MACs and VTEPs are kept when all VTEPs of the VNI are withdrawn at once, as when bgpd ends"),
 };
 
 inline constexpr std::tuple kIdDirectionKeys{

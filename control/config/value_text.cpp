@@ -86,6 +86,7 @@ std::string text_of(TunnelType type) { return std::string(row_of(type).name); }
 std::string text_of(const Tunnel& tunnel) {
   const std::string id = tunnel.id ? fmt::format(" id {}", *tunnel.id) : "";
   const std::string local = tunnel.local.is_unspecified() ? "" : text_of(tunnel.local) + ' ';
+  if (tunnel.evpn) return fmt::format("evpn {}{} {}hold {}", text_of(tunnel.mode), id, local, tunnel.evpn->hold_s);
   return fmt::format("{}{} {}-> {}", text_of(tunnel.mode), id, local, text_of(tunnel.remotes));
 }
 

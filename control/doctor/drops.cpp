@@ -115,10 +115,14 @@ void find_not_allowed(const Gateway& gateway, const RecentDrops& drops, Findings
                                             [&](const IpPrefix& prefix) { return prefix.contains(*sender); });
   const Named* const tunnel = of_port ? nullptr : tunnel_with_id(gateway, *drop);
   const std::string name = tunnel != nullptr ? tunnel->first : port;
-  findings.push_back(
-      {Severity::wrong, "source-not-allowed", name,
-       fmt::format("{} sends to {}, whose `allow-from` doesn't name it", drop->text("source"), name), drop->seen(),
-       fmt::format("add {} to `{}.allow-from`, if it may send", drop->text("source"), section_of(gateway, name))});
+  const bool fabric = tunnel != nullptr && tunnel->second.settings.evpn;
+  findings.push_back({Severity::wrong, "source-not-allowed", name,
+                      fmt::format("{} sends to {}, whose {} doesn't name it", drop->text("source"), name,
+                                  fabric ? "fabric" : "`allow-from`"),
+                      drop->seen(),
+                      fabric ? "let it advertise the VNI (a route of type 3), if it is one of its VTEPs"
+                             : fmt::format("add {} to `{}.allow-from`, if it may send", drop->text("source"),
+                                           section_of(gateway, name))});
 }
 
 void find_not_bound(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {

@@ -86,6 +86,7 @@ void find_silent(const Deaths& deaths, const std::string& name, const Tunnels::E
 
 void examine_end(const Gateway& gateway, const std::string& name, const Tunnels::Tunnel& tunnel,
                  const Tunnels::Endpoint& end, const Deaths& deaths, Findings& findings) {
+  if (end.is_fabric()) return;
   if (gateway.tunnels().blocked(end) != DropReason::none) {
     find_no_way(gateway, name, tunnel, end, findings);
   } else if (const auto* const refusal = gateway.refusals().find(end.adjacency, end.remote)) {

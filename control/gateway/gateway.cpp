@@ -6,6 +6,7 @@
 #include <random>
 #include <set>
 #include <thread>
+#include <tuple>
 
 #include "control/sflow/agent.h"
 
@@ -52,6 +53,7 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       memberships_(underlay_, membership_hooks()),
       tunnels_(tables_, publisher_, adjacencies_, underlay_, neighbors_, memberships_, workers_.size(), random_seed(),
                tunnel_hooks()),
+      evpn_(tunnels_, bridges_, fdb_, evpn_hooks()),
       silences_(tunnels_, silence_hooks()),
       offload_sync_(ports_, tunnels_, [this](AdjacencyIndex index) { return exchange_.received_from(index); }),
       elephants_(tables_, ports_, tunnels_, adjacencies_, fdb_),
@@ -76,6 +78,9 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
     ports_.measure_queues();
     rebalance_ = std::make_unique<Rebalance>(workers_);
   }
+  hosts_.tell([this](BridgeIndex bridge, uint16_t vlan, const IpAddress& ip, const MacAddress& mac, bool gone) {
+    evpn_.fabric().local_host(bridge, vlan, ip, mac, gone);
+  });
   ports_.before_closing([this](PortIndex port) {
     offload_sync_.forget(port);
     elephants_.forget(port);
@@ -87,6 +92,8 @@ Gateway::~Gateway() {
 }
 
 void Gateway::start_workers() {
+  constexpr auto kPatience = std::chrono::milliseconds(200);
+  evpn_.catch_up(Evpn::Clock::now() + kPatience);
   for (const auto& worker : workers_) worker->start();
 }
 
@@ -98,6 +105,7 @@ void Gateway::let_go() {
     if (open && std::holds_alternative<config::DpdkDevice>(record.settings.device)) devices.push_back(name);
   }
   for (const std::string& name : devices) ports_.close(name);
+  evpn_.let_go();
 }
 
 void Gateway::take_over(Ports::HandedOver devices) {
@@ -132,6 +140,7 @@ Fdb::Hooks Gateway::fdb_hooks() {
   hooks.refused = [this](BridgeIndex bridge, AdjacencyIndex end, uint32_t most) {
     events_.macs_full(bridge, end, most);
   };
+  hooks.changed = [this](BridgeIndex bridge, MacVlan key) { evpn_.fabric().mac_changed(bridge, key); };
   return hooks;
 }
 
@@ -141,6 +150,21 @@ Tunnels::Hooks Gateway::tunnel_hooks() {
   hooks.vtep_learnt = [this](const auto& tunnel, const IpAddress& vtep) { events_.vtep_learnt(tunnel, vtep); };
   hooks.vtep_gone = [this](const auto& tunnel, const IpAddress& vtep) { events_.vtep_gone(tunnel, vtep); };
   hooks.vteps_full = [this](const auto& tunnel) { events_.vteps_full(tunnel, Tunnels::kMaxVteps); };
+  return hooks;
+}
+
+Evpn::Hooks Gateway::evpn_hooks() {
+  Evpn::Hooks hooks;
+  hooks.host = [this](BridgeIndex bridge, uint16_t vlan, const IpAddress& ip, const MacAddress& mac) {
+    hosts_.fabric_host(bridge, vlan, ip, mac);
+  };
+  hooks.host_gone = [this](BridgeIndex bridge, uint16_t vlan, const IpAddress& ip) {
+    hosts_.fabric_host_gone(bridge, vlan, ip);
+  };
+  hooks.vteps_changed = [this] {
+    offload_sync_.changed();
+    clear_released();
+  };
   return hooks;
 }
 
@@ -286,18 +310,30 @@ Error Gateway::add_tunnel(const std::string& name, const config::Tunnel& setting
 
 Error Gateway::change_tunnel(const std::string& name, const config::Tunnel& settings) {
   if (tunnels_.differ_in_group_alone(name, settings)) return tunnels_.change_group(name, settings);
+  config::Tunnel but_evpn = settings;
+  but_evpn.evpn = tunnels_.find(name)->settings.evpn;
+  if (settings.evpn && but_evpn == tunnels_.find(name)->settings) return tunnels_.change(name, settings);
+  const config::Tunnel before = tunnels_.find(name)->settings;
+  evpn_.fabric().remove(name);
   if (Error error = tunnels_.change(name, settings)) return error;
-  if (const Bridges::Bridge* bridge = bridges_.bridge_of(name)) tunnels_.set_bridge(name, bridge->index);
+  const Bridges::Bridge* const bridge = bridges_.bridge_of(name);
+  if (bridge != nullptr) tunnels_.set_bridge(name, bridge->index);
   learn_anew(name);
   limit_macs(name);
-  return {};
+  if (bridge == nullptr || !settings.evpn) return {};
+  Error error = evpn_.fabric().add(name, bridge->index);
+  if (!error) return {};
+  std::ignore = tunnels_.change(name, before);
+  tunnels_.set_bridge(name, bridge->index);
+  std::ignore = evpn_.fabric().add(name, bridge->index);
+  return error;
 }
 
 // Who was learnt behind a tunnel's old remote need not be behind the new one, nor in a port's new VLANs.
 void Gateway::learn_anew(const std::string& interface) {
   const auto list = adjacencies_of(interface);
   const std::set<AdjacencyIndex> ends(list.begin(), list.end());
-  fdb_.remove_if([&](const Fdb::Entry& entry) { return !entry.is_static && ends.contains(entry.exit); });
+  fdb_.remove_if([&](const Fdb::Entry& entry) { return entry.is_learnt() && ends.contains(entry.exit); });
   const Bridges::Bridge* const bridge = bridges_.bridge_of(interface);
   if (bridge != nullptr)
     bridges_.set_members(bridges_.name_of(bridge->index), interface,
@@ -323,9 +359,15 @@ Error Gateway::add_member(const std::string& bridge, const std::string& interfac
   std::vector<AdjacencyIndex> adjacencies = adjacencies_of(interface);
   if (adjacencies.empty()) return "no such interface";
   const BridgeIndex index = bridges_.find(bridge)->index;
-  if (tunnels_.find(interface) != nullptr) {
+  if (const Tunnels::Tunnel* const tunnel = tunnels_.find(interface)) {
     adjacencies = tunnels_.flooded(interface);
     tunnels_.set_bridge(interface, index);
+    if (tunnel->settings.evpn) {
+      if (Error error = evpn_.fabric().add(interface, index)) {
+        tunnels_.set_bridge(interface, kNoBridge);
+        return error;
+      }
+    }
   } else {
     ports_.set_bridge(interface, index);
   }
@@ -334,7 +376,8 @@ Error Gateway::add_member(const std::string& bridge, const std::string& interfac
 }
 
 Error Gateway::remove_member(const std::string& bridge, const std::string& interface) {
-  bridges_.set_members(bridge, interface, {});
+  evpn_.fabric().remove(interface);
+  bridges_.remove_member(bridge, interface);
   if (tunnels_.find(interface) != nullptr) {
     tunnels_.set_bridge(interface, kNoBridge);
   } else if (ports_.find(interface) != nullptr) {
@@ -349,6 +392,7 @@ Error Gateway::remove_member(const std::string& bridge, const std::string& inter
 Error Gateway::add_static_mac(const std::string& bridge, const config::StaticMac& mac) {
   const auto adjacencies = adjacencies_of(mac.port);
   if (adjacencies.empty()) return "no such interface";
+  if (adjacencies_.get(adjacencies.front())->fabric) return mac.port + " is a fabric's: BGP says which MACs are there";
   if (!adjacencies_.get(adjacencies.front())->vlan.carries(mac.vlan)) {
     return mac.port + " does not carry VLAN " + std::to_string(mac.vlan);
   }
@@ -435,6 +479,7 @@ void Gateway::forget_idle_vteps() {
 
 void Gateway::say_goodbye() {
   memberships_.leave_all();
+  evpn_.say_goodbye();
   const auto patience_ends = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
   while (exchange_.has_unsent() && std::chrono::steady_clock::now() < patience_ends) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -447,6 +492,7 @@ size_t Gateway::serve_workers() {
   using Clock = Exchange::Clock;
   constexpr auto kSlice = std::chrono::milliseconds(2);  // then others get their turn, and what is retired its end
   size_t served = exchange_.serve(Clock::now() + kSlice, now_s());
+  served += evpn_.serve(Clock::now() + kSlice);
   elephants_.reconcile();
   served += tunnels_.show_neighbors(Clock::now() + kSlice);
   served += sflow_->serve();
@@ -503,7 +549,7 @@ void Gateway::follow(const Ports::Changes& changes) {
   std::set<AdjacencyIndex> ends;
   for (const PortIndex port : changes.gone) ends.insert(ports_.find(port)->adjacency);
   if (!ends.empty()) {
-    fdb_.remove_if([&](const Fdb::Entry& entry) { return !entry.is_static && ends.contains(entry.exit); });
+    fdb_.remove_if([&](const Fdb::Entry& entry) { return entry.is_learnt() && ends.contains(entry.exit); });
   }
   for (const auto& [port, before] : changes.host_networks) {
     set_neighbors(port, before.neighbors, ports_.find(port)->host.neighbors);

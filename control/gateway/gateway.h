@@ -9,6 +9,7 @@
 #include "control/bridge/bridges.h"
 #include "control/bridge/fdb.h"
 #include "control/config/config.h"
+#include "control/evpn/evpn.h"
 #include "control/gateway/event_log.h"
 #include "control/gateway/exchange.h"
 #include "control/gateway/last_drops.h"
@@ -119,6 +120,8 @@ class Gateway {
   Looks& looks() { return looks_; }
   Tunnels& tunnels() { return tunnels_; }
   const Tunnels& tunnels() const { return tunnels_; }
+  Evpn& evpn() { return evpn_; }
+  const Evpn& evpn() const { return evpn_; }
   const Refusals& refusals() const { return refusals_; }
   const Silences& silences() const { return silences_; }
   const EventLog& events() const { return events_; }
@@ -142,6 +145,7 @@ class Gateway {
   Memberships::Hooks membership_hooks();
   Tunnels::Hooks tunnel_hooks();
   Silences::Hooks silence_hooks();
+  Evpn::Hooks evpn_hooks();
   void look_at_ports(bool interfaces_changed);
   void follow(const Ports::Changes& changes);
   void learn_anew(const std::string& interface);
@@ -173,6 +177,7 @@ class Gateway {
   HostSockets host_sockets_;
   Memberships memberships_;
   Tunnels tunnels_;
+  Evpn evpn_;
   Refusals refusals_;
   Silences silences_;
   OffloadSync offload_sync_;

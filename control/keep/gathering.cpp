@@ -42,7 +42,7 @@ bool Gathering::go_on(Clock::time_point until) {
 
 bool Gathering::some_macs() {
   return gateway_.fdb().visit_next(fdb_, kSlotsAtATime, gateway_.now_s(), [this](const Fdb::Entry& entry) {
-    if (!entry.is_static) add(entry);
+    if (entry.is_learnt()) add(entry);
   });
 }
 
@@ -71,6 +71,10 @@ bool Gathering::some_vteps() {
   const auto& tunnels = gateway_.tunnels().all();
   const auto tunnel = tunnels.lower_bound(vtep_.first);
   if (tunnel == tunnels.end()) return false;
+  if (tunnel->second.settings.evpn) {  // BGP names them again
+    vtep_ = {tunnel->first + '\0', {}};
+    return true;
+  }
   std::optional<IpAddress> last;
   if (tunnel->first == vtep_.first) last = vtep_.second;
   const bool more = visit_some(tunnel->second.vteps, last, [&](const IpAddress& address, const Tunnels::Endpoint&) {

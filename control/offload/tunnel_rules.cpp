@@ -70,7 +70,7 @@ void OffloadSync::want() {
 }
 
 void OffloadSync::want_rules(const Tunnels::Tunnel& tunnel, const Tunnels::Endpoint& end) {
-  if (end.remote.is_multicast()) return;
+  if (end.remote.is_multicast() || end.is_fabric()) return;
   FlowRule rule;
   rule.tunnel = TunnelKeys::key_of(tunnel.settings, end.remote);
   rule.mark = end.adjacency;

@@ -53,7 +53,7 @@ std::string_view cure_of(DropReason reason) {
     case DropReason::unknown_remote:
       return "add the source to the tunnel's `remote`, or correct the peer's `local`";
     case DropReason::source_not_allowed:
-      return "add the source to `allow-from`, if it may send";
+      return "add the source to `allow-from`, if it may send; of EVPN: have it advertise the VNI (type 3)";
     case DropReason::tunnel_unassigned:
       return "put the tunnel into a bridge's `interfaces`";
     case DropReason::geneve_mismatch:

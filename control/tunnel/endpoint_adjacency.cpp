@@ -18,6 +18,7 @@ std::unique_ptr<Adjacency> endpoint_adjacency(const EndpointFacts& facts) {
   adjacency->vlan = rules_of(settings.vlan);
   adjacency->vlan_rules = settings.vlan.mode != VlanMode::none;
   adjacency->numbered = settings.numbers();
+  adjacency->fabric = settings.evpn.has_value();
   adjacency->floods = {share_of(settings.limits.flood_rate, facts.workers), facts.limited_with};
   adjacency->blocked = facts.blocked;
   const Ways::Way& first = facts.ways.way.front();

@@ -33,9 +33,10 @@ TunnelKey TunnelKeys::key_of(const config::Tunnel& settings, const IpAddress& re
   return key;
 }
 
-// What a receiver finds an end by. Of a group that is: whoever sends to it, or to us, and is not known yet.
+// What a receiver finds an end by. Of a group that is: whoever sends to it, or to us, and is not known yet. Of the end
+// that stands for a fabric: whoever sends to us and is none of its VTEPs.
 std::vector<TunnelKey> TunnelKeys::received_keys(const config::Tunnel& settings, const IpAddress& remote) {
-  TunnelKey key = key_of(settings, remote.is_multicast() ? IpAddress{} : remote);
+  TunnelKey key = key_of(settings, remote.is_multicast() || remote.is_unspecified() ? IpAddress{} : remote);
   std::vector<TunnelKey> keys{key};
   if (const auto group = settings.group()) {
     key.local = *group;

@@ -58,13 +58,20 @@ const Tunnels::Endpoint* Tunnels::endpoint_of(AdjacencyIndex index) const {
 }
 
 std::vector<AdjacencyIndex> Tunnels::flooded(const std::string& name) const {
+  const Tunnel& tunnel = tunnels_.at(name);
   std::vector<AdjacencyIndex> all;
-  for (const Endpoint& endpoint : tunnels_.at(name).endpoints) all.push_back(endpoint.adjacency);
+  for (const Endpoint& endpoint : tunnel.endpoints) {
+    if (!endpoint.is_fabric()) all.push_back(endpoint.adjacency);
+  }
+  for (const auto& [remote, vtep] : tunnel.vteps) {
+    if (vtep.floods) all.push_back(vtep.adjacency);
+  }
   return all;
 }
 
 std::vector<AdjacencyIndex> Tunnels::adjacencies(const std::string& name) const {
-  std::vector<AdjacencyIndex> all = flooded(name);
+  std::vector<AdjacencyIndex> all;
+  for (const Endpoint& endpoint : tunnels_.at(name).endpoints) all.push_back(endpoint.adjacency);
   for (const auto& [remote, vtep] : tunnels_.at(name).vteps) all.push_back(vtep.adjacency);
   return all;
 }
@@ -114,8 +121,8 @@ void Tunnels::set_up(const Tunnel& tunnel, Endpoint& endpoint) {
   route(tunnel.settings, endpoint);
   publish(tunnel, endpoint);
   keys_.add(tunnel.settings, endpoint.remote, endpoint.adjacency);
-  if (endpoint.remote.is_multicast()) {
-    groups_[endpoint.adjacency] = {tunnel.settings.allow_from, tunnel.settings.local};
+  if (endpoint.remote.is_multicast() || endpoint.is_fabric()) {
+    groups_[endpoint.adjacency] = {tunnel.settings.allow_from, tunnel.settings.local, false, endpoint.is_fabric()};
     groups_changed_ = true;
   }
   if (tunnel.settings.options.empty()) return;
@@ -144,6 +151,12 @@ void Tunnels::release(const config::Tunnel& settings, Endpoint& endpoint) {
 Error Tunnels::change(const std::string& name, const config::Tunnel& settings) {
   if (Error error = join_group(tunnels_.at(name), settings)) return error;
   Tunnel& tunnel = tunnels_.at(name);
+  config::Tunnel but_evpn = settings;
+  but_evpn.evpn = tunnel.settings.evpn;
+  if (settings.evpn && but_evpn == tunnel.settings) {  // nothing that frames notice
+    tunnel.settings.evpn = settings.evpn;
+    return {};
+  }
   for (auto& [remote, vtep] : tunnel.vteps) release(tunnel.settings, vtep);
   tunnel.vteps.clear();
   // Let go of at the end, so that a next hop that stays is not forgotten and resolved anew.
@@ -248,7 +261,7 @@ void Tunnels::relocate() {
 }
 
 std::vector<NextHop> Tunnels::routes_of(const config::Tunnel& settings, const IpAddress& remote) const {
-  if (settings.local.is_unspecified()) return {};
+  if (settings.local.is_unspecified() || remote.is_unspecified()) return {};
   return remote.is_multicast() ? underlay_.group_route(settings.link, settings.local, remote)
                                : underlay_.routes(settings.local, remote);
 }
@@ -323,7 +336,7 @@ void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
   set_room(*adjacency, tunnel.settings.mss_clamp, mtu);
   const DropReason reason = adjacency->blocked;
   adjacencies_.publish(std::move(adjacency));
-  hooks_.published(endpoint.adjacency, reason);
+  if (!endpoint.is_fabric()) hooks_.published(endpoint.adjacency, reason);
 }
 
 void Tunnels::reroute() {
@@ -442,7 +455,7 @@ DropReason Tunnels::learn_vtep(AdjacencyIndex group, const IpAddress& remote, ui
     return DropReason::none;
   }
   hooks_.vtep_learnt(owner->second, remote);
-  add_vtep(owner->second, remote, index, now_s);
+  learn_vtep(owner->second, remote, index, now_s);
   publish_groups();
   return DropReason::none;
 }
@@ -452,15 +465,39 @@ AdjacencyIndex Tunnels::index_for_vtep(const std::string& tunnel, const IpAddres
   return full ? kNoAdjacency : adjacencies_.allocate({tunnel, remote});
 }
 
-void Tunnels::add_vtep(const std::string& name, const IpAddress& remote, AdjacencyIndex index, uint16_t now_s) {
+Tunnels::Endpoint& Tunnels::add_vtep(const std::string& name, const IpAddress& remote, AdjacencyIndex index) {
   tunnel_of_[index] = name;
-  Tunnel& tunnel = tunnels_.at(name);
-  Endpoint& vtep = tunnel.vteps[remote];
+  Endpoint& vtep = tunnels_.at(name).vteps[remote];
   vtep.adjacency = index;
   vtep.remote = remote;
+  return vtep;
+}
+
+void Tunnels::learn_vtep(const std::string& name, const IpAddress& remote, AdjacencyIndex index, uint16_t now_s) {
+  Endpoint& vtep = add_vtep(name, remote, index);
   vtep.learnt = true;
   vtep.heard_s = now_s;
-  set_up(tunnel, vtep);
+  set_up(tunnels_.at(name), vtep);
+}
+
+AdjacencyIndex Tunnels::name_vtep(const std::string& name, const IpAddress& remote) {
+  const Tunnel& tunnel = tunnels_.at(name);
+  if (const auto known = tunnel.vteps.find(remote); known != tunnel.vteps.end()) return known->second.adjacency;
+  if (!may_be_vtep(remote) || remote.is_v4() != tunnel.settings.local.is_v4()) return kNoAdjacency;
+  const AdjacencyIndex index = adjacencies_.allocate({name, remote});
+  if (index != kNoAdjacency) set_up(tunnel, add_vtep(name, remote, index));
+  return index;
+}
+
+void Tunnels::set_floods(const std::string& name, const IpAddress& remote, bool floods) {
+  tunnels_.at(name).vteps.at(remote).floods = floods;
+}
+
+void Tunnels::release_vtep(const std::string& name, const IpAddress& remote) {
+  Tunnel& tunnel = tunnels_.at(name);
+  const auto vtep = tunnel.vteps.find(remote);
+  release(tunnel.settings, vtep->second);
+  tunnel.vteps.erase(vtep);
 }
 
 bool Tunnels::restore_vtep(const std::string& name, const IpAddress& remote, uint16_t now_s) {
@@ -470,7 +507,7 @@ bool Tunnels::restore_vtep(const std::string& name, const IpAddress& remote, uin
   }
   const AdjacencyIndex index = index_for_vtep(name, remote);
   if (index == kNoAdjacency) return false;
-  add_vtep(name, remote, index, now_s);
+  learn_vtep(name, remote, index, now_s);
   return true;
 }
 

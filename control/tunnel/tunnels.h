@@ -1,6 +1,7 @@
 // Tunnels: from settings, route and neighbor to an adjacency per remote VTEP, and the table that receivers
 // look them up in. A multicast tunnel has one adjacency for its group, which floods go to, and one for each VTEP it has
-// learnt: there the MACs live that were seen behind it.
+// learnt: there the MACs live that were seen behind it. One of a fabric (EVPN) has an end that no frame leaves by,
+// which stands for the tunnel, and one for each VTEP that BGP names.
 #pragma once
 
 #include <atomic>
@@ -35,6 +36,9 @@ class Tunnels {
     bool learnt = false;         // by a multicast tunnel
     uint64_t heard_packets = 0;  // of a learnt VTEP, when it was last looked at
     uint16_t heard_s = 0;        // when that number last moved
+    bool floods = false;         // of a fabric's VTEP: it wants floods
+    // Stands for a fabric's VTEPs.
+    bool is_fabric() const noexcept { return remote.is_unspecified(); }
   };
   struct Tunnel {
     config::Tunnel settings;  // `local` is in use: unspecified where there is no route now
@@ -42,7 +46,7 @@ class Tunnels {
     SplitGroups::Membership group{};
     std::vector<Endpoint> endpoints;  // one a remote
     BridgeIndex bridge = kNoBridge;
-    std::map<IpAddress, Endpoint> vteps;  // learnt by a multicast tunnel
+    std::map<IpAddress, Endpoint> vteps;  // learnt by a multicast tunnel, or named by a fabric
   };
   // Of a multicast tunnel. What comes from others then comes in as if from the group.
   static constexpr size_t kMaxVteps = 4096;
@@ -100,6 +104,11 @@ class Tunnels {
   DropReason learn_vtep(AdjacencyIndex group, const IpAddress& remote, uint16_t now_s);
   // One that an earlier process has learnt. False: it has no place here.
   bool restore_vtep(const std::string& name, const IpAddress& remote, uint16_t now_s);
+  // A VTEP of a fabric's tunnel, made where it is new. kNoAdjacency: it can be none, or there is no room.
+  AdjacencyIndex name_vtep(const std::string& name, const IpAddress& remote);
+  // Whether flooded() has it.
+  void set_floods(const std::string& name, const IpAddress& remote, bool floods);
+  void release_vtep(const std::string& name, const IpAddress& remote);
   // Packets of a tunnel's end so far.
   struct Packets {
     uint64_t received = 0;
@@ -138,7 +147,9 @@ class Tunnels {
   bool may_be_vtep(const IpAddress& remote) const;
   // kNoAdjacency: there is no room for one more.
   AdjacencyIndex index_for_vtep(const std::string& tunnel, const IpAddress& remote);
-  void add_vtep(const std::string& name, const IpAddress& remote, AdjacencyIndex index, uint16_t now_s);
+  // Not set up yet.
+  Endpoint& add_vtep(const std::string& name, const IpAddress& remote, AdjacencyIndex index);
+  void learn_vtep(const std::string& name, const IpAddress& remote, AdjacencyIndex index, uint16_t now_s);
 
   Tables& tables_;
   Publisher& publisher_;

@@ -36,10 +36,12 @@ constexpr Column<MacView> kColumns[] = {
      [](const MacView& view) -> json { return view.owner.interface; }},
     {{"remote", "REMOTE", text, "", "The remote of the tunnel that it lives behind."},
      [](const MacView& view) { return remote_json(view.owner); }},
-    {{"type", "TYPE", text, "", "`static`, or `dynamic`: learnt."},
-     [](const MacView& view) -> json { return view.entry.is_static ? "static" : "dynamic"; }},
-    {{"age_s", "AGE S", gauge, "seconds", "How long it has been silent; 0 where it is static."},
-     [](const MacView& view) -> json { return view.entry.is_static ? 0 : view.entry.age_s; }},
+    {{"type", "TYPE", text, "", "`static`, `evpn`: named by a fabric, or `dynamic`: learnt."},
+     [](const MacView& view) -> json {
+       return view.entry.of_fabric ? "evpn" : view.entry.is_static ? "static" : "dynamic";
+     }},
+    {{"age_s", "AGE S", gauge, "seconds", "How long it has been silent; 0 of what doesn't age."},
+     [](const MacView& view) -> json { return view.entry.age_s; }},
 };
 
 }  // namespace

@@ -41,12 +41,18 @@ uint16_t mtu_of(const Gateway& gateway, const Tunnels::Endpoint& endpoint) {
 
 TunnelView view_of(const Gateway& gateway, const std::string& name, const Tunnels::Tunnel& tunnel) {
   TunnelView view{gateway, name, tunnel, tunnel_totals(gateway, tunnel), "up", 0xffff, std::nullopt};
-  for (const Tunnels::Endpoint& endpoint : tunnel.endpoints) {
+  const auto look_at = [&](const Tunnels::Endpoint& endpoint) {
     if (const auto believed = gateway.tunnels().path_mtu(tunnel, endpoint)) {
       view.path_mtu = std::min(view.path_mtu.value_or(UINT16_MAX), *believed);
     }
     if (const auto worse = state_of(gateway, endpoint); worse != "up") view.state = worse;
     view.mtu = std::min(view.mtu, mtu_of(gateway, endpoint));
+  };
+  if (!tunnel.settings.evpn) {
+    for (const Tunnels::Endpoint& endpoint : tunnel.endpoints) look_at(endpoint);
+  } else {
+    for (const auto& [remote, vtep] : tunnel.vteps) look_at(vtep);
+    if (tunnel.vteps.empty()) view.mtu = 0;
   }
   return view;
 }
@@ -62,6 +68,7 @@ RecordStream<TunnelView> tunnel_views(const Running& running) {
 // A list only where there are several.
 json remotes_json(const TunnelView& view) {
   json remotes = json::array();
+  if (view.tunnel.settings.evpn) return remotes;
   for (const Tunnels::Endpoint& endpoint : view.tunnel.endpoints) remotes.push_back(to_string(endpoint.remote));
   return remotes.size() == 1 ? remotes.front() : remotes;
 }
@@ -116,7 +123,9 @@ json per_remote_json(const TunnelView& view) {
                     {"tx_bytes", traffic.tx_bytes}});
   };
   if (view.tunnel.endpoints.size() + view.tunnel.vteps.size() == 1) return list;
-  for (const Tunnels::Endpoint& endpoint : view.tunnel.endpoints) add(endpoint);
+  for (const Tunnels::Endpoint& endpoint : view.tunnel.endpoints) {
+    if (!endpoint.is_fabric()) add(endpoint);
+  }
   for (const auto& [remote, vtep] : view.tunnel.vteps) add(vtep);
   return list;
 }
@@ -165,7 +174,9 @@ constexpr Column<TunnelView> kColumns[] = {
      [](const TunnelView& view) -> json { return view.tunnel.settings.numbers(); }},
     {{"refusals", "", text, "", "Who refuses what is sent, and why."}, refusals_json},
     {{"next_hops", "", text, "", "The neighbors that its packets go to first, each with its state."}, next_hops_json},
-    {{"vteps", "", text, "", "The VTEPs that it has learnt from its group, each with its state."}, vteps_json},
+    {{"vteps", "", text, "",
+      "The VTEPs that it has learnt from its group, or that its fabric names, each with its state."},
+     vteps_json},
     {{"per_remote", "", text, "",
       "Of each of its remotes and learnt VTEPs, where there are several, what came and went."},
      per_remote_json},

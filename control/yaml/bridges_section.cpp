@@ -1,7 +1,10 @@
 // The bridges section.
 #include <fmt/format.h>
 
+#include <array>
+#include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "control/config/keys.h"
 #include "control/config/vlan_rules.h"
@@ -85,6 +88,76 @@ void read_static_macs(Reading& reading, std::string_view bridge_name, const Valu
   });
 }
 
+// What only one of all bridges and tunnels may have.
+void check_evpn(const Reading& reading, const Value& vni, const Bridge& bridge, const std::string& name,
+                const Tunnel& instance) {
+  if (const auto taken = reading.claims.interfaces.find(name); taken != reading.claims.interfaces.end()) {
+    const Claims::Interface& first = taken->second;
+    const auto other = reading.config.tunnels.find(name);
+    const bool same = other != reading.config.tunnels.end() && other->second.evpn;
+    vni.error(
+        same ? fmt::format("VNI {} is in bridges.{} already, on line {}", *instance.id, first.bridge, first.key->line)
+             : fmt::format("its tunnel is called {}, a name that {}.{} has, on line {}", name, first.section, name,
+                           first.key->line));
+  }
+  for (const auto& [other_name, other] : reading.config.tunnels) {
+    const bool same_local = other.local == instance.local || other.local.is_unspecified();
+    if (other.evpn || other.mode != instance.mode || other.id != instance.id || other.port != instance.port ||
+        !same_local) {
+      continue;
+    }
+    vni.error(fmt::format("same mode, id, port and local as tunnels.{}", other_name));
+  }
+  for (const std::string& interface : bridge.interfaces) {
+    const auto other = reading.config.tunnels.find(interface);
+    if (other == reading.config.tunnels.end() || !other->second.evpn) continue;
+    if (other->second.vlan.tag == instance.vlan.tag) {
+      vni.error(fmt::format("VNI {} has the same VLAN of the bridge", *other->second.id));
+    }
+  }
+}
+
+// An instance is a tunnel called evpnVNI, to VTEPs that the fabric names as it runs.
+void read_evpn(Reading& reading, std::string_view bridge_name, const Value& value, Bridge& bridge) {
+  static constexpr std::array kModes{TunnelType::vxlan, TunnelType::geneve};
+  const size_t errors = reading.diagnostics.count();
+  const Fields fields(value, kKeyNames<kEvpnKeys>);
+  fields.require({"vni", "local"});
+  Tunnel instance;
+  instance.evpn.emplace();
+  read_keys(fields, kEvpnKeys, *instance.evpn);
+  instance.mode = TunnelType::vxlan;
+  if (const auto mode = fields.find("mode")) instance.mode = mode->tunnel_type(kModes).value_or(instance.mode);
+  instance.port = row_of(instance.mode).udp_port;
+  fields.number("vni", instance.id, 1, row_of(instance.mode).highest_id);
+  if (const auto local = fields.find("local")) read_local(reading, *local, instance);
+  instance.remotes = {instance.local.is_v4() ? IpAddress::v4(0, 0, 0, 0) : IpAddress{}};
+  fields.number("vlan", instance.vlan.tag, 1, kVlans - 2);
+  if (instance.vlan.tag != 0) instance.vlan.mode = VlanMode::access;
+  if (reading.diagnostics.count() != errors) return;
+
+  const std::string name = fmt::format("evpn{}", *instance.id);
+  check_evpn(reading, *fields.find("vni"), bridge, name, instance);
+  if (reading.diagnostics.count() != errors) return;
+  const auto place = reading.config.tunnels.emplace(name, std::move(instance)).first;
+  claim_udp_port(reading, place->first, value, place->second);
+  const YamlNode& node = value.place();
+  reading.claims.interfaces.emplace(place->first, Claims::Interface{"bridges", &node, false, bridge_name, node.line});
+  bridge.interfaces.push_back(name);
+}
+
+void read_instances(Reading& reading, std::string_view bridge_name, const Value& value, Bridge& bridge) {
+  if (!value.is_list()) return read_evpn(reading, bridge_name, value, bridge);
+  const size_t members = bridge.interfaces.size();
+  value.for_each_item([&](const Value& item) { read_evpn(reading, bridge_name, item, bridge); });
+  if (bridge.interfaces.size() - members < 2) return;
+  // What has a tag is for the others, or dies.
+  for (size_t i = members; i < bridge.interfaces.size(); ++i) {
+    PortVlan& vlan = reading.config.tunnels.at(bridge.interfaces[i]).vlan;
+    if (vlan.mode == VlanMode::none) vlan = {VlanMode::trunk, 0, {0}};
+  }
+}
+
 void read_bridge(Reading& reading, std::string_view name, const Value& value, Bridge& bridge) {
   const Fields fields(value, kKeyNames<kBridgeKeys>);
   const size_t errors = reading.diagnostics.count();
@@ -101,6 +174,7 @@ void read_bridge(Reading& reading, std::string_view name, const Value& value, Br
       macs->key_error(fmt::format("{} entries, but max-macs is {}", bridge.static_macs.size(), bridge.max_macs));
     }
   }
+  if (const auto evpn = fields.find("evpn")) read_instances(reading, name, *evpn, bridge);
 }
 
 }  // namespace

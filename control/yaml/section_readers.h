@@ -23,6 +23,10 @@ void read_bridges(const Value& section, Reading& reading);
 void read_sflow(const Value& value, Reading& reading);
 void read_mirrors(const Value& section, Reading& reading);
 
+// `local` of a tunnel, an own address.
+void read_local(Reading& reading, const Value& value, Tunnel& tunnel);
+// A UDP port tells what stands behind it, so it is of one mode on all tunnels. `place`: what asks for it.
+void claim_udp_port(Reading& reading, std::string_view name, const Value& place, const Tunnel& tunnel);
 // What an underlay has, or else a bridge port, as far as no row says it. The MTU and what has rows have been read.
 void read_network(Reading& reading, std::string_view name, const Fields& fields, Ethernet& ethernet);
 void read_bindings(const Fields& fields, Ethernet& ethernet);

@@ -44,7 +44,6 @@ void read_tunnel_id(const Fields& fields, Tunnel& tunnel) {
   if (tunnel.sent_id == tunnel.id) tunnel.sent_id.reset();
 }
 
-// A UDP port tells what stands behind it, so it is of one mode on all tunnels.
 void read_tunnel_port(Reading& reading, std::string_view name, const Fields& fields, Tunnel& tunnel) {
   const auto port = fields.find("port");
   if (!over_udp(tunnel.mode)) {
@@ -53,14 +52,7 @@ void read_tunnel_port(Reading& reading, std::string_view name, const Fields& fie
   }
   tunnel.port = row_of(tunnel.mode).udp_port;
   fields.number("port", tunnel.port, 1, 65535);
-  const Value& place = port ? *port : fields.mapping();
-  const auto [first, is_new] =
-      reading.claims.udp_ports.try_emplace(tunnel.port, tunnel.mode, Claims::Owner{name, place.place().line});
-  const auto& [mode, owner] = first->second;
-  if (!is_new && mode != tunnel.mode) {
-    place.key_error(fmt::format("UDP port {} is {} on tunnels.{}, line {}: it cannot be {} too", tunnel.port,
-                                name_of(mode), owner.name, owner.line, name_of(tunnel.mode)));
-  }
+  claim_udp_port(reading, name, port ? *port : fields.mapping(), tunnel);
 }
 
 void read_options(const Value& value, Tunnel& tunnel) {
@@ -136,22 +128,6 @@ void read_erspan(const Fields& fields, Tunnel& tunnel) {
   }
   for (const char* const key : {"id", "key", "erspan-index"}) {
     if (const auto value = fields.find(key)) value->key_error("ERSPAN type I has no header for it");
-  }
-}
-
-void read_local(Reading& reading, const Value& value, Tunnel& tunnel) {
-  const auto ip = value.address();
-  if (!ip) return;
-  tunnel.local = *ip;
-  if (ip->is_unspecified()) return value.error(fmt::format("{} is no address of a host", to_string(*ip)));
-  if (!reading.claims.own_addresses_complete) return;
-  const auto [first, last] = reading.claims.own_addresses.equal_range(*ip);
-  if (first == last) return value.error(fmt::format("{} is no address of any ethernet", to_string(*ip)));
-  if (const auto second = std::next(first); second != last) {
-    // Of an own address nothing says which link a packet came in by.
-    value.error(fmt::format("{} is an address of both {} and {}: a tunnel needs one that no other ethernet has",
-                            to_string(*ip), std::min(first->second.name, second->second.name),
-                            std::max(first->second.name, second->second.name)));
   }
 }
 
@@ -297,6 +273,32 @@ void check_conflicts(const std::vector<ReadTunnel>& read) {
 }
 
 }  // namespace
+
+void read_local(Reading& reading, const Value& value, Tunnel& tunnel) {
+  const auto ip = value.address();
+  if (!ip) return;
+  tunnel.local = *ip;
+  if (ip->is_unspecified()) return value.error(fmt::format("{} is no address of a host", to_string(*ip)));
+  if (!reading.claims.own_addresses_complete) return;
+  const auto [first, last] = reading.claims.own_addresses.equal_range(*ip);
+  if (first == last) return value.error(fmt::format("{} is no address of any ethernet", to_string(*ip)));
+  if (const auto second = std::next(first); second != last) {
+    // Of an own address nothing says which link a packet came in by.
+    value.error(fmt::format("{} is an address of both {} and {}: a tunnel needs one that no other ethernet has",
+                            to_string(*ip), std::min(first->second.name, second->second.name),
+                            std::max(first->second.name, second->second.name)));
+  }
+}
+
+void claim_udp_port(Reading& reading, std::string_view name, const Value& place, const Tunnel& tunnel) {
+  const auto [first, is_new] =
+      reading.claims.udp_ports.try_emplace(tunnel.port, tunnel.mode, Claims::Owner{name, place.place().line});
+  const auto& [mode, owner] = first->second;
+  if (!is_new && mode != tunnel.mode) {
+    place.key_error(fmt::format("UDP port {} is {} on tunnels.{}, line {}: it cannot be {} too", tunnel.port,
+                                name_of(mode), owner.name, owner.line, name_of(tunnel.mode)));
+  }
+}
 
 void read_tunnels(const Value& section, Reading& reading) {
   std::vector<ReadTunnel> read;

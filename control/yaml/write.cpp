@@ -66,6 +66,7 @@ std::optional<YamlText> by_hand(std::string_view name, const System& system);
 std::optional<YamlText> by_hand(std::string_view name, const Ethernet& ethernet);
 std::optional<YamlText> by_hand(std::string_view name, const NicModelSettings& model);
 std::optional<YamlText> by_hand(std::string_view name, const Bridge& bridge);
+std::optional<YamlText> by_hand(std::string_view, const Evpn&) { return std::nullopt; }
 std::optional<YamlText> by_hand(std::string_view name, const Tunnel& tunnel);
 
 template <typename Member>
@@ -263,9 +264,34 @@ std::optional<YamlText> by_hand(std::string_view name, const Bridge& bridge) {
   return parameters;
 }
 
-YamlText yaml_of(const Bridge& bridge) {
+YamlText evpn_of(const Tunnel& instance) {
   YamlText mapping;
-  write_keys(mapping, kBridgeKeys, bridge, Bridge{});
+  mapping.set("vni", yaml_of(*instance.id));
+  mapping.set("local", yaml_of(instance.local));
+  if (instance.mode != TunnelType::vxlan) mapping.set("mode", YamlText::plain(std::string(row_of(instance.mode).name)));
+  if (instance.vlan.mode == VlanMode::access) mapping.set("vlan", yaml_of(instance.vlan.tag));
+  write_keys(mapping, kEvpnKeys, *instance.evpn, Evpn{});
+  return mapping;
+}
+
+// Its EVPN instances are no interfaces in the file.
+YamlText yaml_of(const Bridge& bridge, const Config& config) {
+  Bridge without = bridge;
+  std::vector<YamlText> instances;
+  std::erase_if(without.interfaces, [&](const std::string& interface) {
+    const auto tunnel = config.tunnels.find(interface);
+    const bool evpn = tunnel != config.tunnels.end() && tunnel->second.evpn;
+    if (evpn) instances.push_back(evpn_of(tunnel->second));
+    return evpn;
+  });
+  YamlText mapping;
+  write_keys(mapping, kBridgeKeys, without, Bridge{});
+  if (instances.size() == 1) mapping.set("evpn", std::move(instances.front()));
+  if (instances.size() > 1) {
+    YamlText list = YamlText::list();
+    for (YamlText& instance : instances) list.add(std::move(instance));
+    mapping.set("evpn", std::move(list));
+  }
   return mapping;
 }
 
@@ -308,14 +334,16 @@ void append_comments(std::string& out, size_t indent, const Comments& comments, 
 
 // Of the entries those that are `wanted`; nothing where there are none, nor anything to say of the section.
 template <typename T>
-void append_section(std::string& out, const std::string& name, const std::map<std::string, T>& entries,
-                    const Comments& comments, const std::function<bool(const T&)>& wanted) {
+void append_section(
+    std::string& out, const std::string& name, const std::map<std::string, T>& entries, const Comments& comments,
+    const std::function<bool(const T&)>& wanted,
+    const std::function<YamlText(const T&)>& write = [](const T& value) { return yaml_of(value); }) {
   std::string lines;
   append_comments(lines, 2, comments, name);
   for (const auto& [key, value] : entries) {
     if (!wanted(value)) continue;
     append_comments(lines, 2, comments, fmt::format("{}.{}", name, key));
-    append_entry(lines, 2, key, yaml_of(value));
+    append_entry(lines, 2, key, write(value));
   }
   if (!lines.empty()) out += name + ":\n" + lines;
 }
@@ -332,8 +360,9 @@ std::string write_config(const Config& config, const Comments& comments) {
   append_section<Ethernet>(out, "ethernets", config.ethernets, comments, std::not_fn(is_vlan));
   append_section<Ethernet>(out, "vlans", config.ethernets, comments, is_vlan);
   const auto all = [](const auto&) { return true; };
-  append_section<Bridge>(out, "bridges", config.bridges, comments, all);
-  append_section<Tunnel>(out, "tunnels", config.tunnels, comments, all);
+  append_section<Bridge>(out, "bridges", config.bridges, comments, all,
+                         [&](const Bridge& bridge) { return yaml_of(bridge, config); });
+  append_section<Tunnel>(out, "tunnels", config.tunnels, comments, [](const Tunnel& tunnel) { return !tunnel.evpn; });
   if (config.sflow) {
     YamlText sflow;
     write_keys(sflow, kSflowKeys, *config.sflow, Sflow{});

@@ -6,7 +6,8 @@ namespace causeway {
 namespace {
 
 // Slot of the source MAC if it lives where the frame came from. Otherwise the worker reports the MAC
-// to the control thread, unless it is a static entry somewhere else: those don't move.
+// to the control thread, unless it is a static entry somewhere else: those don't move. Nor is anything learnt of a
+// fabric.
 uint32_t source_slot(WorkerContext& w, const FlowKey& key, const Adjacency& in) noexcept {
   const uint32_t slot = w.fdb->find(in.bridge, key.source());
   if (slot != kNoSlot) {
@@ -21,6 +22,7 @@ uint32_t source_slot(WorkerContext& w, const FlowKey& key, const Adjacency& in) 
     }
     if ((exit & kFdbStatic) != 0) return kNoSlot;
   }
+  if (in.fabric) return kNoSlot;
   // A full ring loses nothing but time: the next frame from this MAC tries again.
   const LearnMessage message{key.source(), in.index, in.bridge};
   if (w.reported.first(message, w.tick, w.changes)) w.mailbox.learn(message);

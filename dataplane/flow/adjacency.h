@@ -94,6 +94,7 @@ struct alignas(64) Adjacency {
   bool bound = false;     // there are `bindings`
   bool numbered = false;  // GRE with sequence numbers, from `sequence`
   bool usual = false;     // is_usual(), asked once
+  bool fabric = false;    // a VTEP of an EVPN fabric: BGP says which MACs are behind it, none is learnt
   AdjacencyIndex index = kNoAdjacency;  // its own
   MssLimit mss;                         // of SYNs either way
   OuterTemplate outer;

@@ -67,12 +67,14 @@ struct KnownOption {
 };
 using KnownOptions = std::unordered_map<AdjacencyIndex, std::vector<KnownOption>>;
 
-// Multicast tunnels, by their group's adjacency.
+// Tunnels without remotes of their own, by the adjacency of their records without a source: multicast tunnels by their
+// group's, and those of a fabric.
 struct GroupTunnel {
   std::vector<IpPrefix> allow_from;  // who may be learnt; empty: anybody
   IpAddress local;                   // our own frames that come back are nobody's
   // As many VTEPs as it may have: what others send comes in as if from the group, as it does in kernel VXLAN.
   bool full = false;
+  bool fabric = false;  // nobody may be learnt: its VTEPs are those that BGP names
 };
 using GroupTunnels = std::unordered_map<AdjacencyIndex, GroupTunnel>;
 

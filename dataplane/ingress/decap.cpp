@@ -79,7 +79,7 @@ bool any_contains(const std::vector<IpPrefix>& prefixes, const IpAddress& addres
 }
 
 bool may_be_learnt(const GroupTunnel& tunnel, const IpAddress& vtep) noexcept {
-  return vtep != tunnel.local && (tunnel.allow_from.empty() || any_contains(tunnel.allow_from, vtep));
+  return vtep != tunnel.local && !tunnel.fabric && (tunnel.allow_from.empty() || any_contains(tunnel.allow_from, vtep));
 }
 
 // The tunnel an outer frame belongs to, or why there is none. Bursts mostly come from one tunnel, so the last answer is

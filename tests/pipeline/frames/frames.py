@@ -11,6 +11,7 @@ from doctor_frames import write_doctor
 from elephant_frames import write_elephants
 from encap_frames import write_encap
 from erspan_frames import write_erspan
+from evpn_frames import write_evpn
 from gre_sequence_frames import write_gre_sequence
 from group_frames import write_group
 from host_frames import write_host
@@ -45,6 +46,7 @@ def main():
         write_refused(out)
         write_merged(out)
         write_erspan(out)
+        write_evpn(out)
 
 
 if __name__ == "__main__":

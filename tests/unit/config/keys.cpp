@@ -201,6 +201,17 @@ const std::vector<Row> kBridges = {
      "- bridge x static-mac 02:00:00:00:00:05 port a\n+ bridge x static-mac 02:00:00:00:00:05 vlan 7 port a"},
 };
 
+const std::string kEvpn = "evpn: {vni: 100, local: 10.0.0.1";
+const std::vector<Row> kInstances = {
+    {"evpn.vni", kEvpn + "}", "evpn: {vni: 200, local: 10.0.0.1}",
+     "- bridge x interface evpn100\n- tunnel evpn100\n+ tunnel evpn200 evpn vxlan id 200 10.0.0.1 hold 120\n"
+     "+ bridge x interface evpn200"},
+    {"evpn.local", kEvpn + "}", "evpn: {vni: 100, local: 10.0.0.9}", "~ tunnel evpn100: local 10.0.0.1 -> 10.0.0.9"},
+    {"evpn.mode", kEvpn + "}", kEvpn + ", mode: geneve}", "~ tunnel evpn100: mode vxlan -> geneve, port 4789 -> 6081"},
+    {"evpn.vlan", kEvpn + ", vlan: 7}", kEvpn + ", vlan: 8}", "~ tunnel evpn100: vlan access 7 -> access 8"},
+    {"evpn.hold", kEvpn + "}", kEvpn + ", hold: 9}", "~ tunnel evpn100: hold 120 -> 9"},
+};
+
 const std::vector<Row> kTunnels = {
     {"mode", kGeneve, kGeneve + ", mode: vxlan", "mode geneve -> vxlan, port 6081 -> 4789"},
     {"id", kGeneve, kGeneve + ", id: 2", "id 1 -> 2"},
@@ -405,7 +416,8 @@ TEST_CASE("every key of vlans is in the plan") {
 
 TEST_CASE("every key of bridges is in the plan") {
   check_rows(kBridges, "ethernets: {a: {}, b: {}}\nbridges: {x: ", "}");
-  check_complete("bridges", kBridges);
+  check_rows(kInstances, "ethernets: {up0: {addresses: [10.0.0.1/24, 10.0.0.9/24]}}\nbridges: {x: ", "}");
+  check_complete("bridges", kBridges + kInstances);
 }
 
 TEST_CASE("every key of tunnels is in the plan") {

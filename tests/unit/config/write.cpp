@@ -41,6 +41,8 @@ bridges:
     parameters: {ageing-time: 0, max-macs: 9}
     static-macs: [{mac: 02:00:00:00:02:01, port: gnv0}]
   empty: {}
+  fab: {evpn: [{vni: 100, local: 172.31.0.1}, {vni: 101, local: "fd00:31::1", mode: geneve, vlan: 7, hold: 0}]}
+  fab1: {interfaces: [d0], evpn: {vni: 102, local: 172.31.0.1}}
 tunnels:
   er0: {mode: erspan, id: 9, local: 172.31.0.1, remote: 172.31.0.2, erspan-index: 5}
   er1: {mode: erspan, local: 172.31.0.1, remote: 172.31.0.2, erspan-type: 1}
