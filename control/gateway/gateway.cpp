@@ -374,7 +374,7 @@ void Gateway::bind_macs() {
 
 void Gateway::listen_as_host() {
   if (other_lives_) return;  // which still does
-  const auto shares = [](const auto& port) { return port.second.host; };
+  const auto shares = [](const auto& port) { return port.second.host && !port.second.host_path; };
   if (!std::ranges::any_of(underlay_.all(), shares)) return host_sockets_.listen({}, false);
   std::set<uint16_t> udp_ports;
   bool gre = false;
