@@ -66,8 +66,6 @@ const std::vector<Row> kPort = {
      "bindings: [{mac: 02:00:00:00:00:05, addresses: [10.5.0.1]}]",
      "bindings +02:00:00:00:00:05 with 10.5.0.1/32 -02:00:00:00:00:05"},
     {"addresses", "addresses: [10.7.0.1/24]", "addresses: [10.7.0.2/24]", "addresses +10.7.0.2/24 -10.7.0.1/24"},
-    {"host", "addresses: [10.7.0.1/24]", "addresses: [10.7.0.1/24], host: true",
-     "host  -> host-x\n+ host-path host-x of x"},
     {"host.interface", "addresses: [10.7.0.1/24]", "addresses: [10.7.0.1/24], host: {interface: mine}",
      "host  -> mine\n+ host-path mine of x"},
     {"allow-from", "addresses: [10.7.0.1/24]", "addresses: [10.7.0.1/24], allow-from: [10.8.0.0/16]",
