@@ -99,7 +99,7 @@ void read_host_path(Reading& reading, std::string_view name, const Value& value,
   }
   const auto [entry, is_new] = reading.config.ethernets.try_emplace(interface);
   const auto [claim, is_free] = reading.claims.interfaces.try_emplace(
-      entry->first, Claims::Interface{.section = "host paths", .key = &value.key_place(), .underlay = true});
+      entry->first, Claims::Interface{.section = "host-path", .key = &value.key_place(), .underlay = true});
   if (!is_new || !is_free) {
     if (is_new) reading.config.ethernets.erase(entry);
     const Claims::Interface& first = claim->second;
