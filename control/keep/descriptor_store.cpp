@@ -23,8 +23,8 @@ Ports::HandedOver DescriptorStore::take() {
     FileDescriptor fd(SD_LISTEN_FDS_START + i);
     const std::string name = names[i];
     std::free(names[i]);
-    stored_.try_emplace(name);
-    devices[name].push_back(std::move(fd));
+    stored_[name] = {-1, if_nametoindex(name.c_str())};
+    if (devices[name].empty()) devices[name].push_back(std::move(fd));
   }
   std::free(static_cast<void*>(names));
   return devices;
@@ -40,11 +40,12 @@ void DescriptorStore::follow(const Ports& ports) {
   }
   for (const auto& [name, stored] : stored_) {
     const auto found = wanted.find(name);
-    if (found == wanted.end() || found->second != stored) forget(name);
+    if (found == wanted.end() || found->second.interface != stored.interface) forget(name);
   }
   for (const auto& [name, device] : wanted) {
     const auto found = stored_.find(name);
     if (found != stored_.end() && found->second == device) continue;
+    // Of a descriptor of the same TAP that is in there already systemd takes no second one.
     sd_pid_notify_with_fds(0, 0, fmt::format("FDSTORE=1\nFDNAME={}", name).c_str(), &device.fd, 1);
   }
   stored_ = std::move(wanted);
