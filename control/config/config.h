@@ -103,8 +103,7 @@ struct Limits {
 };
 
 struct Ethernet {
-  std::variant<PacketDevice, TapDevice, DpdkDevice, GeneratorSettings, NicModelSettings, VlanDevice, HostDevice>
-      device;
+  std::variant<PacketDevice, TapDevice, DpdkDevice, GeneratorSettings, NicModelSettings, VlanDevice, HostDevice> device;
   uint16_t rx_queues = 0;            // 0: one a worker, where the device spreads flows over several
   std::vector<unsigned> rx_workers;  // the worker of each rx queue; none: dealt out evenly
   Spread spread = Spread::device;    // software: one rx queue, whose frames are dealt out to all workers
@@ -112,7 +111,7 @@ struct Ethernet {
   std::optional<MacAddress> mac;
   std::vector<IpPrefix> addresses;  // any: the port is an underlay
   bool host_addresses = false;      // an underlay, too: its addresses and routes are the host's, which shares it
-  std::string host;                 // of an underlay: the HostDevice by which the host has what isn't a tunnel's; or none
+  std::string host;  // of an underlay: the HostDevice by which the host has what isn't a tunnel's; or none
   std::vector<Route> routes;
   std::vector<StaticNeighbor> neighbors;
   OffloadSettings offloads;

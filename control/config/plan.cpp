@@ -25,15 +25,15 @@ struct ThingRow {
   std::string_view section;  // of the file
 };
 constexpr std::array<ThingRow, 10> kThings{{{Thing::system, "system", "system"},
-                                           {Thing::ethernet, "ethernet", "ethernets"},
-                                           {Thing::vlan, "vlan", "vlans"},
-                                           {Thing::bridge, "bridge", "bridges"},
-                                           {Thing::tunnel, "tunnel", "tunnels"},
-                                           {Thing::member, "member", "bridges"},
-                                           {Thing::static_mac, "static-mac", "bridges"},
-                                           {Thing::sflow, "sflow", "sflow"},
-                                           {Thing::mirror, "mirror", "mirrors"},
-                                           {Thing::host_path, "host-path", "ethernets"}}};
+                                            {Thing::ethernet, "ethernet", "ethernets"},
+                                            {Thing::vlan, "vlan", "vlans"},
+                                            {Thing::bridge, "bridge", "bridges"},
+                                            {Thing::tunnel, "tunnel", "tunnels"},
+                                            {Thing::member, "member", "bridges"},
+                                            {Thing::static_mac, "static-mac", "bridges"},
+                                            {Thing::sflow, "sflow", "sflow"},
+                                            {Thing::mirror, "mirror", "mirrors"},
+                                            {Thing::host_path, "host-path", "ethernets"}}};
 const ThingRow& row_of(Thing thing) { return kThings[static_cast<size_t>(thing)]; }
 constexpr std::array<std::string_view, 6> kVerbNames{"remove", "close", "open", "reopen", "change", "add"};
 
@@ -333,7 +333,8 @@ std::string key_of(const Operation& operation) {
   const ThingRow& thing = row_of(operation.kind.thing);
   if (thing.thing == Thing::system || thing.thing == Thing::sflow) return operation.name;
   if (thing.thing == Thing::host_path) {
-    const Ethernet* const end = operation.ethernet.after != nullptr ? operation.ethernet.after : operation.ethernet.before;
+    const Ethernet* const end =
+        operation.ethernet.after != nullptr ? operation.ethernet.after : operation.ethernet.before;
     return fmt::format("{}.{}.host", thing.section, end->host_device()->underlay);
   }
   return fmt::format("{}.{}", thing.section, operation.bridge.empty() ? operation.name : operation.bridge);

@@ -41,10 +41,10 @@ inline constexpr std::array<OperationKind, 26> kOperationOrder{{
     {Thing::host_path, Verb::remove}, {Thing::vlan, Verb::remove},     {Thing::ethernet, Verb::remove},
     {Thing::ethernet, Verb::close},   {Thing::ethernet, Verb::reopen}, {Thing::ethernet, Verb::open},
     {Thing::ethernet, Verb::change},  {Thing::ethernet, Verb::add},    {Thing::vlan, Verb::change},
-    {Thing::vlan, Verb::add},         {Thing::host_path, Verb::add},
-    {Thing::bridge, Verb::add},      {Thing::bridge, Verb::change},   {Thing::tunnel, Verb::change},
-    {Thing::tunnel, Verb::add},      {Thing::member, Verb::add},      {Thing::static_mac, Verb::add},
-    {Thing::mirror, Verb::change},   {Thing::mirror, Verb::add},      {Thing::sflow, Verb::change},
+    {Thing::vlan, Verb::add},         {Thing::host_path, Verb::add},   {Thing::bridge, Verb::add},
+    {Thing::bridge, Verb::change},    {Thing::tunnel, Verb::change},   {Thing::tunnel, Verb::add},
+    {Thing::member, Verb::add},       {Thing::static_mac, Verb::add},  {Thing::mirror, Verb::change},
+    {Thing::mirror, Verb::add},       {Thing::sflow, Verb::change},
 }};
 // The kind's place there.
 size_t order_of(OperationKind kind);

@@ -18,8 +18,8 @@ Ports::Record* Ports::other_end(const Record& record) {
   if (found == ports_.end()) return nullptr;
   Record& other = found->second;
   const config::HostDevice* const there = other.settings.host_device();
-  const bool fits = host != nullptr ? other.settings.is_underlay()
-                                    : there != nullptr && there->underlay == names_.at(record.index);
+  const bool fits =
+      host != nullptr ? other.settings.is_underlay() : there != nullptr && there->underlay == names_.at(record.index);
   return fits ? &other : nullptr;
 }
 

@@ -89,9 +89,10 @@ void read_host_path(Reading& reading, std::string_view name, const Value& value,
   } else if (const auto wanted = value.boolean(); !wanted || !*wanted) {
     return;
   } else if (interface.size() > kLongestInterfaceName) {
-    return value.error(fmt::format("{} is longer than an interface's name may be ({} bytes): give it one, "
-                                   "{{interface: NAME}}",
-                                   interface, kLongestInterfaceName));
+    return value.error(
+        fmt::format("{} is longer than an interface's name may be ({} bytes): give it one, "
+                    "{{interface: NAME}}",
+                    interface, kLongestInterfaceName));
   }
   if (!ethernet.is_underlay()) return value.key_error("only an ethernet with addresses has a host path");
   if (std::string error = name_error(interface, kLongestInterfaceName); !error.empty()) {
@@ -103,8 +104,7 @@ void read_host_path(Reading& reading, std::string_view name, const Value& value,
   if (!is_new || !is_free) {
     if (is_new) reading.config.ethernets.erase(entry);
     const Claims::Interface& first = claim->second;
-    return value.error(
-        fmt::format("the name is taken by {}.{} on line {}", first.section, interface, first.key->line));
+    return value.error(fmt::format("the name is taken by {}.{} on line {}", first.section, interface, first.key->line));
   }
   entry->second.device = HostDevice{std::string(name)};
   ethernet.host = std::move(interface);

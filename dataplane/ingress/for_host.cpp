@@ -56,8 +56,8 @@ HostKind kind_of_payload(const rte_mbuf* m, uint8_t protocol, uint32_t offset) n
       return HostKind::routing;
     case kIpProtocolIcmpv6: {
       const auto* icmp = header_at<IcmpHeader>(m, offset);
-      const bool discovery = icmp != nullptr && icmp->type >= kIcmpv6RouterSolicitation &&
-                             icmp->type <= kIcmpv6NeighborAdvertisement;
+      const bool discovery =
+          icmp != nullptr && icmp->type >= kIcmpv6RouterSolicitation && icmp->type <= kIcmpv6NeighborAdvertisement;
       return discovery ? HostKind::neighbor : HostKind::icmp;
     }
     case kIpProtocolTcp:

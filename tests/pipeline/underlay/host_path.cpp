@@ -1,5 +1,5 @@
-// The host path (`host`): what isn't a tunnel's frame goes to the host's own port, within bounds by its kind, and what the
-// host sends goes out.
+// The host path (`host`): what isn't a tunnel's frame goes to the host's own port, within bounds by its kind, and what
+// the host sends goes out.
 #include <rte_cycles.h>
 
 #include <algorithm>
