@@ -32,6 +32,8 @@ class Underlay {
     // networks, which the kernel has routes to.
     bool host = false;
     std::vector<HostRoute> host_routes;
+    // The host has what isn't a tunnel's by a port of its own, and answers for the addresses, whosever they are.
+    bool host_path = false;
   };
 
   void set(PortIndex index, Port port) { ports_[index] = std::move(port); }
@@ -54,9 +56,14 @@ class Underlay {
   std::vector<NextHop> group_route(const std::string& link, const IpAddress& local, const IpAddress& group) const;
 
   bool owns(PortIndex port, const IpAddress& address) const;
+  // Its kernel has the port's frames from the interface itself: it answers, and is the member of groups.
   bool is_host(PortIndex port) const;
-  // The same, where it is ours to answer for the address.
-  bool answers_for(PortIndex port, const IpAddress& address) const { return owns(port, address) && !is_host(port); }
+  // The host answers for the port's addresses.
+  bool host_answers(PortIndex port) const;
+  // The port has the address, and it is ours to answer for it.
+  bool answers_for(PortIndex port, const IpAddress& address) const {
+    return owns(port, address) && !host_answers(port);
+  }
   // What packets may be addressed to that come in by `accepting`: any underlay's addresses, of link-local ones and
   // groups the port's own.
   std::vector<IpAddress> accepted(PortIndex accepting) const;

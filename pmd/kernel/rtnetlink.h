@@ -53,6 +53,7 @@ class Rtnetlink {
   Error set_up(int index) const;
   Error set_mtu(int index, uint16_t mtu) const;
   Error set_mac(int index, const MacAddress& mac) const;
+  Error remove(int index) const;
 
   // Sends a request (pmd/kernel/netlink.h) and gives the answer, if there is one, to `read`. False, and errno: the
   // kernel's refusal. One without an answer has NLM_F_ACK.

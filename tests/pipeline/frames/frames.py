@@ -15,6 +15,7 @@ from evpn_frames import write_evpn
 from gre_sequence_frames import write_gre_sequence
 from group_frames import write_group
 from host_frames import write_host
+from host_path_frames import write_host_path
 from interfaces_frames import write_interfaces
 from merged_frames import write_merged
 from mtu_frames import write_mtu
@@ -47,6 +48,7 @@ def main():
         write_merged(out)
         write_erspan(out)
         write_evpn(out)
+        write_host_path(out)
 
 
 if __name__ == "__main__":
