@@ -39,6 +39,7 @@
 #include "control/process/event_loop.h"
 #include "control/process/log.h"
 #include "control/process/state_directory.h"
+#include "control/underlay/kernel_routes.h"
 #include "control/vswitch.h"
 #include "control/yaml/load.h"
 #include "control/yaml/value.h"
@@ -188,8 +189,11 @@ void follow_host(EventLoop& loop, const HostEvents& host, Gateway& gateway, std:
   });
 }
 
-void start_timers(EventLoop& loop, Gateway& gateway, Daemon& daemon) {
-  loop.every(1ms, [&gateway] { gateway.serve_workers(); });
+void start_timers(EventLoop& loop, Gateway& gateway, KernelRoutes& routes, Daemon& daemon) {
+  loop.every(1ms, [&gateway, &routes] {
+    routes.serve();
+    gateway.serve_workers();
+  });
   loop.every(250ms, [&gateway, &daemon] {
     gateway.tick();
     daemon.tick();
@@ -309,6 +313,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   set_lock_owner(config.system.name);
   const HostEvents host;
   Gateway gateway(config.system, pool);
+  KernelRoutes routes(gateway.host_routes());
   const std::string file = options.file.value_or("");
   Daemon daemon(loop, gateway, config.system, file, CAUSEWAY_VERSION);
   upgrade.emplace(
@@ -366,7 +371,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   if (predecessor == nullptr) sd_notify(0, "READY=1");
   const Reloading all{daemon, background};
   running = &all;
-  start_timers(loop, gateway, daemon);
+  start_timers(loop, gateway, routes, daemon);
   follow_host(loop, host, gateway, [&vswitch] {
     if (vswitch) vswitch->host_networks_changed();
   });

@@ -14,7 +14,7 @@ struct ShowSubject {
 // In the order of the help text.
 inline constexpr ShowSubject kShowSubjects[] = {
     {"ports", "ports"},         {"bridges", "bridges"}, {"tunnels", "tunnels"}, {"fdb", "fdb entries"},
-    {"neighbors", "neighbors"}, {"flows", "flows"},     {"workers", "workers"}, {"offloads", "offloads"},
+    {"routes", "routes"}, {"neighbors", "neighbors"}, {"flows", "flows"},     {"workers", "workers"}, {"offloads", "offloads"},
     {"multicast", "multicast"}, {"mirrors", "mirrors"}, {"control", "control"},
 };
 

@@ -84,6 +84,11 @@ inline constexpr std::tuple kRouteKeys{
     key("on-link", &Route::on_link, Flag{},
         "the next hop is on this link, though no network of the addresses contains it"),
 };
+inline constexpr std::tuple kRouteTableKeys{
+    key_by_code("table", NoMember{}, Other{R"({"oneOf": [{"const": "main"},
+                  {"type": "integer", "minimum": 1, "maximum": 4294967295}]})"},
+                "a table of the host's: `main`, or a VRF's number"),
+};
 inline constexpr std::tuple kNeighborKeys{
     key_by_code("to", &StaticNeighbor::to, Other{kAddressSchema}, "whose MAC it is"),
     key("macaddress", &StaticNeighbor::mac, Mac{}, "known without asking"),
@@ -128,8 +133,10 @@ inline constexpr std::tuple kNetworkKeys{
                 Other{R"({"anyOf": [{"const": "host"}, {"type": "array", "items": {"$ref": "#/$defs/prefix"}}]})"},
                 "with prefix lengths; an IPv6 underlay has a link-local one of its MAC besides, unless one is given. "
                 "`host`: those that the host has on the interface, and keeps, with its routes and permanent neighbors"),
-    key_by_code("routes", &Ethernet::routes, Other{R"({"type": "array", "items": {"$ref": "#/$defs/route"}})"},
-                "`{to: PREFIX, via: ADDRESS, metric: N, on-link: true}`, `to: default`"),
+    key_by_code("routes", &Ethernet::routes, Other{R"({"anyOf": [{"const": "host"}, {"$ref": "#/$defs/routeTable"},
+                  {"type": "array", "items": {"anyOf": [{"$ref": "#/$defs/route"}, {"$ref": "#/$defs/routeTable"}]}}]})"},
+                "`{to: PREFIX, via: ADDRESS, metric: N, on-link: true}`, `to: default`; `{table: main}` or `{table: N}`: "
+                "those of the host's routing table, as they change. `host`: `[{table: main}]`"),
     key_by_code("neighbors", &Ethernet::neighbors, Other{R"({"type": "array", "items": {"$ref": "#/$defs/neighbor"}})"},
                 "`{to: ADDRESS, macaddress: MAC}`: known without asking; the rest are resolved"),
     key_by_code("allow-from", &Ethernet::allow_from, Other{kPrefixesSchema},

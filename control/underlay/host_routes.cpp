@@ -38,13 +38,14 @@ void HostRoutes::clear() {
   lengths_.clear();
   next_hops_.clear();
   links_.clear();
+  index_.clear();
   filled_ = false;
   wants_dump_ = false;
 }
 
 int HostRoutes::index_of(const std::string& interface) const {
-  const auto found = links_.find(interface);
-  return found != links_.end() ? found->second.index : 0;
+  const auto found = index_.find(interface);
+  return found != index_.end() ? found->second : 0;
 }
 
 bool HostRoutes::leads_nowhere(const Route& route) const {
@@ -217,20 +218,29 @@ void HostRoutes::next_hop(const NextHopMessage& message, bool) {
 
 // Routes and next hops go with an interface that is set down or loses its carrier; the kernel doesn't tell which.
 void HostRoutes::link(const LinkMessage& message, bool told) {
-  const auto known = std::ranges::find_if(links_, [&](const auto& item) { return item.second.index == message.index; });
-  const bool stays = known != links_.end() && !message.gone && known->first == message.name;
-  if (stays) {
+  const auto known = links_.find(message.index);
+  if (known != links_.end() && !message.gone && known->second.name == message.name) {
     const bool changes = std::exchange(known->second.up, message.up) != message.up;
     known->second.told = dump_;
     wants_dump_ = wants_dump_ || (changes && !told && interfaces_.contains(message.name));
     return;
   }
   if (known != links_.end()) {
-    wants_dump_ = wants_dump_ || (!told && interfaces_.contains(known->first));
-    links_.erase(known);
+    wants_dump_ = wants_dump_ || (!told && interfaces_.contains(known->second.name));
+    forget_link(known);
   }
-  if (!message.gone) links_[message.name] = {message.index, message.up, dump_};
+  if (!message.gone) {
+    links_[message.index] = {message.name, message.up, dump_};
+    index_[message.name] = message.index;
+  }
   changed_ = true;
+}
+
+// Another one may have its name by now.
+void HostRoutes::forget_link(std::map<int, Link>::iterator item) {
+  const auto named = index_.find(item->second.name);
+  if (named != index_.end() && named->second == item->first) index_.erase(named);
+  links_.erase(item);
 }
 
 // What an older dump told and this one doesn't is gone.
@@ -256,7 +266,10 @@ void HostRoutes::all_told() {
   for (auto& [id, object] : next_hops_) {
     if (object.told != dump_) object = {false, {}, {}, object.users, false, dump_};
   }
-  std::erase_if(links_, [&](const auto& item) { return item.second.told != dump_; });
+  for (auto item = links_.begin(); item != links_.end();) {
+    const auto current = item++;
+    if (current->second.told != dump_) forget_link(current);
+  }
   changed_ = changed_ || !filled_;
   filled_ = true;
 }

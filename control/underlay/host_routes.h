@@ -86,7 +86,7 @@ class HostRoutes : public RouteListener {
     uint32_t told = 0;
   };
   struct Link {
-    int index = 0;
+    std::string name;
     bool up = false;
     uint32_t told = 0;
   };
@@ -100,6 +100,7 @@ class HostRoutes : public RouteListener {
   void append_hops(uint32_t object, const std::vector<int>& interfaces, std::vector<RouteHop>& hops) const;
   std::optional<Found> best_of(const Key& key, const std::vector<Route>& routes,
                                const std::vector<int>& interfaces) const;
+  void forget_link(std::map<int, Link>::iterator item);
   void clear();
 
   std::set<uint32_t> tables_;
@@ -108,7 +109,8 @@ class HostRoutes : public RouteListener {
   Routes routes_;
   std::map<std::pair<uint32_t, bool>, Lengths> lengths_;  // by table and whether it is IPv4
   std::map<uint32_t, NextHop> next_hops_;
-  std::map<std::string, Link> links_;
+  std::map<int, Link> links_;         // by index
+  std::map<std::string, int> index_;  // of each
   uint32_t dump_ = 0;  // counts dumps
   bool filled_ = false;  // there was a whole one
   bool changed_ = false;
