@@ -26,7 +26,7 @@ std::string followed_text(const Gateway& gateway) {
       tables.insert(fmt::format("table {} by {}", config::table_text(table), port.interface));
     }
   }
-  return tables.empty() ? "" : fmt::format("; nor has the host: {}", fmt::join(tables, ", "));
+  return tables.empty() ? "" : "; nor has the host: " + config::joined({tables.begin(), tables.end()});
 }
 
 // Underlays whose interface the host doesn't have: none of its routes counts.

@@ -24,7 +24,7 @@ using Add = std::function<void(const RouteView& view)>;
 void add_own(const Gateway& gateway, PortIndex index, const Underlay::Port& port, const Add& add) {
   if (port.host) return;
   for (const IpPrefix& own : port.addresses) {
-    add({gateway, "connected", config::network_of(own), 0, {{index, {}}}});
+    add({gateway, "connected", network_of(own), 0, {{index, {}}}});
   }
   for (const config::Route& route : port.routes) {
     add({gateway, "static", route.to, route.metric, {{index, route.via}}});
