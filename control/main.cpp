@@ -30,6 +30,7 @@
 #include "control/check/warnings.h"
 #include "control/daemon.h"
 #include "control/gateway/gateway.h"
+#include "control/keep/descriptor_store.h"
 #include "control/keep/keeper.h"
 #include "control/keep/predecessor.h"
 #include "control/keep/upgrade.h"
@@ -189,14 +190,15 @@ void follow_host(EventLoop& loop, const HostEvents& host, Gateway& gateway, std:
   });
 }
 
-void start_timers(EventLoop& loop, Gateway& gateway, KernelRoutes& routes, Daemon& daemon) {
+void start_timers(EventLoop& loop, Gateway& gateway, KernelRoutes& routes, Daemon& daemon, DescriptorStore& store) {
   loop.every(1ms, [&gateway, &routes] {
     routes.serve();
     gateway.serve_workers();
   });
-  loop.every(250ms, [&gateway, &daemon] {
+  loop.every(250ms, [&gateway, &daemon, &store] {
     gateway.tick();
     daemon.tick();
+    store.follow(gateway.ports());
   });
   loop.every(RecentCounts::kInterval, [&daemon] { daemon.count(); });
   uint64_t watchdog_usec = 0;
@@ -332,6 +334,8 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
     return start_metrics(endpoint, loop, daemon, config.system);
   };
   std::string learnt;
+  DescriptorStore store;
+  if (predecessor == nullptr) gateway.adopt(store.take());
   // First of all: where a daemon of this name runs already, nothing is touched.
   const Error error = predecessor == nullptr ? let_others_in() : take_over(*predecessor, gateway, learnt);
   if (error) return fail(error.text());
@@ -371,7 +375,8 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   if (predecessor == nullptr) sd_notify(0, "READY=1");
   const Reloading all{daemon, background};
   running = &all;
-  start_timers(loop, gateway, routes, daemon);
+  store.follow(gateway.ports());
+  start_timers(loop, gateway, routes, daemon, store);
   follow_host(loop, host, gateway, [&vswitch] {
     if (vswitch) vswitch->host_networks_changed();
   });

@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 
+#include "dataplane/batch.h"
 #include "dataplane/counters.h"
 #include "dataplane/drop_reason.h"
 #include "dataplane/egress/tx_buffers.h"
@@ -17,6 +18,7 @@
 #include "dataplane/flow/outer_cache.h"
 #include "dataplane/flow/rate_limit.h"
 #include "dataplane/flow/tables.h"
+#include "dataplane/flow/token_bucket.h"
 #include "dataplane/gso/merged_datagrams.h"
 #include "dataplane/gso/segment.h"
 #include "dataplane/inspect/capture.h"
@@ -69,6 +71,11 @@ inline constexpr uint32_t kUnresolvedPerSecond = 256;
 // How many VTEPs a second that a full multicast tunnel doesn't know are offered to the control thread.
 inline constexpr uint32_t kOfferedVtepsPerSecond = 20;
 
+// Frames for the host's own stack are counted by kind, so that none takes what another needs
+// (dataplane/ingress/for_host.h).
+enum class HostKind : uint8_t { neighbor, routing, icmp, bulk };
+inline constexpr size_t kHostKinds = 4;
+
 struct WorkerContext {
   WorkerContext(const Tables& t, uint16_t worker, uint32_t cache_entries, uint64_t seed)
       : tables(t), id(worker), cache(cache_entries, seed) {}
@@ -90,6 +97,10 @@ struct WorkerContext {
   RateLimit unresolved{kMaxAdjacencies};
   RateLimit sources{kPuntAccounts};
   RateLimit urgent_sources{kPuntAccounts};
+  std::array<TokenBucket, kHostKinds> host_buckets;
+  // Frames of the batch under way that leave by their underlay's host path once decap is done.
+  std::array<rte_mbuf*, kBatch> for_host;
+  uint16_t for_host_count = 0;
   Sampler sampler;
   rte_mempool* pool = nullptr;  // copies, headers and segments
 

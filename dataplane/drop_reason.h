@@ -68,6 +68,7 @@ namespace causeway {
   X(no_route, "no route to the tunnel's remote")                                                            \
   X(control_ignored, "ARP, ND or ICMP that asks nothing of us")                                             \
   X(host_traffic, "the host's own, on an interface that it shares (`addresses: host`): it has received it") \
+  X(host_limit, "for the host, more at once of its kind than a host path (`host`) carries")                 \
   /* transmit */                                                                                            \
   X(segment_failed, "super-packet whose headers could not be cut")                                          \
   X(tx_refused, "the kernel refused to send it: longer than its MTU, or the interface is down")             \

@@ -74,18 +74,53 @@ uint32_t account_of(const rte_mbuf* m, const IpAddress& source) noexcept {
   return static_cast<uint32_t>(hash_words(mac, address, 0) >> 32) & (kPuntAccounts - 1);
 }
 
-void punt(WorkerContext& w, const PuntedFrame& punted) noexcept {
+// False: there is no room, and the frame stays the caller's.
+bool try_punt(WorkerContext& w, const PuntedFrame& punted) noexcept {
   // Chains are not welcome where much waits already: the queue must never hold a good part of all buffers.
   const bool room = punted.frame->nb_segs == 1 || w.mailbox.punted() < kPuntedChains;
-  if (!room || !w.mailbox.punt(punted)) return drop(w, punted.frame, DropReason::control_queue_full);
+  if (!room || !w.mailbox.punt(punted)) return false;
   w.counters.to_control.add(1);
+  return true;
 }
 
-void punt_urgent(WorkerContext& w, const PuntedFrame& punted, Claim claim) noexcept {
+void punt(WorkerContext& w, const PuntedFrame& punted) noexcept {
+  if (!try_punt(w, punted)) drop(w, punted.frame, DropReason::control_queue_full);
+}
+
+bool try_punt_urgent(WorkerContext& w, const PuntedFrame& punted, Claim claim) noexcept {
   // Most of its room is for answers.
   const bool room = claim == Claim::answer || w.mailbox.urgent() < kUnasked;
-  if (!room || !w.mailbox.punt_urgent(punted)) return drop(w, punted.frame, DropReason::control_queue_full);
+  if (!room || !w.mailbox.punt_urgent(punted)) return false;
   w.counters.to_control.add(1);
+  return true;
+}
+
+// Errors about packets that were sent: RFC 792; RFC 4443 section 2.1, types below 128.
+bool is_icmp_error(const rte_mbuf* m) noexcept {
+  const auto* ethernet = header_at<EthernetHeader>(m, 0);
+  if (ethernet->ethertype.get() == kEtherTypeIpv4) {
+    const auto* ip = header_at<Ipv4Header>(m, sizeof(EthernetHeader));
+    if (ip == nullptr || ip->protocol != kIpProtocolIcmp) return false;
+    const auto* icmp = header_at<IcmpHeader>(m, sizeof(EthernetHeader) + ip->header_bytes());
+    return icmp != nullptr && (icmp->type == kIcmpUnreachable || icmp->type == kIcmpTimeExceeded);
+  }
+  if (ethernet->ethertype.get() != kEtherTypeIpv6) return false;
+  const auto* ip = header_at<Ipv6Header>(m, sizeof(EthernetHeader));
+  if (ip == nullptr || ip->next_header != kIpProtocolIcmpv6) return false;
+  const auto* icmp = header_at<IcmpHeader>(m, sizeof(EthernetHeader) + sizeof(Ipv6Header));
+  return icmp != nullptr && icmp->type < kIcmpv6EchoRequest;
+}
+
+struct Turn {
+  bool urgent = false;
+  bool mine = false;  // within what its source may have
+};
+
+// Counts a frame against its source.
+Turn take_turn(WorkerContext& w, const rte_mbuf* frame, const Asker& asker) noexcept {
+  const bool urgent = asker.claim != Claim::common;
+  RateLimit& limit = urgent ? w.urgent_sources : w.sources;
+  return {urgent, limit.take(account_of(frame, asker.address), urgent ? kUrgentPerSecond : kToHostPerSecond, w.now_s)};
 }
 
 }  // namespace
@@ -95,14 +130,20 @@ void punt_to_us(WorkerContext& w, const PortEntry& port, rte_mbuf* frame) noexce
   if (asker.claim == Claim::none) {
     return drop(w, frame, port.host ? DropReason::host_traffic : DropReason::control_ignored);
   }
-  const bool urgent = asker.claim != Claim::common;
-  RateLimit& limit = urgent ? w.urgent_sources : w.sources;
-  if (!limit.take(account_of(frame, asker.address), urgent ? kUrgentPerSecond : kToHostPerSecond, w.now_s)) {
-    return drop(w, frame, DropReason::control_limit);
-  }
+  const Turn turn = take_turn(w, frame, asker);
+  if (!turn.mine) return drop(w, frame, DropReason::control_limit);
   const PuntedFrame punted{.frame = frame, .kind = Punt::to_us, .port = w.ingress, .worker = w.id};
-  if (urgent) return punt_urgent(w, punted, asker.claim);
-  punt(w, punted);
+  const bool taken = turn.urgent ? try_punt_urgent(w, punted, asker.claim) : try_punt(w, punted);
+  if (!taken) drop(w, frame, DropReason::control_queue_full);
+}
+
+bool offer_to_control(WorkerContext& w, const PortEntry& port, rte_mbuf* frame) noexcept {
+  const Asker asker = asker_of(w, port, frame);
+  const bool concerns_us = asker.claim == Claim::neighbor || asker.claim == Claim::answer || is_icmp_error(frame);
+  if (!concerns_us || asker.claim == Claim::none) return false;
+  const Turn turn = take_turn(w, frame, asker);
+  const PuntedFrame punted{.frame = frame, .kind = Punt::to_us, .port = w.ingress, .worker = w.id};
+  return turn.mine && (turn.urgent ? try_punt_urgent(w, punted, asker.claim) : try_punt(w, punted));
 }
 
 void punt_unresolved(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept {

@@ -1,5 +1,5 @@
-// From a worker to the control thread: one function for each kind of punted frame (dataplane/exchange.h). All but the
-// last drop and count the frame where it may not go there.
+// From a worker to the control thread: one function for each kind of punted frame (dataplane/exchange.h). Those that
+// return nothing drop and count the frame where it may not go there.
 #pragma once
 
 #include "dataplane/context.h"
@@ -16,6 +16,10 @@ inline constexpr uint32_t kUrgentPerSecond = 64;
 // say has a queue of its own, most of it for the answers of neighbors that were asked; what asks nothing of us dies
 // here.
 void punt_to_us(WorkerContext& w, const PortEntry& port, rte_mbuf* frame) noexcept;
+// The same of an underlay with a host path, where the host answers: takes what neighbors we deal with and routers of
+// groups say, and errors, which may be about a tunnel's packet. The control thread hands them on to the host. False:
+// the frame is the host's alone, and stays the caller's.
+bool offer_to_control(WorkerContext& w, const PortEntry& port, rte_mbuf* frame) noexcept;
 // An inner frame for a tunnel whose next hop is unresolved.
 void punt_unresolved(WorkerContext& w, rte_mbuf* frame, const Adjacency& to) noexcept;
 // An outer frame for a multicast tunnel, `group`, that doesn't know its sender.

@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "dataplane/bridging/forward.h"
+#include "dataplane/bridging/host_path.h"
 #include "dataplane/bridging/lookup.h"
 #include "dataplane/bridging/output.h"
 #include "dataplane/bridging/resolve.h"
@@ -260,9 +261,13 @@ uint16_t Worker::carry_up_to_merged(const PortEntry& port, Batch& batch) noexcep
     if (w.captures != nullptr) [[unlikely]] {
       show_inner(w, batch);
     }
+    if (w.for_host_count != 0) [[unlikely]] {
+      send_to_host(w, port);
+    }
   } else {
     const Adjacency* const in = w.tables.adjacency(port.adjacency);
     if (in == nullptr || in->bridge == kNoBridge) {
+      if (port.host_path != kNoPort) send_from_host(w, port, batch);
       for (uint16_t i = 0; i < batch.count; ++i) drop(w, batch.frame[i], DropReason::port_unassigned);
       return taken;
     }

@@ -1,5 +1,5 @@
 // What the host's kernel has on one of its interfaces, for an underlay that shares it (`addresses: host`). Its routes:
-// pmd/kernel/route_socket.h.
+// pmd/routes/route_socket.h.
 #pragma once
 
 #include <compare>

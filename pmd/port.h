@@ -43,6 +43,7 @@ struct PortOptions {
   MacAddress mac{};          // zero: leave the device's own
   bool underlay = false;     // carries tunnels: promiscuous mode off where it can be, complete checksums on the wire
   bool promiscuous = false;  // on even then: some of its frames are bridged
+  bool host = false;         // the host's end of an underlay's host path
   OffloadSettings offloads{};
   rte_mempool* pool = nullptr;  // receive buffers; outlives the port
   // Port::descriptors() of the process that had the device, which need them no longer once the port is open. It goes on
@@ -67,6 +68,14 @@ struct PortDeviceStats {
   uint64_t tx_errors = 0;  // frames taken by tx_burst and lost
 };
 
+// What the host is to see of an underlay on its end of the host path.
+struct HostSide {
+  MacAddress mac;                   // zero, and an MTU of 0: leave them as they are
+  uint16_t mtu = 0;                 // bytes of IP packet
+  bool link_up = false;             // its carrier
+  std::vector<IpPrefix> addresses;  // those that we give it; others that it has are the host's own
+};
+
 // A port in its NIC's switch. Ports of one domain can hand frames to each other.
 struct SwitchPort {
   std::string domain;  // empty: none
@@ -88,7 +97,7 @@ class Port : public PortIo {
   virtual std::vector<int> descriptors() const { return {}; }
 
   virtual const std::string& name() const noexcept = 0;
-  virtual const char* kind() const noexcept = 0;  // "dpdk", "tap", "packet", "generator", "nic-model", "vlan"
+  virtual const char* kind() const noexcept = 0;  // "dpdk", "tap", "packet", "generator", "nic-model", "vlan", "host"
   virtual MacAddress mac() const noexcept = 0;
   virtual uint16_t mtu() const noexcept = 0;  // bytes of IP packet, without the Ethernet header
   virtual uint16_t rx_queues() const noexcept = 0;
@@ -116,6 +125,19 @@ class Port : public PortIo {
 
   // Of an interface that the host's kernel has, too: its addresses and neighbors there now. Null: it isn't one.
   virtual std::optional<HostNetwork> host_network() const { return std::nullopt; }
+
+  // Of an underlay: what comes in reaches the host by the end of its host path alone, or as it did before.
+  virtual Error set_host_path(bool on) {
+    (void)on;
+    return {};
+  }
+  // Of a port with PortOptions::host: makes its interface so; as much of it as can be.
+  virtual Error show_host(const HostSide& side) {
+    (void)side;
+    return {};
+  }
+  // The interface is to be gone with the port, whoever else holds a descriptor of it.
+  virtual void destroy() {}
 
   // Whether it merges TCP segments as they come in.
   virtual bool lro() const noexcept { return false; }

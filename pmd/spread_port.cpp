@@ -78,6 +78,7 @@ class SpreadPort final : public Port {
   SwitchRules* switch_rules() noexcept override { return device_->switch_rules(); }
   SwitchPort switch_port() const override { return device_->switch_port(); }
   std::optional<HostNetwork> host_network() const override { return device_->host_network(); }
+  Error set_host_path(bool on) override { return device_->set_host_path(on); }
   bool lro() const noexcept override { return device_->lro(); }
   bool loop(rte_mbuf* frame, std::vector<Received>& received) override { return device_->loop(frame, received); }
   uint16_t merge(rte_mbuf** frames, uint16_t count) override { return device_->merge(frames, count); }

@@ -64,7 +64,8 @@ std::vector<HostAddress> shared_with_host(const config::Config& config) {
   std::unordered_multimap<IpAddress, InterfaceAddress> held;
   for (const InterfaceAddress& each : addresses_of_host()) held.emplace(each.address.address, each);
   for (const auto& [name, ethernet] : config.ethernets) {
-    if (!ethernet.is_underlay() || !kernel_sees(config, ethernet)) continue;
+    // The other end of a host path is the host's, and tunnels' packets don't get there.
+    if (!ethernet.is_underlay() || !ethernet.host.empty() || !kernel_sees(config, ethernet)) continue;
     for (const IpPrefix& own : ethernet.addresses) {
       const auto [first, last] = held.equal_range(own.address);
       for (auto item = first; item != last; ++item) {

@@ -53,6 +53,7 @@ void warn_of_idle_interfaces(const Config& config, std::vector<ConfigWarning>& w
   Names outputs;
   for (const auto& [name, mirror] : config.mirrors) outputs.insert(mirror.output_port);
   for (const auto& [name, ethernet] : config.ethernets) {
+    if (ethernet.host_device() != nullptr) continue;
     if (ethernet.is_underlay() || in_bridge.contains(name) || links.contains(name) || outputs.contains(name)) continue;
     warnings.push_back({ethernet.vlan_device() != nullptr ? "vlans" : "ethernets", name, "",
                         "is in no bridge and has no addresses: what it receives is dropped"});

@@ -85,6 +85,12 @@ struct VlanDevice {  // of another ethernet; its section is `vlans`
   auto operator<=>(const VlanDevice&) const = default;
 };
 
+// A TAP, the host's own end of an underlay's host path (`host`), which says all there is to say of it.
+struct HostDevice {
+  std::string underlay;
+  auto operator<=>(const HostDevice&) const = default;
+};
+
 // Which VLANs a bridge port or tunnel carries.
 struct PortVlan {
   VlanMode mode = VlanMode::none;
@@ -101,7 +107,7 @@ struct Limits {
 };
 
 struct Ethernet {
-  std::variant<PacketDevice, TapDevice, DpdkDevice, GeneratorSettings, NicModelSettings, VlanDevice> device;
+  std::variant<PacketDevice, TapDevice, DpdkDevice, GeneratorSettings, NicModelSettings, VlanDevice, HostDevice> device;
   uint16_t rx_queues = 0;            // 0: one a worker, where the device spreads flows over several
   std::vector<unsigned> rx_workers;  // the worker of each rx queue; none: dealt out evenly
   Spread spread = Spread::device;    // software: one rx queue, whose frames are dealt out to all workers
@@ -109,6 +115,7 @@ struct Ethernet {
   std::optional<MacAddress> mac;
   std::vector<IpPrefix> addresses;  // any: the port is an underlay
   bool host_addresses = false;      // an underlay, too: its addresses and routes are the host's, which shares it
+  std::string host;  // of an underlay: the HostDevice by which the host has what isn't a tunnel's; or none
   std::vector<Route> routes;
   std::vector<uint32_t> route_tables;  // of the host's, whose routes count, too
   std::vector<StaticNeighbor> neighbors;
@@ -129,10 +136,12 @@ struct Ethernet {
   }
   // Which interface of the host's this one, called `name`, is to its kernel; empty: none.
   std::string host_interface(const std::string& name) const {
+    if (!host.empty()) return host;
     return std::holds_alternative<PacketDevice>(device) ? name : std::string();
   }
   bool carries_underlay() const noexcept { return is_underlay() || underlay_vlans; }
   const VlanDevice* vlan_device() const noexcept { return std::get_if<VlanDevice>(&device); }
+  const HostDevice* host_device() const noexcept { return std::get_if<HostDevice>(&device); }
   // Of the DPDK device that it is, or that its model stands on; empty: none.
   std::string_view devargs() const noexcept {
     if (const auto* dpdk = std::get_if<DpdkDevice>(&device)) return dpdk->devargs;
@@ -224,7 +233,7 @@ struct Mirror {
 
 struct Config {
   System system;
-  std::map<std::string, Ethernet> ethernets;  // and VLANs
+  std::map<std::string, Ethernet> ethernets;  // and VLANs, and the host's ends of host paths
   std::map<std::string, Bridge> bridges;
   std::map<std::string, Tunnel> tunnels;
   std::optional<Sflow> sflow;

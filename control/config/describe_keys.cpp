@@ -132,6 +132,7 @@ void with_table(std::string_view name, auto&& use) {
   if (name == "ethernet") return use(kEthernetKeys, Ethernet{});
   if (name == "queues") return use(kQueueKeys, Ethernet{});
   if (name == "dpdk") return use(kDpdkKeys, Ethernet{});
+  if (name == "hostPath") return use(kHostPathKeys, Ethernet{});
   if (name == "route") return use(kRouteKeys, Route{});
   if (name == "routeTable") return use(kRouteTableKeys, Ethernet{});
   if (name == "neighbor") return use(kNeighborKeys, StaticNeighbor{});

@@ -127,16 +127,25 @@ inline constexpr std::tuple kPortVlanKeys{
                 "VLAN IDs and ranges; by default all. 0: frames without a tag"),
 };
 
+inline constexpr std::tuple kHostPathKeys{
+    key_by_code("interface", NoMember{}, Other{kNameSchema}, "what the host's interface is called"),
+};
+
 // What underlays have, and how much is taken from a bridge port.
 inline constexpr std::tuple kNetworkKeys{
     key_by_code("addresses", &Ethernet::addresses,
                 Other{R"({"anyOf": [{"const": "host"}, {"type": "array", "items": {"$ref": "#/$defs/prefix"}}]})"},
                 "with prefix lengths; an IPv6 underlay has a link-local one of its MAC besides, unless one is given. "
                 "`host`: those that the host has on the interface, and keeps, with its routes and permanent neighbors"),
-    key_by_code("routes", &Ethernet::routes, Other{R"({"anyOf": [{"const": "host"}, {"$ref": "#/$defs/routeTable"},
+    key_by_code("host", &Ethernet::host, Other{R"({"anyOf": [{"type": "boolean"}, {"type": "object",
+                  "required": ["interface"], "additionalProperties": false, "properties": "@hostPath"}]})"},
+                "`true` or `{interface: NAME}`: the host goes on using the network, by an interface of its own: a TAP "
+                "with the MAC, addresses and MTU of the underlay, by default `host-` and its name. See HOST PATH"),
+    key_by_code(
+        "routes", &Ethernet::routes, Other{R"({"anyOf": [{"const": "host"}, {"$ref": "#/$defs/routeTable"},
                   {"type": "array", "items": {"anyOf": [{"$ref": "#/$defs/route"}, {"$ref": "#/$defs/routeTable"}]}}]})"},
-                "`{to: PREFIX, via: ADDRESS, metric: N, on-link: true}`, `to: default`; `{table: main}` or `{table: N}`: "
-                "those of the host's routing table, as they change. `host`: `[{table: main}]`"),
+        "`{to: PREFIX, via: ADDRESS, metric: N, on-link: true}`, `to: default`; `{table: main}` or `{table: N}`: "
+        "those of the host's routing table, as they change. `host`: `[{table: main}]`"),
     key_by_code("neighbors", &Ethernet::neighbors, Other{R"({"type": "array", "items": {"$ref": "#/$defs/neighbor"}})"},
                 "`{to: ADDRESS, macaddress: MAC}`: known without asking; the rest are resolved"),
     key_by_code("allow-from", &Ethernet::allow_from, Other{kPrefixesSchema},

@@ -24,15 +24,16 @@ struct ThingRow {
   std::string_view name;
   std::string_view section;  // of the file
 };
-constexpr std::array<ThingRow, 9> kThings{{{Thing::system, "system", "system"},
-                                           {Thing::ethernet, "ethernet", "ethernets"},
-                                           {Thing::vlan, "vlan", "vlans"},
-                                           {Thing::bridge, "bridge", "bridges"},
-                                           {Thing::tunnel, "tunnel", "tunnels"},
-                                           {Thing::member, "member", "bridges"},
-                                           {Thing::static_mac, "static-mac", "bridges"},
-                                           {Thing::sflow, "sflow", "sflow"},
-                                           {Thing::mirror, "mirror", "mirrors"}}};
+constexpr std::array<ThingRow, 10> kThings{{{Thing::system, "system", "system"},
+                                            {Thing::ethernet, "ethernet", "ethernets"},
+                                            {Thing::vlan, "vlan", "vlans"},
+                                            {Thing::bridge, "bridge", "bridges"},
+                                            {Thing::tunnel, "tunnel", "tunnels"},
+                                            {Thing::member, "member", "bridges"},
+                                            {Thing::static_mac, "static-mac", "bridges"},
+                                            {Thing::sflow, "sflow", "sflow"},
+                                            {Thing::mirror, "mirror", "mirrors"},
+                                            {Thing::host_path, "host-path", "ethernets"}}};
 const ThingRow& row_of(Thing thing) { return kThings[static_cast<size_t>(thing)]; }
 constexpr std::array<std::string_view, 6> kVerbNames{"remove", "close", "open", "reopen", "change", "add"};
 
@@ -119,27 +120,34 @@ class Diff {
     }
   }
 
-  // A VLAN of another link or with another ID, or no VLAN any more: removed and added.
+  static bool is_of_another(const Ethernet& ethernet) {
+    return ethernet.vlan_device() != nullptr || ethernet.host_device() != nullptr;
+  }
+
+  // A VLAN of another link or with another ID, a host path of another underlay, or neither any more: removed and added.
   static bool is_another(const Ethernet& before, const Ethernet& after) {
-    return (before.vlan_device() != nullptr || after.vlan_device() != nullptr) && before.device != after.device;
+    return (is_of_another(before) || is_of_another(after)) && before.device != after.device;
+  }
+
+  static Thing thing_of(const Ethernet& ethernet) {
+    if (ethernet.host_device() != nullptr) return Thing::host_path;
+    return ethernet.vlan_device() != nullptr ? Thing::vlan : Thing::ethernet;
   }
 
   void remove_ethernet(const std::string& name, const Ethernet& old) {
-    const bool vlan = old.vlan_device() != nullptr;
-    add({vlan ? Thing::vlan : Thing::ethernet, Verb::remove}, name,
-        fmt::format("- {} {}", vlan ? "vlan" : "ethernet", name))
-        .ethernet = {&old, nullptr};
+    const Thing thing = thing_of(old);
+    add({thing, Verb::remove}, name, fmt::format("- {} {}", row_of(thing).name, name)).ethernet = {&old, nullptr};
   }
 
   void add_ethernet(const std::string& name, const Ethernet& fresh) {
-    const bool vlan = fresh.vlan_device() != nullptr;
-    std::string text = fmt::format("+ {} {} {}", vlan ? "vlan" : "ethernet", name, text_of(fresh));
+    const Thing thing = thing_of(fresh);
+    std::string text = fmt::format("+ {} {} {}", row_of(thing).name, name, text_of(fresh));
     if (fresh.rx_queues != 0) text += fmt::format(" rx-queues {}", fresh.rx_queues);
     if (!fresh.rx_workers.empty()) text += fmt::format(" rx-workers {}", rx_workers_text(fresh));
     if (fresh.mtu) text += fmt::format(" mtu {}", *fresh.mtu);
     if (fresh.is_underlay()) text += ' ' + addresses_text(fresh);
     for (const uint32_t table : fresh.route_tables) text += fmt::format(" routes of table {}", table_text(table));
-    add({vlan ? Thing::vlan : Thing::ethernet, Verb::add}, name, std::move(text)).ethernet = {nullptr, &fresh};
+    add({thing, Verb::add}, name, std::move(text)).ethernet = {nullptr, &fresh};
   }
 
   void change_ethernet(const std::string& name, const Ethernet& old, const Ethernet& fresh) {
@@ -325,6 +333,11 @@ Operation opposite(Operation operation) {
 std::string key_of(const Operation& operation) {
   const ThingRow& thing = row_of(operation.kind.thing);
   if (thing.thing == Thing::system || thing.thing == Thing::sflow) return operation.name;
+  if (thing.thing == Thing::host_path) {
+    const Ethernet* const end =
+        operation.ethernet.after != nullptr ? operation.ethernet.after : operation.ethernet.before;
+    return fmt::format("{}.{}.host", thing.section, end->host_device()->underlay);
+  }
   return fmt::format("{}.{}", thing.section, operation.bridge.empty() ? operation.name : operation.bridge);
 }
 

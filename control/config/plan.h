@@ -16,7 +16,7 @@
 namespace causeway::config {
 
 // What an operation is about.
-enum class Thing : uint8_t { system, ethernet, vlan, bridge, tunnel, member, static_mac, sflow, mirror };
+enum class Thing : uint8_t { system, ethernet, vlan, bridge, tunnel, member, static_mac, sflow, mirror, host_path };
 
 enum class Verb : uint8_t {
   remove,
@@ -35,15 +35,16 @@ struct OperationKind {
 };
 
 // Every kind, in the order in which operations appear.
-inline constexpr std::array<OperationKind, 24> kOperationOrder{{
-    {Thing::system, Verb::change},   {Thing::mirror, Verb::remove},   {Thing::static_mac, Verb::remove},
-    {Thing::member, Verb::remove},   {Thing::tunnel, Verb::remove},   {Thing::bridge, Verb::remove},
-    {Thing::vlan, Verb::remove},     {Thing::ethernet, Verb::remove}, {Thing::ethernet, Verb::close},
-    {Thing::ethernet, Verb::reopen}, {Thing::ethernet, Verb::open},   {Thing::ethernet, Verb::change},
-    {Thing::ethernet, Verb::add},    {Thing::vlan, Verb::change},     {Thing::vlan, Verb::add},
-    {Thing::bridge, Verb::add},      {Thing::bridge, Verb::change},   {Thing::tunnel, Verb::change},
-    {Thing::tunnel, Verb::add},      {Thing::member, Verb::add},      {Thing::static_mac, Verb::add},
-    {Thing::mirror, Verb::change},   {Thing::mirror, Verb::add},      {Thing::sflow, Verb::change},
+inline constexpr std::array<OperationKind, 26> kOperationOrder{{
+    {Thing::system, Verb::change},    {Thing::mirror, Verb::remove},   {Thing::static_mac, Verb::remove},
+    {Thing::member, Verb::remove},    {Thing::tunnel, Verb::remove},   {Thing::bridge, Verb::remove},
+    {Thing::host_path, Verb::remove}, {Thing::vlan, Verb::remove},     {Thing::ethernet, Verb::remove},
+    {Thing::ethernet, Verb::close},   {Thing::ethernet, Verb::reopen}, {Thing::ethernet, Verb::open},
+    {Thing::ethernet, Verb::change},  {Thing::ethernet, Verb::add},    {Thing::vlan, Verb::change},
+    {Thing::vlan, Verb::add},         {Thing::host_path, Verb::add},   {Thing::bridge, Verb::add},
+    {Thing::bridge, Verb::change},    {Thing::tunnel, Verb::change},   {Thing::tunnel, Verb::add},
+    {Thing::member, Verb::add},       {Thing::static_mac, Verb::add},  {Thing::mirror, Verb::change},
+    {Thing::mirror, Verb::add},       {Thing::sflow, Verb::change},
 }};
 // The kind's place there.
 size_t order_of(OperationKind kind);
@@ -67,7 +68,7 @@ struct Operation {
                                 // interface behind a static MAC; the system key ("system.workers")
   std::string bridge;           // of a member or a static MAC
   std::string text;             // one line for people: "+ tunnel gnv1 geneve id 124 172.31.0.1 -> 172.31.0.2"
-  Change<Ethernet> ethernet{};  // or VLAN; the one that fits `kind` is set
+  Change<Ethernet> ethernet{};  // or VLAN, or host path; the one that fits `kind` is set
   Change<Tunnel> tunnel{};
   Change<Bridge> bridge_parameters{};
   Change<StaticMac> static_mac{};

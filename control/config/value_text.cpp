@@ -97,6 +97,7 @@ std::string text_of(const Ethernet& ethernet) {
   }
   if (const auto* model = std::get_if<NicModelSettings>(&ethernet.device)) return text_of(*model);
   if (const VlanDevice* const vlan = ethernet.vlan_device()) return fmt::format("id {} link {}", vlan->id, vlan->link);
+  if (const HostDevice* const host = ethernet.host_device()) return "of " + host->underlay;
   return std::holds_alternative<TapDevice>(ethernet.device) ? "tap" : "interface";
 }
 

@@ -38,6 +38,7 @@ Error run(Gateway& gateway, const Operation& op) {
       return config::needs_restart(op.name) ? Error("needs a restart of causewayd") : Error();
     case Thing::ethernet:
     case Thing::vlan:
+    case Thing::host_path:
       return run_on_ethernet(gateway, op);
     case Thing::bridge:
       if (removes) return gateway.remove_bridge(op.name);
@@ -132,6 +133,7 @@ config::Config without_failed(const config::Config& after, const std::vector<Ope
         break;
       case Thing::ethernet:
       case Thing::vlan:
+      case Thing::host_path:
         undo(config.ethernets, op.name, op.ethernet.before);
         if (op.ethernet.before == nullptr) leave_others(op.name);
         break;

@@ -39,7 +39,7 @@ size_t Exchange::serve(Worker& worker, uint16_t now_s) {
 void Exchange::receive(const PuntedFrame& punted, uint16_t now_s) {
   switch (punted.kind) {
     case Punt::to_us:
-      return receive_own(punted.port, punted.frame);
+      return receive_for_host(punted);
     case Punt::unresolved:
       return subjects_.tunnels.hold(punted);
     case Punt::too_big:
@@ -49,9 +49,19 @@ void Exchange::receive(const PuntedFrame& punted, uint16_t now_s) {
   }
 }
 
+// Of a host path's frame we read a copy: it is the host's, and goes on to there.
+void Exchange::receive_for_host(const PuntedFrame& punted) {
+  const PortEntry* const port = subjects_.tables.port(punted.port);
+  if (port == nullptr || port->host_path == kNoPort) return receive_own(punted.port, punted.frame);
+  rte_mbuf* const copy = rte_pktmbuf_copy(punted.frame, pool_, 0, UINT32_MAX);
+  if (copy != nullptr) receive_own(punted.port, copy);
+  inject(punted.worker, {.frame = punted.frame, .kind = Inject::send, .port = port->host_path});
+}
+
 void Exchange::receive_own(PortIndex port, rte_mbuf* frame) {
   const Underlay::Port* const underlay = subjects_.underlay.find(port);
-  if (underlay != nullptr && !underlay->host && make_echo_reply(frame, underlay->mac)) return send(port, frame);
+  const bool answers = underlay != nullptr && !subjects_.underlay.host_answers(port);
+  if (answers && make_echo_reply(frame, underlay->mac)) return send(port, frame);
   const auto error = read_tunnel_error(frame, *subjects_.tables.udp_listeners.load(std::memory_order_relaxed));
   if (subjects_.memberships.receive(port, frame) || (error && learn_error(*error))) {
     rte_pktmbuf_free(frame);

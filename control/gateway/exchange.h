@@ -81,6 +81,7 @@ class Exchange {
   size_t serve(Worker& worker, uint16_t now_s);
   void receive(const PuntedFrame& punted, uint16_t now_s);
   // A frame to this host from an underlay port.
+  void receive_for_host(const PuntedFrame& punted);
   void receive_own(PortIndex port, rte_mbuf* frame);
   // False: it isn't about a tunnel of ours, or no news.
   bool learn_error(const TunnelError& error);

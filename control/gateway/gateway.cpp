@@ -117,7 +117,11 @@ Neighbors::Hooks Gateway::neighbor_hooks() {
   hooks.send = [this](PortIndex port, rte_mbuf* frame) { exchange_.send(port, frame); };
   hooks.resume = [this](const PuntedFrame& frame) { exchange_.resume(frame); };
   hooks.drop = [this](rte_mbuf* frame, PortIndex port, DropReason reason) {
-    const bool host = reason == DropReason::control_ignored && underlay_.is_host(port);
+    const PortEntry* const entry = tables_.port(port);
+    if (reason == DropReason::control_ignored && entry != nullptr && entry->host_path != kNoPort) {
+      return rte_pktmbuf_free(frame);  // a copy
+    }
+    const bool host = reason == DropReason::control_ignored && underlay_.host_answers(port);
     exchange_.drop(frame, port, host ? DropReason::host_traffic : reason);
   };
   hooks.changed = [this](const NextHop& hop) { tunnels_.neighbor_changed(hop); };
@@ -209,6 +213,13 @@ Error Gateway::add_ethernet(const std::string& name, const config::Ethernet& set
   set_neighbors(ports_.find(name)->index, {}, ports_.find(name)->host.neighbors);
   set_own_groups(ports_.find(name)->index, {}, own_addresses(ports_.find(name)->index));
   limit_macs(name);
+  if (const config::HostDevice* const host = settings.host_device()) {
+    // Whose addresses may be what the host has there.
+    if (const Ports::Record* const underlay = ports_.find(host->underlay)) {
+      set_neighbors(underlay->index, {}, underlay->host.neighbors);
+    }
+    reroute();
+  }
   if (settings.is_underlay()) {
     reroute();
     neighbors_.announce(ports_.find(name)->index);
@@ -254,6 +265,8 @@ Error Gateway::remove_ethernet(const std::string& name) {
   const PortIndex index = record.index;
   const bool was_underlay = record.settings.is_underlay();
   set_neighbors(index, record.settings.neighbors, {});
+  // What is no longer wanted doesn't wait for the next process either.
+  if (record.settings.host_device() != nullptr && record.port != nullptr) record.port->destroy();
   ports_.remove(name);
   if (was_underlay) reroute();
   neighbors_.remove_port(index);
@@ -388,7 +401,7 @@ void Gateway::reroute() {
 
 void Gateway::listen_as_host() {
   if (other_lives_) return;  // which still does
-  const auto shares = [](const auto& port) { return port.second.host; };
+  const auto shares = [](const auto& port) { return port.second.host && !port.second.host_path; };
   if (!std::ranges::any_of(underlay_.all(), shares)) return host_sockets_.listen({}, false);
   std::set<uint16_t> udp_ports;
   bool gre = false;

@@ -52,6 +52,8 @@ class Gateway {
   void let_go();
   // In the place of another one: until end_take_over() its devices are opened by their descriptors.
   void take_over(Ports::HandedOver devices);
+  // The same of devices that nobody else has: what outlived the process before this one.
+  void adopt(Ports::HandedOver devices) { ports_.take_over(std::move(devices)); }
   void end_take_over() { ports_.end_take_over(); }
   // What it had for itself can be had.
   void other_has_ended();

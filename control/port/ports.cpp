@@ -19,7 +19,9 @@ std::unique_ptr<Port> open_port(const config::Ethernet& ethernet, const PortOpti
   if (const auto* dpdk = std::get_if<config::DpdkDevice>(&ethernet.device)) {
     return open_ethdev_port(options, dpdk->devargs, error);
   }
-  if (std::holds_alternative<config::TapDevice>(ethernet.device)) return open_tap_port(options, error);
+  if (std::holds_alternative<config::TapDevice>(ethernet.device) || ethernet.host_device() != nullptr) {
+    return open_tap_port(options, error);
+  }
   if (const auto* generator = std::get_if<GeneratorSettings>(&ethernet.device)) {
     return open_generator_port(options, *generator, error);
   }
@@ -78,7 +80,8 @@ bool lro_is_possible(const config::Ethernet& ethernet, const Port& port, OpenErr
 
 // Entries of other ports say nothing of it: they have all underlays' addresses, and their VLANs.
 bool stands_alone(const config::Ethernet& ethernet) {
-  return !ethernet.carries_underlay() && !ethernet.bridged_vlans && ethernet.vlan_device() == nullptr;
+  return !ethernet.carries_underlay() && !ethernet.bridged_vlans && ethernet.vlan_device() == nullptr &&
+         ethernet.host_device() == nullptr;
 }
 
 OffloadSettings device_offloads(OffloadSettings offloads) {
@@ -130,6 +133,10 @@ std::unique_ptr<Port> Ports::open(const std::string& name, const config::Etherne
     return nullptr;
   }
   std::unique_ptr<Port> port = opener_(settings, options_for(name, settings), error);
+  if (port != nullptr && !settings.host.empty()) {
+    error = port->set_host_path(true);
+    if (!error.empty()) port.reset();
+  }
   if (port != nullptr && settings.spread == config::Spread::software) {
     port = spread_over(std::move(port), static_cast<uint16_t>(workers_.size()));
   }
@@ -155,6 +162,15 @@ PortOptions Ports::options_for(const std::string& name, const config::Ethernet& 
   options.mtu = settings.mtu.value_or(0);
   options.mac = settings.mac.value_or(MacAddress{});
   options.underlay = settings.carries_underlay();
+  if (const config::HostDevice* const host = settings.host_device()) {
+    options.host = true;
+    options.rx_queues = 1;  // which one descriptor keeps for the next process
+    const Record* const underlay = find(host->underlay);
+    if (underlay != nullptr && underlay->port != nullptr) {
+      options.mac = underlay->port->mac();
+      options.mtu = underlay->port->mtu();
+    }
+  }
   options.promiscuous = !settings.is_underlay() || settings.bridged_vlans;
   options.offloads = settings.offloads;
   options.pool = pool_;
@@ -246,6 +262,7 @@ Ports::Vlans Ports::start(const std::string& name, Record& record) {
   underlay_.remove(record.index);
   read_host_network(record);
   set_underlay(name, record);
+  if (record.settings.host_device() != nullptr) join_underlay(record);
   Vlans vlans = open_vlans(name);
   if (alone) {
     publish(record, vlans);
@@ -299,6 +316,9 @@ Error Ports::change(const std::string& name, const config::Ethernet& settings) {
       const Error again = record.port->mtu() != old_mtu ? record.port->set_mtu(old_mtu) : Error();
       return again ? error.text() + "; and its mtu stays changed: " + again.text() : error;
     }
+  }
+  if (settings.host.empty() != record.settings.host.empty()) {
+    if (Error error = record.port->set_host_path(!settings.host.empty())) return error;
   }
   const bool other_workers = settings.rx_workers != record.settings.rx_workers;
   record.settings = settings;
@@ -426,6 +446,7 @@ void Ports::set_underlay(const std::string& name, const Record& record) {
   underlay.mtu = record.port->mtu();
   underlay.link_up = record.link_up;
   underlay.host = record.settings.host_addresses;
+  underlay.host_path = !record.settings.host.empty();
   const auto tables = record.settings.followed_tables();
   underlay.followed_tables = {tables.begin(), tables.end()};
   underlay.interface = record.settings.host_interface(name);
@@ -436,12 +457,7 @@ void Ports::set_underlay(const std::string& name, const Record& record) {
     underlay.routes = record.settings.routes;
   }
   underlay_.set(record.index, std::move(underlay));
-}
-
-// Where the kernel doesn't say, what it said last stands.
-void Ports::read_host_network(Record& record) {
-  if (!record.settings.host_addresses || record.port == nullptr) return;
-  if (auto network = record.port->host_network()) record.host = std::move(*network);
+  show_host(record);
 }
 
 void Ports::listen_anew(PortIndex index) {
@@ -473,7 +489,8 @@ void Ports::publish(Record& record, const Vlans& vlans) {
   entry->capabilities = record.capabilities();
   entry->coalesce = choose_gro(record.settings, *record.port).on;
   entry->mac = record.port->mac();
-  entry->host = record.settings.host_addresses;
+  entry->host = record.settings.host_addresses || !record.settings.host.empty();
+  if (const Record* const other = other_end(record)) entry->host_path = other->index;
   if (entry->underlay) entry->addresses = underlay_.accepted(record.index);
   if (!vlans.empty()) entry->port_of_vlan.assign(kVlans, kNoPort);
   for (const Record* const vlan : vlans) {

@@ -59,6 +59,7 @@ class Ports {
     MacAddress mac{};
     Missing missing{};
     HostNetwork host{};                    // of one with `addresses: host`, when it was last read
+    Clock::time_point settles_at{};        // of a host's end handed over: so long its underlay's link may be coming up
     std::vector<OffloadVerdict> verdicts;  // of its self-test; none: it can't be tested
 
     // What the device says it can, without what its test showed to be wrong; but where somebody has put a toggle
@@ -146,7 +147,7 @@ class Ports {
   // It is being tried, or is from now on.
   bool awaits_trial(const Record& record);
   void tell(const Record& record, Changes& changes) const;
-  enum Line : LogLimit::Kind { kPresence, kLink, kMtu, kMac, kAddresses };
+  enum Line : LogLimit::Kind { kPresence, kLink, kMtu, kMac, kAddresses, kHostPath };
   // A line about an interface that may flap.
   void log(Line line, const Record& record, spdlog::level::level_enum level, const std::string& text) {
     lines_.state(level, line, record.index, [&] { return text; });
@@ -154,7 +155,11 @@ class Ports {
   void publish(Record& record, const Vlans& vlans);
   void publish_all();
   void publish_adjacency(const Record& record);
-  static void read_host_network(Record& record);
+  Record* other_end(const Record& record);
+  void show_host(const Record& underlay);
+  void join_underlay(Record& host);
+  void settle_hosts(Clock::time_point now);
+  void read_host_network(Record& record);
   void follow_host_networks(Changes& changes);
   void set_underlay(const std::string& name, const Record& record);
   void close(Record& record);

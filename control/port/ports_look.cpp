@@ -58,6 +58,7 @@ Ports::Changes Ports::look() {
   for (auto& [name, record] : ports_) {
     if (record.port != nullptr) look_at(name, record, changes);
   }
+  settle_hosts(Clock::now());
   if (std::exchange(host_networks_changed_, false)) follow_host_networks(changes);
   if (!changes.underlays.empty()) publish_all();  // each accepts what is sent to any other's addresses
   return changes;
@@ -114,6 +115,7 @@ void Ports::lose(const std::string& name, Record& record, Changes& changes) {
     await(*vlan, {"there is no " + name + " now", OpenError::Kind::absent});
   }
   for (const Record* const lost : vlans_and(record, vlans)) {
+    show_host(*lost);
     tell(*lost, changes);
     changes.gone.push_back(lost->index);
   }

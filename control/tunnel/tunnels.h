@@ -155,7 +155,7 @@ class Tunnels {
   std::map<NextHop, std::set<AdjacencyIndex>> users_;
   bool routes_changed_ = false;
   Clock::time_point next_routes_{};
-  std::vector<AdjacencyIndex> to_route_;  // ends whose routes are to be looked at
+  std::vector<AdjacencyIndex> to_route_;            // ends whose routes are to be looked at
   std::map<NextHop, AdjacencyIndex> changed_hops_;  // with the user to be published next
   PathMtus path_mtus_;
   Hooks hooks_;

@@ -1,5 +1,5 @@
-// The host's routing tables that underlays follow (`routes: host`), as its kernel tells them: pmd/kernel/route_socket.h.
-// Control thread.
+// The host's routing tables that underlays follow (`routes: host`), as its kernel tells them:
+// pmd/routes/route_socket.h. Control thread.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "pmd/kernel/route_socket.h"
+#include "pmd/routes/route_socket.h"
 
 namespace causeway {
 
@@ -111,8 +111,8 @@ class HostRoutes : public RouteListener {
   std::map<uint32_t, NextHop> next_hops_;
   std::map<int, Link> links_;         // by index
   std::map<std::string, int> index_;  // of each
-  uint32_t dump_ = 0;  // counts dumps
-  bool filled_ = false;  // there was a whole one
+  uint32_t dump_ = 0;                 // counts dumps
+  bool filled_ = false;               // there was a whole one
   bool changed_ = false;
   bool wants_dump_ = false;
   Counts counts_;

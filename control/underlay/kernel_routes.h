@@ -3,7 +3,7 @@
 #pragma once
 
 #include "control/underlay/host_routes.h"
-#include "pmd/kernel/route_socket.h"
+#include "pmd/routes/route_socket.h"
 
 namespace causeway {
 

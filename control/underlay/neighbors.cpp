@@ -294,7 +294,7 @@ bool Neighbors::solicited(PortIndex port, const NeighborMessage& message) {
       !(found->second.usable() && found->second.mac == *message.link_address)) {
     doubt(found->first, found->second, *message.link_address);
   }
-  if (underlay_.is_host(port)) return false;  // which answers
+  if (underlay_.host_answers(port)) return false;
   std::optional<Host> asker;
   if (!message.source.is_unspecified()) {
     asker = Host{message.link_address.value_or(message.frame_source), message.source};

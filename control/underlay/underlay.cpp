@@ -29,7 +29,12 @@ bool Underlay::owns(PortIndex port, const IpAddress& address) const {
 
 bool Underlay::is_host(PortIndex port) const {
   const Port* const p = find(port);
-  return p != nullptr && p->host;
+  return p != nullptr && p->host && !p->host_path;
+}
+
+bool Underlay::host_answers(PortIndex port) const {
+  const Port* const p = find(port);
+  return p != nullptr && (p->host || p->host_path);
 }
 
 // The ways of the best rank so far.

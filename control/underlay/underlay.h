@@ -32,6 +32,8 @@ class Underlay {
     // The host's, which answers for its addresses itself. Its routes are in place of `routes` and of the addresses'
     // networks, which the kernel has routes to.
     bool host = false;
+    // The host has what isn't a tunnel's by a port of its own, and answers for the addresses, whosever they are.
+    bool host_path = false;
     std::string interface;               // of the host's, that is this underlay to it; empty: none
     std::set<uint32_t> followed_tables;  // of the host's: their routes by `interface` count, too
   };
@@ -49,22 +51,27 @@ class Underlay {
 
   // Longest prefix match, then what was configured before what is the host's, then lowest metric, over connected
   // networks, static and followed routes of ports whose link is up. A next hop may be of the other IP version (RFC
-  // 8950). All that are left are of equal cost (ECMP), except where `local` is an address in a network of one of their ports: then
-  // packets leave by that one. (A VTEP that is to be reached by several underlays has a host address, /32 or /128.) A
-  // link-local remote is on the link of `local`.
-  // Empty: no route. In a fixed order.
+  // 8950). All that are left are of equal cost (ECMP), except where `local` is an address in a network of one of their
+  // ports: then packets leave by that one. (A VTEP that is to be reached by several underlays has a host address, /32
+  // or /128.) A link-local remote is on the link of `local`. Empty: no route. In a fixed order.
   std::vector<NextHop> routes(const IpAddress& local, const IpAddress& remote) const;
   // What packets to `remote` are sent from, if nobody says otherwise; null: no route.
   std::optional<IpAddress> source_to(const IpAddress& remote) const;
-  // Of a route of the host's the next hops that count, their address unspecified where the destinations are on the link.
+  // Of a route of the host's the next hops that count, their address unspecified where the destinations are on the
+  // link.
   std::vector<NextHop> followed(uint32_t table, const HostRoutes::Route& route) const;
   // The port that packets to a group leave by: `link`, or the one that holds `local` if `link` is empty. One, or none.
   std::vector<NextHop> group_route(const std::string& link, const IpAddress& local, const IpAddress& group) const;
 
   bool owns(PortIndex port, const IpAddress& address) const;
+  // Its kernel has the port's frames from the interface itself: it answers, and is the member of groups.
   bool is_host(PortIndex port) const;
-  // The same, where it is ours to answer for the address.
-  bool answers_for(PortIndex port, const IpAddress& address) const { return owns(port, address) && !is_host(port); }
+  // The host answers for the port's addresses.
+  bool host_answers(PortIndex port) const;
+  // The port has the address, and it is ours to answer for it.
+  bool answers_for(PortIndex port, const IpAddress& address) const {
+    return owns(port, address) && !host_answers(port);
+  }
   // What packets may be addressed to that come in by `accepting`: any underlay's addresses, of link-local ones and
   // groups the port's own.
   std::vector<IpAddress> accepted(PortIndex accepting) const;

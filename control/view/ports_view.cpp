@@ -31,6 +31,7 @@ RecordStream<PortView> port_views(const Running& running) {
 // As Port::kind() says once there is a device.
 const char* kind_of(const config::Ethernet& settings) {
   if (settings.vlan_device() != nullptr) return "vlan";
+  if (settings.host_device() != nullptr) return "host";
   if (std::holds_alternative<config::DpdkDevice>(settings.device)) return "dpdk";
   if (std::holds_alternative<config::TapDevice>(settings.device)) return "tap";
   if (std::holds_alternative<NicModelSettings>(settings.device)) return "nic-model";
@@ -52,6 +53,12 @@ json addresses_json(const PortView& port) {
     for (const IpPrefix& address : underlay->addresses) addresses.push_back(to_string(address));
   }
   return addresses;
+}
+
+json host_path_json(const PortView& port) {
+  const config::HostDevice* const host = port.record.settings.host_device();
+  if (host != nullptr) return host->underlay;
+  return port.record.settings.host.empty() ? json() : json(port.record.settings.host);
 }
 
 json bindings_json(const PortView& port) {
@@ -107,6 +114,7 @@ constexpr Column<PortView> kColumns[] = {
      [](const PortView& port) { return port.device == nullptr ? json(port.record.missing.why.text) : json(); }},
     {{"link", "", text, "", "The port that it is a VLAN of."}, link_json},
     {{"vlan_id", "", text, "", "The VLAN of that port that it is."}, vlan_id_json},
+    {{"host_path", "", text, "", "The port at the other end of its host path."}, host_path_json},
     {{"max_macs", "", gauge, "MACs", "How many MACs may be learnt behind it."},
      [](const PortView& port) { return max_macs_json(port.gateway, port.record.adjacency); }},
     {{"macs_refused", "", counter, "MACs", "How often a MAC wasn't learnt as there were too many."},

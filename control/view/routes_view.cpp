@@ -1,5 +1,5 @@
-// `show routes`: what tunnels are routed by: networks of underlays' addresses, static routes, and those of the host's that
-// count.
+// `show routes`: what tunnels are routed by: networks of underlays' addresses, static routes, and those of the host's
+// that count.
 #include "control/config/address_text.h"
 #include "control/config/value_text.h"
 #include "control/view/tables.h"
@@ -46,10 +46,8 @@ RecordStream<RouteView> route_views(const Running& running) {
       gateway.underlay().all(),
       [&gateway](PortIndex index, const Underlay::Port& port, const Add& add) { add_own(gateway, index, port, add); });
   auto followed = records_of<RouteView>(
-      gateway.host_routes().all(),
-      [&gateway](const HostRoutes::Key& key, const std::vector<HostRoutes::Route>& routes, const Add& add) {
-        add_followed(gateway, key, routes, add);
-      });
+      gateway.host_routes().all(), [&gateway](const HostRoutes::Key& key, const std::vector<HostRoutes::Route>& routes,
+                                              const Add& add) { add_followed(gateway, key, routes, add); });
   return [own = std::move(own), followed = std::move(followed)](const Add& add) { return own(add) || followed(add); };
 }
 

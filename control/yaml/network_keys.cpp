@@ -77,12 +77,43 @@ void read_addresses(Reading& reading, std::string_view name, const Value& list, 
   });
 }
 
-// The host keeps them.
-void read_host(const Value& value, const Fields& fields, Ethernet& ethernet) {
-  ethernet.host_addresses = true;
-  if (!std::holds_alternative<PacketDevice>(ethernet.device)) {
-    value.error("the host has addresses on existing interfaces only");
+// The host's end, an ethernet of its own that no file names.
+void read_host_path(Reading& reading, std::string_view name, const Value& value, Ethernet& ethernet) {
+  std::string interface = fmt::format("host-{}", name);
+  if (value.is_map()) {
+    const Fields fields(value, kKeyNames<kHostPathKeys>);
+    fields.require({"interface"});
+    const auto given = fields.find("interface");
+    const auto text = given ? given->text("the name of an interface") : std::nullopt;
+    if (!text) return;
+    interface = *text;
+  } else if (const auto wanted = value.boolean(); !wanted || !*wanted) {
+    return;
+  } else if (interface.size() > kLongestInterfaceName) {
+    return value.error(
+        fmt::format("{} is longer than an interface's name may be ({} bytes): give it one, "
+                    "{{interface: NAME}}",
+                    interface, kLongestInterfaceName));
   }
+  if (!ethernet.is_underlay()) return value.key_error("only an ethernet with addresses has a host path");
+  if (std::string error = name_error(interface, kLongestInterfaceName); !error.empty()) {
+    return value.error(std::move(error));
+  }
+  const auto [entry, is_new] = reading.config.ethernets.try_emplace(interface);
+  const auto [claim, is_free] = reading.claims.interfaces.try_emplace(
+      entry->first, Claims::Interface{.section = "host-path", .key = &value.key_place(), .underlay = true});
+  if (!is_new || !is_free) {
+    if (is_new) reading.config.ethernets.erase(entry);
+    const Claims::Interface& first = claim->second;
+    return value.error(fmt::format("the name is taken by {}.{} on line {}", first.section, interface, first.key->line));
+  }
+  entry->second.device = HostDevice{std::string(name)};
+  ethernet.host = std::move(interface);
+}
+
+// The host keeps them.
+void read_host(const Fields& fields, Ethernet& ethernet) {
+  ethernet.host_addresses = true;
   if (const auto there = fields.find("neighbors")) {
     there->key_error("with `addresses: host` they are the host's: ip neigh");
   }
@@ -189,9 +220,13 @@ void read_allow_from(const Fields& fields, Ethernet& ethernet) {
 void read_network(Reading& reading, std::string_view name, const Fields& fields, Ethernet& ethernet) {
   if (const auto addresses = fields.find("addresses");
       addresses && addresses->is_text() && addresses->text("") == "host") {
-    read_host(*addresses, fields, ethernet);
+    read_host(fields, ethernet);
   } else if (addresses) {
     read_addresses(reading, name, *addresses, ethernet);
+  }
+  if (const auto host = fields.find("host")) read_host_path(reading, name, *host, ethernet);
+  if (ethernet.host_addresses && ethernet.host.empty() && !std::holds_alternative<PacketDevice>(ethernet.device)) {
+    fields.find("addresses")->error("the host has addresses on existing interfaces only");
   }
   const bool has_v6 = std::any_of(ethernet.addresses.begin(), ethernet.addresses.end(),
                                   [](const IpPrefix& own) { return own.address.is_v6(); });
@@ -199,7 +234,8 @@ void read_network(Reading& reading, std::string_view name, const Fields& fields,
     fields.find("mtu")->error(fmt::format("{} is too small for IPv6 (at least 1280)", *ethernet.mtu));
   }
   if (const auto routes = fields.find("routes")) read_routes(*routes, ethernet);
-  if (const auto neighbors = fields.find("neighbors"); neighbors && !ethernet.host_addresses) read_neighbors(*neighbors, ethernet);
+  if (const auto neighbors = fields.find("neighbors"); neighbors && !ethernet.host_addresses)
+    read_neighbors(*neighbors, ethernet);
   if (const auto clamp = fields.find("mss-clamp"); clamp && ethernet.is_underlay()) {
     clamp->key_error("an underlay's frames are tunnels' frames: mss-clamp is for these");
   }

@@ -263,6 +263,11 @@ YamlText yaml_of(const Ethernet& ethernet) {
     write_keys(mapping, kEthernetKeys, ethernet, Ethernet{});
   }
   if (ethernet.host_addresses) mapping.set("addresses", YamlText::plain("host"));
+  if (!ethernet.host.empty()) {
+    YamlText path;
+    path.set("interface", yaml_of(ethernet.host));
+    mapping.set("host", std::move(path));
+  }
   if (!ethernet.route_tables.empty()) mapping.set("routes", routes_of(ethernet));
   return mapping;
 }
@@ -343,7 +348,10 @@ std::string write_config(const Config& config, const Comments& comments) {
   append_comments(out, 0, comments, "system");
   if (const YamlText system = yaml_of(config.system); !system.entries.empty()) append_entry(out, 0, "system", system);
   const auto is_vlan = [](const Ethernet& ethernet) { return ethernet.vlan_device() != nullptr; };
-  append_section<Ethernet>(out, "ethernets", config.ethernets, comments, std::not_fn(is_vlan));
+  const auto is_ethernet = [](const Ethernet& ethernet) {
+    return ethernet.vlan_device() == nullptr && ethernet.host_device() == nullptr;
+  };
+  append_section<Ethernet>(out, "ethernets", config.ethernets, comments, is_ethernet);
   append_section<Ethernet>(out, "vlans", config.ethernets, comments, is_vlan);
   const auto all = [](const auto&) { return true; };
   append_section<Bridge>(out, "bridges", config.bridges, comments, all);

@@ -30,6 +30,7 @@ struct PortEntry {
   bool coalesce = false;                    // segments of a TCP flow leave as one frame (dataplane/egress/coalesce.h)
   bool underlay = false;                    // IP frames to our addresses are ours; nothing is bridged
   bool host = false;                        // the host has the same frames, and answers what is for its addresses
+  PortIndex host_path = kNoPort;            // underlay: the port of its host's stack; that one: its underlay
   AdjacencyIndex adjacency = kNoAdjacency;  // as a bridge port
   TxCapabilities capabilities{};
   MacAddress mac{};

@@ -9,6 +9,7 @@
 #include "dataplane/frame/move_start.h"
 #include "dataplane/frame/vlan_tag.h"
 #include "dataplane/gso/merged_datagrams.h"
+#include "dataplane/ingress/for_host.h"
 #include "dataplane/ingress/geneve_options.h"
 #include "dataplane/ingress/marked_tunnel.h"
 #include "dataplane/ingress/parse.h"
@@ -175,7 +176,19 @@ DropReason reason_for(const PortEntry& port, DropReason reason) noexcept {
   return port.host && no_tunnel ? DropReason::host_traffic : reason;
 }
 
-// Null when the frame has left: dropped, or with the control thread.
+// ARP, ND, ICMP, IGMP or MLD.
+void to_this_host(WorkerContext& w, const PortEntry& port, rte_mbuf* m) noexcept {
+  if (port.host_path == kNoPort) return punt_to_us(w, port, m);
+  if (!offer_to_control(w, port, m)) give_to_host(w, m);
+}
+
+// A frame that parse_outer called dead.
+void no_tunnels_frame(WorkerContext& w, const PortEntry& port, rte_mbuf* m, const OuterFrame& outer) noexcept {
+  if (port.host_path != kNoPort && is_hosts(w, m, outer)) return give_to_host(w, m);
+  drop(w, m, reason_for(port, outer.reason));
+}
+
+// Null when the frame has left: dropped, with the control thread, or for the host.
 [[gnu::noinline]] const Adjacency* decap_one(WorkerContext& w, const PortEntry& port, rte_mbuf* m,
                                              TunnelFinder& tunnels) noexcept {
   w.from = kNoAdjacency;
@@ -184,10 +197,10 @@ DropReason reason_for(const PortEntry& port, DropReason reason) noexcept {
     case OuterFrame::Verdict::tunnel:
       break;
     case OuterFrame::Verdict::control:
-      punt_to_us(w, port, m);
+      to_this_host(w, port, m);
       return nullptr;
     case OuterFrame::Verdict::dead:
-      drop(w, m, reason_for(port, outer.reason));
+      no_tunnels_frame(w, port, m, outer);
       return nullptr;
   }
   if (!port.allow_from.empty() && !any_contains(port.allow_from, outer.key.remote)) {

@@ -117,6 +117,10 @@ Error LinuxInterface::set_mtu(uint16_t mtu, int tap_fd) {
   return change(tap_fd, [&](const Rtnetlink& rtnetlink) { return rtnetlink.set_mtu(index(), mtu); });
 }
 
+Error LinuxInterface::remove(int tap_fd) {
+  return change(tap_fd, [this](const Rtnetlink& rtnetlink) { return rtnetlink.remove(index()); });
+}
+
 Error LinuxInterface::set_mac(const MacAddress& mac, int tap_fd) {
   return change(tap_fd, [&](const Rtnetlink& rtnetlink) { return rtnetlink.set_mac(index(), mac); });
 }

@@ -28,6 +28,7 @@ class LinuxInterface {
   const LinkState& state() const noexcept { return state_; }
   const std::string& name() const noexcept { return state_.name; }
   int index() const noexcept { return state_.index; }
+  bool is_here() const noexcept { return nsid_ == Rtnetlink::kHere; }  // in the namespace that it was found in
   bool has_address() const noexcept;     // of the host's own, link-local ones aside; in the calling thread's namespace
   uint64_t tx_dropped() const noexcept;  // now
 
@@ -35,6 +36,7 @@ class LinuxInterface {
   Error set_up(int tap_fd = -1);
   Error set_mtu(uint16_t mtu, int tap_fd = -1);
   Error set_mac(const MacAddress& mac, int tap_fd = -1);
+  Error remove(int tap_fd = -1);
 
  private:
   template <typename Change>

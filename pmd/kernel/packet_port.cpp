@@ -14,6 +14,7 @@
 #include "pmd/kernel/kernel_queue.h"
 #include "pmd/kernel/linux_interface.h"
 #include "pmd/kernel/read_host_network.h"
+#include "pmd/kernel/redirect.h"
 #include "pmd/kernel/tunnel_tap.h"
 #include "pmd/port.h"
 #include "pmd/socket_options.h"
@@ -238,6 +239,13 @@ class PacketPort final : public Port {
 
   std::optional<HostNetwork> host_network() const override { return read_host_network(interface_.index()); }
 
+  // Or the kernel would answer here, too, for what it has at its end of the host path.
+  Error set_host_path(bool on) override {
+    std::string error;
+    silence_ = on ? IngressHook::drop(interface_.index(), error) : std::nullopt;
+    return error;
+  }
+
   PortDeviceStats device_stats() const noexcept override {
     PortDeviceStats stats;
     for (const KernelRxQueue& queue : rx_) {
@@ -257,6 +265,7 @@ class PacketPort final : public Port {
   InterfaceLock lock_;
   bool gone_ = false;
   std::optional<TunnelTap> tunnel_tap_;  // all that is sent goes through it
+  std::optional<IngressHook> silence_;   // of the host, which has a host path
   TxCapabilities capabilities_;
   mutable PortCounter socket_drops_;
   std::vector<FileDescriptor> sockets_;

@@ -218,6 +218,13 @@ Error Rtnetlink::set_mac(int index, const MacAddress& mac) const {
   return ask(message, [](const nlmsghdr*) {}) ? "" : system_error("macaddress");
 }
 
+Error Rtnetlink::remove(int index) const {
+  NetlinkRequest room{};
+  nlmsghdr* const message = put_header(room, RTM_DELLINK, NLM_F_ACK);
+  put_link(message, index);
+  return ask(message, [](const nlmsghdr*) {}) ? "" : system_error("cannot remove the interface");
+}
+
 RtnetlinkEvents::RtnetlinkEvents(Of of) : socket_(open_netlink(SOCK_NONBLOCK, groups_of(of))) {
   if (of == Of::links) {
     const int on = 1;

@@ -53,6 +53,7 @@ class Rtnetlink {
   Error set_up(int index) const;
   Error set_mtu(int index, uint16_t mtu) const;
   Error set_mac(int index, const MacAddress& mac) const;
+  Error remove(int index) const;
 
  private:
   // Sends a request and gives the answer, if there is one, to `read`. False, and errno: the kernel's refusal.

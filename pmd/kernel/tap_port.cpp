@@ -7,9 +7,12 @@
 
 #include <deque>
 #include <fstream>
+#include <tuple>
 
+#include "pmd/kernel/host_addresses.h"
 #include "pmd/kernel/kernel_queue.h"
 #include "pmd/kernel/linux_interface.h"
+#include "pmd/kernel/read_host_network.h"
 #include "pmd/kernel/tap_queue.h"
 #include "pmd/port.h"
 
@@ -38,6 +41,7 @@ class TapPort final : public Port {
           const TxCapabilities& capabilities)
       : name_(options.name),
         underlay_(options.underlay),
+        host_(options.host),
         interface_(std::move(interface)),
         capabilities_(capabilities),
         fds_(std::move(fds)) {
@@ -82,7 +86,7 @@ class TapPort final : public Port {
   }
 
   const std::string& name() const noexcept override { return name_; }
-  const char* kind() const noexcept override { return "tap"; }
+  const char* kind() const noexcept override { return host_ ? "host" : "tap"; }
   MacAddress mac() const noexcept override { return underlay_ ? own_mac_ : interface_.state().mac; }
   uint16_t mtu() const noexcept override { return interface_.state().mtu; }
   uint16_t rx_queues() const noexcept override { return static_cast<uint16_t>(rx_.size()); }
@@ -98,6 +102,23 @@ class TapPort final : public Port {
     return {};
   }
 
+  std::optional<HostNetwork> host_network() const override {
+    return host_ && interface_.is_here() ? read_host_network(interface_.index()) : std::nullopt;
+  }
+  // The carrier comes last: who waits for it finds the rest done.
+  Error show_host(const HostSide& side) override {
+    Error error;
+    const auto keep_first = [&](Error other) {
+      if (!error) error = std::move(other);
+    };
+    if (!side.mac.is_zero() && side.mac != mac()) keep_first(set_mac(side.mac));
+    if (side.mtu != 0 && side.mtu != mtu()) keep_first(set_mtu(side.mtu));
+    if (interface_.is_here()) keep_first(set_host_addresses(interface_.index(), side.addresses));
+    keep_first(set_carrier(fds_.front().get(), side.link_up));
+    return error;
+  }
+  void destroy() override { std::ignore = interface_.remove(fds_.front().get()); }
+
   PortDeviceStats device_stats() const noexcept override {
     PortDeviceStats stats;
     stats.rx_missed = interface_.tx_dropped();  // sent by Linux while our queue was full
@@ -108,6 +129,7 @@ class TapPort final : public Port {
  private:
   std::string name_;
   bool underlay_;
+  bool host_;
   MacAddress own_mac_;  // an underlay's
   LinuxInterface interface_;
   bool gone_ = false;

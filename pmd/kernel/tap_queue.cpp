@@ -58,4 +58,9 @@ FileDescriptor take_over_tap_queue(int fd, bool& tunnels, OpenError& error) {
   return taken;
 }
 
+Error set_carrier(int fd, bool up) {
+  const int carrier = up ? 1 : 0;
+  return ioctl(fd, TUNSETCARRIER, &carrier) == 0 ? Error() : Error(system_error("TUNSETCARRIER"));
+}
+
 }  // namespace causeway

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "pmd/error.h"
 #include "pmd/file_descriptor.h"
 #include "pmd/open_error.h"
 
@@ -14,5 +15,8 @@ FileDescriptor open_tap_queue(const std::string& name, bool multi_queue, bool& t
 
 // One of a TAP that another process has made so, and has open.
 FileDescriptor take_over_tap_queue(int fd, bool& tunnels, OpenError& error);
+
+// What the host's stack takes for its carrier (Linux 5.0); it begins with one.
+Error set_carrier(int fd, bool up);
 
 }  // namespace causeway

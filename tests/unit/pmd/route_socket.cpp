@@ -1,5 +1,5 @@
 // The kernel's routes as its own messages tell them: `ip` makes what is read here.
-#include "pmd/kernel/route_socket.h"
+#include "pmd/routes/route_socket.h"
 
 #include <net/if.h>
 
@@ -127,7 +127,7 @@ TEST_CASE("routes of the kernel: next hops, several of them, other families', no
   CHECK(told.to(documentation, 32)->hops == std::vector<RouteHop>{{host.d0, link_local(9)}});
 
   CHECK(told.to(v4(10, 5, 0, 0), 16, 77) != nullptr);
-  CHECK(told.to(v4(10, 6, 0, 0), 16, 78) == nullptr);    // nobody has asked for it
+  CHECK(told.to(v4(10, 6, 0, 0), 16, 78) == nullptr);     // nobody has asked for it
   CHECK(told.to(v4(172, 31, 1, 1), 32, 255) == nullptr);  // an address of the host's own
   REQUIRE(told.links.contains("d0"));
   CHECK(told.links.at("d0").index == host.d0);

@@ -9,7 +9,7 @@
 
 #include "pmd/error.h"
 #include "pmd/file_descriptor.h"
-#include "pmd/kernel/route_messages.h"
+#include "pmd/routes/route_messages.h"
 
 struct nlmsghdr;
 
@@ -48,8 +48,8 @@ class RouteSocket {
 
  private:
   struct Question {
-    uint16_t type = 0;    // RTM_GET...
-    uint8_t family = 0;   // of routes
+    uint16_t type = 0;   // RTM_GET...
+    uint8_t family = 0;  // of routes
     uint32_t table = 0;
   };
   void send_question();
@@ -57,7 +57,7 @@ class RouteSocket {
 
   RouteListener& listener_;
   FileDescriptor socket_;
-  uint32_t port_ = 0;  // the socket's own, in what is told to it
+  uint32_t port_ = 0;               // the socket's own, in what is told to it
   std::deque<Question> questions_;  // the first is being answered
 };
 

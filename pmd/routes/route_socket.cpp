@@ -1,4 +1,4 @@
-#include "pmd/kernel/route_socket.h"
+#include "pmd/routes/route_socket.h"
 
 #include <linux/nexthop.h>
 #include <poll.h>
@@ -14,7 +14,7 @@ namespace {
 
 // A hundred thousand routes may come at once.
 constexpr int kBufferBytes = 32 << 20;
-constexpr int kGroups[] = {RTNLGRP_LINK,        RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+constexpr int kGroups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
                            RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  RTNLGRP_NEXTHOP};
 
 bool set(int fd, int level, int option, int value) { return setsockopt(fd, level, option, &value, sizeof(value)) == 0; }
@@ -91,8 +91,8 @@ void RouteSocket::read(Clock::time_point until) {
 }
 
 void RouteSocket::take(const nlmsghdr* message) {
-  // Who made a change has his number in what is told of it. What changes while an answer comes is told by itself, in its
-  // order: NLM_F_DUMP_INTR says nothing more.
+  // Who made a change has his number in what is told of it. What changes while an answer comes is told by itself, in
+  // its order: NLM_F_DUMP_INTR says nothing more.
   const bool told = message->nlmsg_pid == port_ && asks();
   if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) {
     if (!told) return;

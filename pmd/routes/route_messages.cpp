@@ -1,4 +1,4 @@
-#include "pmd/kernel/route_messages.h"
+#include "pmd/routes/route_messages.h"
 
 #include <linux/if.h>
 #include <linux/nexthop.h>

@@ -194,9 +194,10 @@ TEST_CASE("host routes: show routes has what tunnels are routed by") {
             R"({"to": "172.31.1.0/24", "via": ["on the link"], "ports": ["up0"], "metric": 0, "from": "connected"})"));
   CHECK(row("203.0.113.0/24")["from"] == "static");
   CHECK(row("203.0.113.0/24")["metric"] == 3);
-  CHECK(row("198.51.100.0/24") ==
-        nlohmann::json::parse(
-            R"({"to": "198.51.100.0/24", "via": ["172.31.1.9"], "ports": ["up0"], "metric": 20, "from": "table main"})"));
+  CHECK(
+      row("198.51.100.0/24") ==
+      nlohmann::json::parse(
+          R"({"to": "198.51.100.0/24", "via": ["172.31.1.9"], "ports": ["up0"], "metric": 20, "from": "table main"})"));
   CHECK(row("10.0.0.0/8").is_null());
 }
 

@@ -25,11 +25,11 @@ struct RouteMessage {
   bool gone = false;
   bool replaces = false;  // the one of its table, network and metric, as NLM_F_REPLACE says
   uint32_t table = 0;
-  IpPrefix to;          // length 0: default
-  uint32_t metric = 0;  // the kernel's priority: the lowest is used
-  IpAddress source;     // what the kernel sends from; unspecified: it doesn't say
-  bool nowhere = false;  // nothing goes there: blackhole, unreachable, prohibit, throw
-  uint32_t next_hop = 0;  // the object that has its next hops; 0: these are `hops`
+  IpPrefix to;                 // length 0: default
+  uint32_t metric = 0;         // the kernel's priority: the lowest is used
+  IpAddress source;            // what the kernel sends from; unspecified: it doesn't say
+  bool nowhere = false;        // nothing goes there: blackhole, unreachable, prohibit, throw
+  uint32_t next_hop = 0;       // the object that has its next hops; 0: these are `hops`
   std::vector<RouteHop> hops;  // in order; weights aren't kept
 };
 

@@ -1,0 +1,116 @@
+#include "pmd/kernel/host_addresses.h"
+
+#include <linux/if_addr.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "pmd/kernel/netlink.h"
+#include "pmd/system_error.h"
+
+namespace causeway {
+namespace {
+
+constexpr uint8_t kMark = 0xc5;  // the kernel's own are below 4 (linux/if_addr.h)
+
+struct Held {
+  IpPrefix prefix;
+  bool ours = false;
+};
+
+struct Dump {
+  int interface = 0;
+  std::vector<Held> held;
+};
+
+int read_address(const nlmsghdr* message, void* data) {
+  auto& dump = *static_cast<Dump*>(data);
+  const auto* const body = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(message));
+  if (message->nlmsg_type != RTM_NEWADDR || static_cast<int>(body->ifa_index) != dump.interface) return MNL_CB_OK;
+  Held held;
+  held.prefix.length = body->ifa_prefixlen;
+  bool local = false;
+  for_each_attribute(message, sizeof(ifaddrmsg), [&](const nlattr* attribute) {
+    const uint16_t type = mnl_attr_get_type(attribute);
+    if (type == IFA_PROTO) held.ours = mnl_attr_get_u8(attribute) == kMark;
+    // Of a point-to-point link IFA_ADDRESS is the other end's.
+    if (type != IFA_LOCAL && (type != IFA_ADDRESS || local)) return;
+    local = local || type == IFA_LOCAL;
+    held.prefix.address = address_in(attribute);
+  });
+  dump.held.push_back(held);
+  return MNL_CB_OK;
+}
+
+// Null and errno: the kernel doesn't say.
+std::optional<std::vector<Held>> addresses_of(int interface) {
+  const FileDescriptor fd = open_netlink(0, 0);
+  NetlinkRequest room{};
+  nlmsghdr* const request = put_header(room, RTM_GETADDR, NLM_F_DUMP);
+  mnl_nlmsg_put_extra_header(request, sizeof(ifaddrmsg));
+  if (!fd.valid() || send(fd.get(), request, request->nlmsg_len, 0) < 0) return std::nullopt;
+  Dump dump{interface, {}};
+  alignas(nlmsghdr) std::array<char, kNetlinkAnswerBytes> answer;
+  while (true) {
+    const ssize_t bytes = recv(fd.get(), answer.data(), answer.size(), 0);
+    if (bytes < 0) return std::nullopt;
+    const int more = mnl_cb_run(answer.data(), static_cast<size_t>(bytes), 0, 0, read_address, &dump);
+    if (more == MNL_CB_STOP) return std::move(dump.held);
+    if (more == MNL_CB_ERROR) return std::nullopt;
+  }
+}
+
+void put_address(nlmsghdr* message, uint16_t type, const IpAddress& address) {
+  if (address.is_v4()) {
+    mnl_attr_put(message, type, sizeof(in_addr), address.v4_wire());
+  } else {
+    mnl_attr_put(message, type, address.bytes.size(), address.bytes.data());
+  }
+}
+
+// RTM_NEWADDR or RTM_DELADDR. False, and errno: the kernel's refusal.
+bool change(int interface, uint16_t type, const IpPrefix& prefix) {
+  const FileDescriptor fd = open_netlink(0, 0);
+  const bool adds = type == RTM_NEWADDR;
+  NetlinkRequest room{};
+  nlmsghdr* const request =
+      put_header(room, type, static_cast<uint16_t>(NLM_F_ACK | (adds ? NLM_F_CREATE | NLM_F_REPLACE : 0)));
+  auto* const body = static_cast<ifaddrmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(ifaddrmsg)));
+  body->ifa_family = prefix.address.is_v4() ? AF_INET : AF_INET6;
+  body->ifa_prefixlen = prefix.length;
+  body->ifa_index = static_cast<uint32_t>(interface);
+  put_address(request, IFA_LOCAL, prefix.address);
+  put_address(request, IFA_ADDRESS, prefix.address);
+  if (adds && prefix.address.is_v6()) mnl_attr_put_u32(request, IFA_FLAGS, IFA_F_NODAD);
+  if (adds) mnl_attr_put_u8(request, IFA_PROTO, kMark);
+  if (!fd.valid() || send(fd.get(), request, request->nlmsg_len, 0) < 0) return false;
+  alignas(nlmsghdr) std::array<char, kNetlinkAnswerBytes> answer;
+  const ssize_t bytes = recv(fd.get(), answer.data(), answer.size(), 0);
+  return bytes >= 0 && mnl_cb_run(answer.data(), static_cast<size_t>(bytes), 0, 0, nullptr, nullptr) != MNL_CB_ERROR;
+}
+
+}  // namespace
+
+Error set_host_addresses(int interface, const std::vector<IpPrefix>& wanted) {
+  auto held = addresses_of(interface);
+  if (!held) return system_error("RTM_GETADDR");
+  const auto is_wanted = [&](const Held& one) { return std::ranges::find(wanted, one.prefix) != wanted.end(); };
+  bool taken = false;
+  for (const Held& one : *held) {
+    if (!one.ours || is_wanted(one)) continue;
+    change(interface, RTM_DELADDR, one.prefix);  // it may have gone with another of its network
+    taken = true;
+  }
+  if (taken) held = addresses_of(interface);
+  if (!held) return system_error("RTM_GETADDR");
+  for (const IpPrefix& prefix : wanted) {
+    const bool there = std::ranges::any_of(*held, [&](const Held& one) { return one.prefix == prefix; });
+    if (!there && !change(interface, RTM_NEWADDR, prefix)) return system_error("RTM_NEWADDR");
+  }
+  return {};
+}
+
+}  // namespace causeway
