@@ -191,6 +191,7 @@ void follow_host(EventLoop& loop, const HostEvents& host, Gateway& gateway, std:
 }
 
 void start_timers(EventLoop& loop, Gateway& gateway, KernelRoutes& routes, Daemon& daemon, DescriptorStore& store) {
+  store.follow(gateway.ports());
   loop.every(1ms, [&gateway, &routes] {
     routes.serve();
     gateway.serve_workers();
@@ -375,7 +376,6 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   if (predecessor == nullptr) sd_notify(0, "READY=1");
   const Reloading all{daemon, background};
   running = &all;
-  store.follow(gateway.ports());
   start_timers(loop, gateway, routes, daemon, store);
   follow_host(loop, host, gateway, [&vswitch] {
     if (vswitch) vswitch->host_networks_changed();

@@ -97,17 +97,18 @@ bool try_punt_urgent(WorkerContext& w, const PuntedFrame& punted, Claim claim) n
 
 // Errors about packets that were sent: RFC 792; RFC 4443 section 2.1, types below 128.
 bool is_icmp_error(const rte_mbuf* m) noexcept {
+  constexpr uint32_t kIp = sizeof(EthernetHeader);
   const auto* ethernet = header_at<EthernetHeader>(m, 0);
   if (ethernet->ethertype.get() == kEtherTypeIpv4) {
-    const auto* ip = header_at<Ipv4Header>(m, sizeof(EthernetHeader));
+    const auto* ip = header_at<Ipv4Header>(m, kIp);
     if (ip == nullptr || ip->protocol != kIpProtocolIcmp) return false;
-    const auto* icmp = header_at<IcmpHeader>(m, sizeof(EthernetHeader) + ip->header_bytes());
+    const auto* icmp = header_at<IcmpHeader>(m, kIp + ip->header_bytes());
     return icmp != nullptr && (icmp->type == kIcmpUnreachable || icmp->type == kIcmpTimeExceeded);
   }
   if (ethernet->ethertype.get() != kEtherTypeIpv6) return false;
-  const auto* ip = header_at<Ipv6Header>(m, sizeof(EthernetHeader));
+  const auto* ip = header_at<Ipv6Header>(m, kIp);
   if (ip == nullptr || ip->next_header != kIpProtocolIcmpv6) return false;
-  const auto* icmp = header_at<IcmpHeader>(m, sizeof(EthernetHeader) + sizeof(Ipv6Header));
+  const auto* icmp = header_at<IcmpHeader>(m, kIp + static_cast<uint32_t>(sizeof(Ipv6Header)));
   return icmp != nullptr && icmp->type < kIcmpv6EchoRequest;
 }
 

@@ -140,7 +140,7 @@ inline constexpr std::tuple kNetworkKeys{
     key_by_code("host", &Ethernet::host, Other{R"({"anyOf": [{"type": "boolean"}, {"type": "object",
                   "required": ["interface"], "additionalProperties": false, "properties": "@hostPath"}]})"},
                 "`true` or `{interface: NAME}`: the host goes on using the network, by an interface of its own: a TAP "
-                "with the MAC, addresses and MTU of the underlay, by default `host-` and its name. See HOST PATH"),
+                "with the MAC, addresses and MTU of the underlay, by default `host-` and its name. See Host path"),
     key_by_code(
         "routes", &Ethernet::routes, Other{R"({"anyOf": [{"const": "host"}, {"$ref": "#/$defs/routeTable"},
                   {"type": "array", "items": {"anyOf": [{"$ref": "#/$defs/route"}, {"$ref": "#/$defs/routeTable"}]}}]})"},

@@ -25,7 +25,7 @@ Ports::Record* Ports::other_end(const Record& record) {
 
 // The host sees what the underlay is now. Without a device that has no link; its MAC and MTU stay.
 void Ports::show_host(const Record& underlay) {
-  Record* const host = other_end(underlay);
+  Record* const host = underlay.settings.host_device() == nullptr ? other_end(underlay) : nullptr;
   if (host == nullptr || host->port == nullptr) return;
   HostSide side;
   side.addresses = underlay.settings.addresses;

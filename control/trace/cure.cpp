@@ -16,6 +16,8 @@ std::string_view cure_of_way(DropReason reason) {
       return "`causewayctl show bridges`: a second interface is missing, or down";
     case DropReason::flood_limit:
       return "raise `flood-rate`";
+    case DropReason::host_limit:
+      return "`causewayctl capture --drops`: who floods the host? Have it filtered on its way";
     case DropReason::port_down:
       return "`causewayctl show ports`: bring the way out up";
     case DropReason::too_big:
