@@ -1,6 +1,8 @@
 #include "control/underlay/host_routes.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "control/config/address_text.h"
 
