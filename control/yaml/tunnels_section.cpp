@@ -99,8 +99,9 @@ void read_group(Reading& reading, const Fields& fields, Tunnel& tunnel) {
   }
   if (const auto link = fields.find("link")) {
     const auto name = link->text("the name of an ethernet");
-    const auto found = name ? reading.claims.interfaces.find(*name) : reading.claims.interfaces.end();
-    if (name && (found == reading.claims.interfaces.end() || !found->second.underlay)) {
+    const auto& ethernets = reading.config.ethernets;
+    const auto found = name ? ethernets.find(std::string(*name)) : ethernets.end();
+    if (name && (found == ethernets.end() || !found->second.is_underlay())) {
       link->error(fmt::format("{} is no ethernet with addresses", quote(*name)));
     } else if (name) {
       tunnel.link = *name;

@@ -184,8 +184,8 @@ void to_this_host(WorkerContext& w, const PortEntry& port, rte_mbuf* m) noexcept
 
 // A frame that parse_outer called dead.
 void no_tunnels_frame(WorkerContext& w, const PortEntry& port, rte_mbuf* m, const OuterFrame& outer) noexcept {
-  if (port.host_path != kNoPort && is_hosts(w, m, outer)) return give_to_host(w, m);
-  drop(w, m, reason_for(port, outer.reason));
+  if (port.host_path == kNoPort) return drop(w, m, reason_for(port, outer.reason));
+  is_hosts(w, m, outer) ? give_to_host(w, m) : drop(w, m, outer.reason);
 }
 
 // Null when the frame has left: dropped, with the control thread, or for the host.

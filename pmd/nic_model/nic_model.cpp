@@ -176,6 +176,7 @@ class NicModel final : public Port {
     return error;
   }
   Error set_mac(const MacAddress& mac) override { return cable_->set_mac(mac); }
+  Error set_host_path(bool on) override { return cable_->set_host_path(on); }
   FlowRules* flow_rules() noexcept override { return flow_engine(); }
   SwitchRules* switch_rules() noexcept override { return switch_flows_ ? &*switch_flows_ : nullptr; }
   SwitchPort switch_port() const override { return {settings_.switch_name, switch_port_}; }

@@ -262,10 +262,13 @@ TEST_CASE("system keys need a restart and say so") {
 
 // What gateway/apply relies on: at no time does something stand on what is gone or not there yet.
 TEST_CASE("kinds come in their order, whatever changes") {
+  std::string gateway = with("  veth1: {}\n",
+                             "  veth1: {}\n  d0: {dpdk: {devargs: net_null0}}\n"
+                             "  d1: {dpdk: {devargs: net_null1}}\n");
+  constexpr std::string_view kAddresses = "addresses: [172.31.0.1/24, \"fd00::1/64\"]";
+  gateway.insert(gateway.find(kAddresses) + kAddresses.size(), ", host: true");
   const Config before =
-      loaded(with("  veth1: {}\n",
-                  "  veth1: {}\n  d0: {dpdk: {devargs: net_null0}}\n"
-                  "  d1: {dpdk: {devargs: net_null1}}\n") +
+      loaded(gateway +
              "vlans: {v1: {id: 1, link: lan1}, v2: {id: 2, link: lan1}}\n"
              "mirrors: {m1: {select-all: true, output-vlan: 5}, m2: {select-all: true, output-vlan: 5}}\n");
   const Config after = loaded(R"(version: 1
@@ -275,7 +278,7 @@ ethernets:
   d1: {dpdk: {devargs: net_null0}}
   lan1: {tap: {rx-queues: 1}}
   lan2: {}
-  up0: {dpdk: {devargs: "0000:18:00.0"}, addresses: [172.31.0.1/24], mtu: 9000}
+  up0: {dpdk: {devargs: "0000:18:00.0"}, addresses: [172.31.0.1/24], mtu: 9000, host: {interface: mine}}
 bridges:
   br-b: {interfaces: [lan1, lan2], parameters: {ageing-time: 1}, static-macs: [{mac: 02:00:00:00:02:02, port: lan2}]}
   br-c: {interfaces: [vx1, gnv0]}
@@ -295,6 +298,17 @@ mirrors: {m2: {select-all: true, output-vlan: 6}, m3: {select-all: true, output-
     INFO(to_string(kind));
     CHECK(std::count(kinds.begin(), kinds.end(), kind) >= 1);
   }
+}
+
+TEST_CASE("a host path comes after its underlay and goes before it, whatever it is called") {
+  constexpr std::string_view kWithout = "version: 1\nethernets: {up0: {addresses: [10.0.0.1/24]}}\n";
+  constexpr std::string_view kWith = "version: 1\nethernets: {up0: {addresses: [10.0.0.1/24], host: {interface: a}}}\n";
+  CHECK(diff(kWithout, kWith) == Texts{"~ ethernet up0: host  -> a", "+ host-path a of up0"});
+  CHECK(diff(kWith, kWithout) == Texts{"- host-path a", "~ ethernet up0: host a -> "});
+  const Texts added = diff(kNothing, kWith);
+  REQUIRE(added.size() == 2);
+  CHECK(added[1] == "+ host-path a of up0");
+  CHECK(diff(kWith, kNothing) == Texts{"- host-path a", "- ethernet up0"});
 }
 
 TEST_CASE("sFlow begins, changes and ends in place") {
