@@ -65,6 +65,10 @@ class Fabric:
                    lambda: f"gateways go by {ports}: {[self.ways(gateway) for gateway in self.gateways]}\n"
                            + self.leaves[0].vtysh("show bgp summary", "show ip route", check=False))
 
+    def bfd_is_up(self):
+        peers = [peer for leaf in self.leaves for peer in leaf.json("show bfd peers")]
+        return len(peers) == 4 and all(peer["status"] == "up" for peer in peers)
+
     def sent(self):
         return {s: self.gateways[0].row("ports", f"up{s}")["tx_packets"] for s in (1, 2)}
 
@@ -87,11 +91,7 @@ def test_two_spines_and_one_that_dies(lab):
     wait_until(lambda: traffic.ping(c1, c2.ip4, count=1, check=False), 10, "c1 reaches c2")
     both = fabric.send_flows()
     assert min(both.values()) > 20 * FLOWS // 8, both
-    def bfd_is_up(frr):
-        peers = frr.json("show bfd peers")
-        return len(peers) == 2 and all(peer["status"] == "up" for peer in peers)
-
-    wait_until(lambda: all(bfd_is_up(leaf) for leaf in fabric.leaves), PATIENCE_S, "BFD is up")
+    wait_until(fabric.bfd_is_up, PATIENCE_S, "BFD is up")
 
     # Streams in both directions and by several flows: some go by the spine that dies.
     streams = [traffic.UdpStream(source, target, target.ip4, per_second=250, port=41000 + n)
