@@ -39,6 +39,7 @@
 #include "control/process/event_loop.h"
 #include "control/process/log.h"
 #include "control/process/state_directory.h"
+#include "control/underlay/kernel_routes.h"
 #include "control/vswitch.h"
 #include "control/yaml/load.h"
 #include "control/yaml/value.h"
@@ -202,9 +203,12 @@ void follow_host(EventLoop& loop, const HostEvents& host, Gateway& gateway, std:
   });
 }
 
-void start_timers(EventLoop& loop, Gateway& gateway, Daemon& daemon, DescriptorStore& store) {
+void start_timers(EventLoop& loop, Gateway& gateway, KernelRoutes& routes, Daemon& daemon, DescriptorStore& store) {
   store.follow(gateway.ports());
-  loop.every(1ms, [&gateway] { gateway.serve_workers(); });
+  loop.every(1ms, [&gateway, &routes] {
+    routes.serve();
+    gateway.serve_workers();
+  });
   loop.every(250ms, [&gateway, &daemon, &store] {
     gateway.tick();
     daemon.tick();
@@ -336,6 +340,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   const HostEvents host;
   Gateway gateway(config.system, pool);
   gateway.evpn().join_kernel();
+  KernelRoutes routes(gateway.host_routes());
   const std::string file = options.file.value_or("");
   Daemon daemon(loop, gateway, config.system, file, CAUSEWAY_VERSION);
   upgrade.emplace(
@@ -396,7 +401,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   if (predecessor == nullptr) sd_notify(0, "READY=1");
   const Reloading all{daemon, background};
   running = &all;
-  start_timers(loop, gateway, daemon, store);
+  start_timers(loop, gateway, routes, daemon, store);
   follow_host(loop, host, gateway, [&vswitch] {
     if (vswitch) vswitch->host_networks_changed();
   });

@@ -1,4 +1,5 @@
-// What the host's kernel has on one of its interfaces, for an underlay that shares it (`addresses: host`).
+// What the host's kernel has on one of its interfaces, for an underlay that shares it (`addresses: host`). Its routes:
+// pmd/routes/route_socket.h.
 #pragma once
 
 #include <compare>
@@ -9,14 +10,6 @@
 
 namespace causeway {
 
-struct HostRoute {
-  IpPrefix to;          // length 0: default
-  IpAddress via;        // unspecified: the destinations are on the link
-  IpAddress source;     // what the kernel sends from; unspecified: an address of the interface
-  uint32_t metric = 0;  // the kernel's priority: the lowest is used
-  auto operator<=>(const HostRoute&) const = default;
-};
-
 struct HostNeighbor {
   IpAddress to;
   MacAddress mac;
@@ -26,7 +19,6 @@ struct HostNeighbor {
 // All in order.
 struct HostNetwork {
   std::vector<IpPrefix> addresses;      // those that may be sent from, the host's on its loopback interface among them
-  std::vector<HostRoute> routes;        // unicast ones of the main table
   std::vector<HostNeighbor> neighbors;  // permanent ones, that nobody asks for
   auto operator<=>(const HostNetwork&) const = default;
 };

@@ -123,7 +123,7 @@ class Port : public PortIo {
   virtual SwitchRules* switch_rules() noexcept { return nullptr; }
   virtual SwitchPort switch_port() const { return {}; }
 
-  // Of an interface that the host's kernel has, too: its addresses and routes there now. Null: it isn't one.
+  // Of an interface that the host's kernel has, too: its addresses and neighbors there now. Null: it isn't one.
   virtual std::optional<HostNetwork> host_network() const { return std::nullopt; }
 
   // Of an underlay: what comes in reaches the host by the end of its host path alone, or as it did before.

@@ -67,9 +67,15 @@ void warn_of_idle_interfaces(const Config& config, std::vector<ConfigWarning>& w
   }
 }
 
-// Of a host's routes nothing is known here.
+bool follows_host(const Ethernet& ethernet) { return !ethernet.followed_tables().empty(); }
+
+const char* section_of(const Ethernet& ethernet) { return ethernet.vlan_device() != nullptr ? "vlans" : "ethernets"; }
+
+// Of the host's routes nothing is known here but that there are some.
 void warn_of_unreachable_remotes(const Config& config, std::vector<ConfigWarning>& warnings) {
-  if (std::ranges::any_of(config.ethernets, [](const auto& item) { return item.second.host_addresses; })) return;
+  const auto follower =
+      std::ranges::find_if(config.ethernets, [](const auto& item) { return follows_host(item.second); });
+  size_t by_host = 0;
   const Underlay underlay = underlay_of(config);
   for (const auto& [name, tunnel] : config.tunnels) {
     if (tunnel.evpn) continue;
@@ -77,10 +83,26 @@ void warn_of_unreachable_remotes(const Config& config, std::vector<ConfigWarning
       const bool reached = remote.is_multicast() ? !underlay.group_route(tunnel.link, tunnel.local, remote).empty()
                                                  : !underlay.routes(tunnel.local, remote).empty();
       if (reached) continue;
+      if (follower != config.ethernets.end()) {
+        ++by_host;
+        continue;
+      }
       warnings.push_back(
           {"tunnels", name, "remote",
            fmt::format("{} is in no network of an underlay, and no route leads there", to_string(remote))});
     }
+  }
+  // Who shares an interface has said so.
+  if (by_host == 0 || follower->second.host_addresses) return;
+  warnings.push_back({section_of(follower->second), follower->first, "routes",
+                      fmt::format("{} of the tunnels' remotes: only the host's routes lead there", by_host)});
+}
+
+void warn_of_routes_nowhere(const Config& config, std::vector<ConfigWarning>& warnings) {
+  for (const auto& [name, ethernet] : config.ethernets) {
+    if (ethernet.route_tables.empty() || !ethernet.host_interface(name).empty()) continue;
+    warnings.push_back({section_of(ethernet), name, "routes",
+                        "the host has no interface there, so none of its routes counts: `host: true` gives it one"});
   }
 }
 
@@ -117,8 +139,8 @@ void warn_of_dead_bridges(const Config& config, std::vector<ConfigWarning>& warn
 
 void warn_of_host_addresses(const Config& config, std::vector<ConfigWarning>& warnings) {
   for (const HostAddress& shared : shared_with_host(config)) {
-    const bool vlan = config.ethernets.at(shared.ethernet).vlan_device() != nullptr;
-    warnings.push_back({vlan ? "vlans" : "ethernets", shared.ethernet, "addresses", to_string(shared)});
+    const Ethernet& ethernet = config.ethernets.at(shared.ethernet);
+    warnings.push_back({section_of(ethernet), shared.ethernet, "addresses", to_string(shared)});
   }
 }
 
@@ -128,6 +150,7 @@ std::vector<ConfigWarning> warnings_of(const Config& config) {
   std::vector<ConfigWarning> warnings;
   warn_of_idle_interfaces(config, warnings);
   warn_of_unreachable_remotes(config, warnings);
+  warn_of_routes_nowhere(config, warnings);
   warn_of_dead_bridges(config, warnings);
   warn_of_host_addresses(config, warnings);
   return warnings;

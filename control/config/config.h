@@ -50,6 +50,10 @@ struct Route {
   auto operator<=>(const Route&) const = default;
 };
 
+// Routing tables of the host's, by their numbers in linux/rtnetlink.h.
+inline constexpr uint32_t kMainTable = 254;
+inline constexpr uint32_t kLocalTable = 255;
+
 struct StaticNeighbor {
   IpAddress to;
   MacAddress mac;
@@ -113,6 +117,7 @@ struct Ethernet {
   bool host_addresses = false;      // an underlay, too: its addresses and routes are the host's, which shares it
   std::string host;  // of an underlay: the HostDevice by which the host has what isn't a tunnel's; or none
   std::vector<Route> routes;
+  std::vector<uint32_t> route_tables;  // of the host's, whose routes count, too
   std::vector<StaticNeighbor> neighbors;
   OffloadSettings offloads;
   MssClamp mss_clamp;                // of a bridge port
@@ -126,6 +131,15 @@ struct Ethernet {
   bool bridged_vlans = false;   // or has none and may be in a bridge
   auto operator<=>(const Ethernet&) const = default;
   bool is_underlay() const noexcept { return host_addresses || !addresses.empty(); }
+  // Who shares an interface goes by the host's main table, unless it names others.
+  std::vector<uint32_t> followed_tables() const {
+    return host_addresses && route_tables.empty() ? std::vector{kMainTable} : route_tables;
+  }
+  // Which interface of the host's this one, called `name`, is to its kernel; empty: none.
+  std::string host_interface(const std::string& name) const {
+    if (!host.empty()) return host;
+    return std::holds_alternative<PacketDevice>(device) ? name : std::string();
+  }
   bool carries_underlay() const noexcept { return is_underlay() || underlay_vlans; }
   const VlanDevice* vlan_device() const noexcept { return std::get_if<VlanDevice>(&device); }
   const HostDevice* host_device() const noexcept { return std::get_if<HostDevice>(&device); }

@@ -134,6 +134,7 @@ void with_table(std::string_view name, auto&& use) {
   if (name == "dpdk") return use(kDpdkKeys, Ethernet{});
   if (name == "hostPath") return use(kHostPathKeys, Ethernet{});
   if (name == "route") return use(kRouteKeys, Route{});
+  if (name == "routeTable") return use(kRouteTableKeys, Ethernet{});
   if (name == "neighbor") return use(kNeighborKeys, StaticNeighbor{});
   if (name == "binding") return use(kBindingKeys, Binding{});
   if (name == "offloads") return use(kOffloadKeys, OffloadSettings{});

@@ -83,6 +83,12 @@ void compare_devices(Differences& result, const Ethernet& before, const Ethernet
   compare(result, kGeneratorKeys, "generator.", *old, same_queues);
 }
 
+std::string route_tables_text(const Ethernet& ethernet) {
+  std::vector<std::string> texts;
+  for (const uint32_t table : ethernet.route_tables) texts.push_back(table_text(table));
+  return texts.empty() ? "none" : joined(texts);
+}
+
 void compare_flags(Differences& result, std::string_view name, bool before, bool after) {
   if (before != after) result.push_back(fmt::format("{} {} -> {}", name, text_of(before), text_of(after)));
 }
@@ -100,6 +106,9 @@ Differences differences_of(const Ethernet& before, const Ethernet& after) {
   compare(result, kEthernetKeys, "", before, after);
   if (before.host_addresses != after.host_addresses) {
     result.emplace_back(after.host_addresses ? "addresses +host" : "addresses -host");
+  }
+  if (before.route_tables != after.route_tables) {
+    result.push_back(fmt::format("routes of table {} -> {}", route_tables_text(before), route_tables_text(after)));
   }
   compare_flags(result, "underlay-vlans", before.underlay_vlans, after.underlay_vlans);
   compare_flags(result, "bridged-vlans", before.bridged_vlans, after.bridged_vlans);

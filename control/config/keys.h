@@ -89,6 +89,11 @@ inline constexpr std::tuple kRouteKeys{
     key("on-link", &Route::on_link, Flag{},
         "the next hop is on this link, though no network of the addresses contains it"),
 };
+inline constexpr std::tuple kRouteTableKeys{
+    key_by_code("table", NoMember{}, Other{R"({"oneOf": [{"const": "main"},
+                  {"type": "integer", "minimum": 1, "maximum": 4294967295}]})"},
+                "a table of the host's: `main`, or a VRF's number"),
+};
 inline constexpr std::tuple kNeighborKeys{
     key_by_code("to", &StaticNeighbor::to, Other{kAddressSchema}, "whose MAC it is"),
     key("macaddress", &StaticNeighbor::mac, Mac{}, "known without asking"),
@@ -141,8 +146,11 @@ inline constexpr std::tuple kNetworkKeys{
                   "required": ["interface"], "additionalProperties": false, "properties": "@hostPath"}]})"},
                 "`true` or `{interface: NAME}`: the host goes on using the network, by an interface of its own: a TAP "
                 "with the MAC, addresses and MTU of the underlay, by default `host-` and its name. See Host path"),
-    key_by_code("routes", &Ethernet::routes, Other{R"({"type": "array", "items": {"$ref": "#/$defs/route"}})"},
-                "`{to: PREFIX, via: ADDRESS, metric: N, on-link: true}`, `to: default`"),
+    key_by_code(
+        "routes", &Ethernet::routes, Other{R"({"anyOf": [{"const": "host"}, {"$ref": "#/$defs/routeTable"},
+                  {"type": "array", "items": {"anyOf": [{"$ref": "#/$defs/route"}, {"$ref": "#/$defs/routeTable"}]}}]})"},
+        "`{to: PREFIX, via: ADDRESS, metric: N, on-link: true}`, `to: default`; `{table: main}` or `{table: N}`: "
+        "those of the host's routing table, as they change. `host`: `[{table: main}]`"),
     key_by_code("neighbors", &Ethernet::neighbors, Other{R"({"type": "array", "items": {"$ref": "#/$defs/neighbor"}})"},
                 "`{to: ADDRESS, macaddress: MAC}`: known without asking; the rest are resolved"),
     key_by_code("allow-from", &Ethernet::allow_from, Other{kPrefixesSchema},

@@ -146,6 +146,7 @@ class Diff {
     if (!fresh.rx_workers.empty()) text += fmt::format(" rx-workers {}", rx_workers_text(fresh));
     if (fresh.mtu) text += fmt::format(" mtu {}", *fresh.mtu);
     if (fresh.is_underlay()) text += ' ' + addresses_text(fresh);
+    for (const uint32_t table : fresh.route_tables) text += fmt::format(" routes of table {}", table_text(table));
     add({thing, Verb::add}, name, std::move(text)).ethernet = {nullptr, &fresh};
   }
 

@@ -126,6 +126,8 @@ std::string addresses_text(const Ethernet& ethernet) {
   return ethernet.host_addresses ? "host" : text_of(ethernet.addresses);
 }
 
+std::string table_text(uint32_t table) { return table == kMainTable ? "main" : std::to_string(table); }
+
 std::string local_text(const Tunnel& tunnel) {
   return tunnel.local.is_unspecified() ? "by route" : text_of(tunnel.local);
 }

@@ -33,6 +33,7 @@ std::string text_of(const SflowTarget& target);       // "192.0.2.1:6343", "[200
 std::string text_of(const Binding& binding);          // "02:00:00:00:00:01 with 10.0.0.1/32"
 std::string text_of(TunnelType type);
 std::string addresses_text(const Ethernet& ethernet);  // "host", "[172.31.0.1/24]"
+std::string table_text(uint32_t table);                // of routes: "main", "10"
 std::string text_of(const Tunnel& tunnel);             // of a new one: "geneve id 124 172.31.0.1 -> 172.31.0.2"
 std::string text_of(const Ethernet& ethernet);         // its device: "dpdk net_null0", "id 5 link up0"
 std::string text_of(const Mirror& mirror);             // where its copies go: "to out0", "to VLAN 99"

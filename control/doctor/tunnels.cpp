@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "control/config/address_text.h"
+#include "control/config/value_text.h"
 #include "control/doctor/families.h"
 #include "control/doctor/recent_drops.h"
 #include "control/trace/cure.h"
@@ -16,13 +18,37 @@ std::string port_name(const Gateway& gateway, PortIndex index) {
   return port != nullptr ? port->name : "?";
 }
 
+// Of the host's routing tables that underlays follow.
+std::string followed_text(const Gateway& gateway) {
+  std::set<std::string> tables;
+  for (const auto& [index, port] : gateway.underlay().all()) {
+    for (const uint32_t table : port.followed_tables) {
+      tables.insert(fmt::format("table {} by {}", config::table_text(table), port.interface));
+    }
+  }
+  return tables.empty() ? "" : "; nor has the host: " + config::joined({tables.begin(), tables.end()});
+}
+
+// Underlays whose interface the host doesn't have: none of its routes counts.
+void find_deaf_followers(const Gateway& gateway, Findings& findings) {
+  for (const auto& [index, port] : gateway.underlay().all()) {
+    if (port.followed_tables.empty() || gateway.host_routes().index_of(port.interface) != 0) continue;
+    findings.push_back({Severity::wrong, "host-routes", port.name,
+                        fmt::format("{} follows routes of the host's, and none of them can be by it", port.name),
+                        port.interface.empty() ? std::string("the host has no interface there")
+                                               : fmt::format("there is no interface {}", port.interface),
+                        fmt::format("`ethernets.{}.host: true` gives the host one", port.name)});
+  }
+}
+
 void find_no_way(const Gateway& gateway, const std::string& name, const Tunnels::Tunnel& tunnel,
                  const Tunnels::Endpoint& end, Findings& findings) {
   const std::string remote = to_string(end.remote);
   const std::string local = tunnel.settings.local.is_unspecified() ? "none" : to_string(tunnel.settings.local);
   if (end.next_hops.empty()) {
     findings.push_back({Severity::wrong, "no-route", name, fmt::format("{}: no route to {}", name, remote),
-                        fmt::format("no underlay whose link is up has a network or a route for it (local {})", local),
+                        fmt::format("no underlay whose link is up has a network or a route for it (local {}){}", local,
+                                    followed_text(gateway)),
                         std::string(cure_of(DropReason::no_route))});
     return;
   }
@@ -99,6 +125,7 @@ void examine_end(const Gateway& gateway, const std::string& name, const Tunnels:
 }  // namespace
 
 void examine_tunnels(const Gateway& gateway, const RecentDrops& drops, Findings& findings) {
+  find_deaf_followers(gateway, findings);
   const Deaths deaths = deaths_of(drops);
   for (const auto& [name, tunnel] : gateway.tunnels().all()) {
     for (const Tunnels::Endpoint& end : tunnel.endpoints) examine_end(gateway, name, tunnel, end, deaths, findings);

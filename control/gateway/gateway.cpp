@@ -48,6 +48,7 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       adjacencies_(tables_, publisher_),
       fdb_(tables_, publisher_, random_seed(), fdb_hooks()),
       bridges_(tables_, publisher_, fdb_),
+      underlay_(&host_routes_),
       events_(adjacencies_, bridges_, underlay_),
       neighbors_(underlay_, tables_, held_buffers(system, pool), neighbor_hooks()),
       memberships_(underlay_, membership_hooks()),
@@ -241,10 +242,10 @@ Error Gateway::add_ethernet(const std::string& name, const config::Ethernet& set
     if (const Ports::Record* const underlay = ports_.find(host->underlay)) {
       set_neighbors(underlay->index, {}, underlay->host.neighbors);
     }
-    tunnels_.reroute();
+    reroute();
   }
   if (settings.is_underlay()) {
-    tunnels_.reroute();
+    reroute();
     neighbors_.announce(ports_.find(name)->index);
   }
   return {};
@@ -266,7 +267,7 @@ Error Gateway::change_ethernet(const std::string& name, const config::Ethernet& 
   }
   limit_macs(name);
   // After a failure too: the device was opened anew, and may have another MAC now or be gone.
-  if (before.carries_underlay() || settings.carries_underlay()) tunnels_.reroute();
+  if (before.carries_underlay() || settings.carries_underlay()) reroute();
   for (const auto& [other, record] : ports_.all()) {
     const config::VlanDevice* const vlan = record.settings.vlan_device();
     const bool here = other == name || (vlan != nullptr && vlan->link == name);
@@ -279,7 +280,7 @@ void Gateway::close_ethernet(const std::string& name) {
   const Ports::Record& record = *ports_.find(name);
   set_own_groups(record.index, own_addresses(record.index), {});
   ports_.close(name);
-  if (record.settings.carries_underlay()) tunnels_.reroute();
+  if (record.settings.carries_underlay()) reroute();
 }
 
 Error Gateway::remove_ethernet(const std::string& name) {
@@ -291,7 +292,7 @@ Error Gateway::remove_ethernet(const std::string& name) {
   // What is no longer wanted doesn't wait for the next process either.
   if (record.settings.host_device() != nullptr && record.port != nullptr) record.port->destroy();
   ports_.remove(name);
-  if (was_underlay) tunnels_.reroute();
+  if (was_underlay) reroute();
   neighbors_.remove_port(index);
   memberships_.remove_port(index);
   return {};
@@ -430,6 +431,19 @@ void Gateway::bind_macs() {
   fdb_.bind(std::move(homes));
 }
 
+// Underlays have changed, and with them what is followed of the host's routes.
+void Gateway::reroute() {
+  std::set<uint32_t> tables;
+  std::set<std::string> interfaces;
+  for (const auto& [index, port] : underlay_.all()) {
+    if (port.interface.empty() || port.followed_tables.empty()) continue;
+    tables.insert(port.followed_tables.begin(), port.followed_tables.end());
+    interfaces.insert(port.interface);
+  }
+  host_routes_.follow(std::move(tables), std::move(interfaces));
+  tunnels_.reroute();
+}
+
 void Gateway::listen_as_host() {
   if (other_lives_) return;  // which still does
   const auto shares = [](const auto& port) { return port.second.host && !port.second.host_path; };
@@ -508,6 +522,11 @@ size_t Gateway::serve_workers() {
   served += evpn_.serve(Clock::now() + kSlice);
   elephants_.reconcile();
   served += tunnels_.show_neighbors(Clock::now() + kSlice);
+  if (host_routes_.take_changes()) tunnels_.routes_changed();
+  if (const size_t moved = tunnels_.follow_routes(Clock::now() + kSlice); moved != 0) {
+    offload_sync_.changed();
+    served += moved;
+  }
   served += sflow_->serve();
   // Behind what was learnt: until then workers hold on to what they saw themselves (RecentlyReported).
   publisher_.poll();
@@ -568,7 +587,7 @@ void Gateway::follow(const Ports::Changes& changes) {
     set_neighbors(port, before.neighbors, ports_.find(port)->host.neighbors);
   }
   if (!changes.underlays.empty()) {
-    tunnels_.reroute();
+    reroute();
     offload_sync_.changed();
   }
   for (const PortIndex port : changes.gone)

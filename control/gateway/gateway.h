@@ -23,6 +23,7 @@
 #include "control/publish/publisher.h"
 #include "control/tunnel/silences.h"
 #include "control/tunnel/tunnels.h"
+#include "control/underlay/host_routes.h"
 #include "control/underlay/host_sockets.h"
 #include "control/underlay/memberships.h"
 #include "control/underlay/neighbors.h"
@@ -96,7 +97,7 @@ class Gateway {
     ports_.host_networks_changed();  // the kernel doesn't tell of all that goes with an interface
     look_at_ports(true);
   }
-  // The host's addresses, routes or neighbors have changed.
+  // The host's addresses or neighbors have changed; its routes: host_routes().
   void host_networks_changed() { ports_.host_networks_changed(); }
 
   // On the way out: tells the underlay what it should know, and gives the workers a moment to send it.
@@ -134,6 +135,9 @@ class Gateway {
   Fdb& fdb() { return fdb_; }
   const Fdb& fdb() const { return fdb_; }
   const Underlay& underlay() const { return underlay_; }
+  // Whoever knows the kernel's routes tells them here (control/underlay/kernel_routes.h).
+  HostRoutes& host_routes() { return host_routes_; }
+  const HostRoutes& host_routes() const { return host_routes_; }
   const SflowAgent& sflow() const { return *sflow_; }
   const Rebalance* rebalance() const { return rebalance_.get(); }  // null: off
   const Exchange::Workers& workers() const { return workers_; }
@@ -148,6 +152,7 @@ class Gateway {
   Tunnels::Hooks tunnel_hooks();
   Silences::Hooks silence_hooks();
   Evpn::Hooks evpn_hooks();
+  void reroute();
   void look_at_ports(bool interfaces_changed);
   void follow(const Ports::Changes& changes);
   void learn_anew(const std::string& interface);
@@ -173,6 +178,7 @@ class Gateway {
   Adjacencies adjacencies_;
   Fdb fdb_;
   Bridges bridges_;
+  HostRoutes host_routes_;
   Underlay underlay_;
   EventLog events_;
   Neighbors neighbors_;

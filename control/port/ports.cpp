@@ -59,10 +59,11 @@ bool gro_is_possible(const config::Ethernet& ethernet, const Port& port, OpenErr
 }
 
 // RFC 4291 section 2.8: who has an IPv6 address has a link-local one, too.
-std::vector<IpPrefix> with_link_local(std::vector<IpPrefix> addresses, const MacAddress& mac) {
+// Routes of the host's may have IPv6 next hops where all else is IPv4 (RFC 8950).
+std::vector<IpPrefix> with_link_local(std::vector<IpPrefix> addresses, const MacAddress& mac, bool follows_host) {
   const auto is_v6 = [](const IpPrefix& own) { return own.address.is_v6(); };
   const auto is_local = [](const IpPrefix& own) { return is_link_local(own.address); };
-  if (std::ranges::any_of(addresses, is_v6) && std::ranges::none_of(addresses, is_local)) {
+  if ((follows_host || std::ranges::any_of(addresses, is_v6)) && std::ranges::none_of(addresses, is_local)) {
     addresses.push_back({link_local_address(mac), 64});
   }
   return addresses;
@@ -463,11 +464,13 @@ void Ports::set_underlay(const std::string& name, const Record& record) {
   underlay.link_up = record.link_up;
   underlay.host = record.settings.host_addresses;
   underlay.host_path = !record.settings.host.empty();
+  const auto tables = record.settings.followed_tables();
+  underlay.followed_tables = {tables.begin(), tables.end()};
+  underlay.interface = record.settings.host_interface(name);
   if (underlay.host) {
     underlay.addresses = record.host.addresses;
-    underlay.host_routes = record.host.routes;
   } else {
-    underlay.addresses = with_link_local(record.settings.addresses, underlay.mac);
+    underlay.addresses = with_link_local(record.settings.addresses, underlay.mac, !tables.empty());
     underlay.routes = record.settings.routes;
   }
   underlay_.set(record.index, std::move(underlay));

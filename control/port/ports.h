@@ -113,7 +113,7 @@ class Ports {
   };
   // Looks at every device: at its link, MTU and MAC, and whether it is still there. What has gone is closed.
   Changes look();
-  // The host's addresses, routes or neighbors may be others at the next look.
+  // The host's addresses or neighbors may be others at the next look.
   void host_networks_changed() { host_networks_changed_ = true; }
   // Opens what is missing: an absent interface where `interfaces_changed` says that one may have come, others by and
   // by.

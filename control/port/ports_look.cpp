@@ -70,7 +70,7 @@ void Ports::follow_host_networks(Changes& changes) {
     read_host_network(record);
     if (record.host == before) continue;
     log(kAddresses, record, Level::info,
-        told("addresses", name, "changed", name + ": the host has other addresses or routes there now"));
+        told("addresses", name, "changed", name + ": the host has other addresses or neighbors there now"));
     set_underlay(name, record);
     tell(record, changes);
     changes.host_networks.emplace_back(record.index, std::move(before));

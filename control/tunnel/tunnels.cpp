@@ -249,15 +249,14 @@ config::Tunnel Tunnels::located(const config::Tunnel& settings) const {
   return located;
 }
 
-// The ends stay, and so do the MACs behind them.
-void Tunnels::relocate() {
-  for (auto& [name, tunnel] : tunnels_) {
-    if (!tunnel.local_by_route) continue;
-    config::Tunnel settings = tunnel.settings;
-    settings.local = IpAddress{};
-    if (located(settings).local == tunnel.settings.local) continue;
-    std::ignore = change(name, settings);  // it fails for want of room for more ends, which there aren't
-  }
+// The ends stay, and so do the MACs behind them. True: it has another local address now.
+bool Tunnels::relocate(const std::string& name, Tunnel& tunnel) {
+  if (!tunnel.local_by_route) return false;
+  config::Tunnel settings = tunnel.settings;
+  settings.local = IpAddress{};
+  if (located(settings).local == tunnel.settings.local) return false;
+  std::ignore = change(name, settings);  // it fails for want of room for more ends, which there aren't
+  return true;
 }
 
 std::vector<NextHop> Tunnels::routes_of(const config::Tunnel& settings, const IpAddress& remote) const {
@@ -339,19 +338,63 @@ void Tunnels::publish(const Tunnel& tunnel, const Endpoint& endpoint) {
   if (!endpoint.is_fabric()) hooks_.published(endpoint.adjacency, reason);
 }
 
+// A next hop that stays is not forgotten and resolved anew.
+bool Tunnels::reroute(const Tunnel& tunnel, Endpoint& endpoint) {
+  if (routes_of(tunnel.settings, endpoint.remote) == endpoint.next_hops) return false;
+  std::vector<NextHop> before;
+  if (!endpoint.remote.is_multicast()) before = endpoint.next_hops;
+  for (const NextHop& hop : before) neighbors_.watch(hop, Neighbors::Resolve::on_demand);
+  unroute(endpoint);
+  route(tunnel.settings, endpoint);
+  for (const NextHop& hop : before) neighbors_.unwatch(hop);
+  return true;
+}
+
 void Tunnels::reroute() {
-  relocate();
   for (auto& [name, tunnel] : tunnels_) {
+    relocate(name, tunnel);
     const auto reroute_one = [&, &tunnel = tunnel](Endpoint& endpoint) {
-      if (routes_of(tunnel.settings, endpoint.remote) != endpoint.next_hops) {
-        unroute(endpoint);
-        route(tunnel.settings, endpoint);
-      }
+      reroute(tunnel, endpoint);
       publish(tunnel, endpoint);
     };
     for (Endpoint& endpoint : tunnel.endpoints) reroute_one(endpoint);
     for (auto& [remote, vtep] : tunnel.vteps) reroute_one(vtep);
   }
+}
+
+size_t Tunnels::follow_routes(Clock::time_point until) {
+  constexpr auto kTogether = std::chrono::milliseconds(10);
+  const auto now = Clock::now();
+  if (to_route_.empty() && routes_changed_ && now >= next_routes_) {
+    routes_changed_ = false;
+    next_routes_ = now + kTogether;
+    for (const auto& [index, tunnel] : tunnel_of_) to_route_.push_back(index);
+  }
+  size_t moved = 0;
+  while (!to_route_.empty() && Clock::now() < until) {
+    moved += follow_routes_of(to_route_.back());
+    to_route_.pop_back();
+  }
+  publish_groups();
+  return moved;
+}
+
+// How many ends that moved.
+size_t Tunnels::follow_routes_of(AdjacencyIndex index) {
+  const auto owner = tunnel_of_.find(index);
+  if (owner == tunnel_of_.end()) return 0;  // gone meanwhile
+  const std::string name = owner->second;
+  Tunnel& tunnel = tunnels_.at(name);
+  if (relocate(name, tunnel)) return tunnel.endpoints.size();
+  const auto follow = [&](Endpoint& endpoint) -> size_t {
+    if (endpoint.adjacency != index || !reroute(tunnel, endpoint)) return 0;
+    publish(tunnel, endpoint);
+    return 1;
+  };
+  size_t moved = 0;
+  for (Endpoint& endpoint : tunnel.endpoints) moved += follow(endpoint);
+  const auto vtep = tunnel.vteps.find(adjacencies_.owner(index).remote.value_or(IpAddress{}));
+  return vtep != tunnel.vteps.end() ? moved + follow(vtep->second) : moved;
 }
 
 size_t Tunnels::show_neighbors(Clock::time_point until) {

@@ -27,6 +27,7 @@ namespace causeway {
 
 class Tunnels {
  public:
+  using Clock = std::chrono::steady_clock;
   struct Endpoint {
     AdjacencyIndex adjacency = kNoAdjacency;
     IpAddress remote;
@@ -80,10 +81,14 @@ class Tunnels {
 
   // Addresses, routes or ports of the underlay changed: route everything again, from other local addresses, too.
   void reroute();
+  // Routes of the host's have changed: follow_routes() has the ends that this is about go elsewhere.
+  void routes_changed() { routes_changed_ = true; }
+  // Looks at some ends' routes, until all have been looked at or the time has come; how many go elsewhere now. What
+  // changes in a swarm is looked at together.
+  size_t follow_routes(Clock::time_point until);
   // A neighbor's MAC became known, changed or was lost: show_neighbors() tells the workers.
   void neighbor_changed(const NextHop& hop) { changed_hops_[hop] = 0; }
   // Publishes the ends behind such neighbors until there are none or the time has come; how many that were.
-  using Clock = std::chrono::steady_clock;
   size_t show_neighbors(Clock::time_point until);
   // The end that sends packets with this key; kNoAdjacency: none of ours.
   AdjacencyIndex sender_of(const TunnelKey& sent) const;
@@ -125,7 +130,9 @@ class Tunnels {
   Error join_group(Tunnel& tunnel, const config::Tunnel& settings);
   // With a local address, if the underlay has one for it.
   config::Tunnel located(const config::Tunnel& settings) const;
-  void relocate();
+  bool relocate(const std::string& name, Tunnel& tunnel);
+  bool reroute(const Tunnel& tunnel, Endpoint& endpoint);
+  size_t follow_routes_of(AdjacencyIndex index);
   std::vector<NextHop> routes_of(const config::Tunnel& settings, const IpAddress& remote) const;
   const Endpoint* endpoint_of(AdjacencyIndex index) const;
   Error add_endpoint(const std::string& name, Tunnel& tunnel, const IpAddress& remote);
@@ -162,6 +169,9 @@ class Tunnels {
   std::map<std::string, Tunnel> tunnels_;
   std::map<AdjacencyIndex, std::string> tunnel_of_;
   std::map<NextHop, std::set<AdjacencyIndex>> users_;
+  bool routes_changed_ = false;
+  Clock::time_point next_routes_{};
+  std::vector<AdjacencyIndex> to_route_;            // ends whose routes are to be looked at
   std::map<NextHop, AdjacencyIndex> changed_hops_;  // with the user to be published next
   PathMtus path_mtus_;
   Hooks hooks_;

@@ -1,13 +1,21 @@
 #include "control/underlay/underlay.h"
 
 #include <algorithm>
-#include <climits>
 #include <functional>
 #include <utility>
 
 #include "dataplane/wire/link_local.h"
 
 namespace causeway {
+namespace {
+
+std::vector<int> keys_of(const std::map<int, PortIndex>& ports) {
+  std::vector<int> keys;
+  for (const auto& [key, port] : ports) keys.push_back(key);
+  return keys;
+}
+
+}  // namespace
 
 const Underlay::Port* Underlay::find(PortIndex index) const {
   const auto found = ports_.find(index);
@@ -29,29 +37,73 @@ bool Underlay::host_answers(PortIndex port) const {
   return p != nullptr && (p->host || p->host_path);
 }
 
-std::vector<Underlay::Way> Underlay::ways(const IpAddress& remote) const {
-  using Rank = std::pair<int, uint32_t>;  // less is better
-  Rank best{INT_MAX, 0};
-  std::vector<Way> ways;
-  const auto consider = [&](const IpPrefix& prefix, uint32_t metric, const Way& way) {
-    const Rank rank{-prefix.length, metric};
-    if (!prefix.contains(remote) || rank > best) return;
-    if (rank < best) ways.clear();
-    best = rank;
-    ways.push_back(way);
-  };
+// The ways of the best rank so far.
+class Underlay::Best {
+ public:
+  // `way` none: the host says that nothing goes there.
+  void add(const Rank& rank, const std::optional<Way>& way) {
+    if (any_ && rank > rank_) return;
+    if (!any_ || rank < rank_) ways_.clear();
+    any_ = true;
+    rank_ = rank;
+    if (way) ways_.push_back(*way);
+  }
+  std::vector<Way> take() {
+    std::ranges::sort(ways_);
+    return std::move(ways_);
+  }
+
+ private:
+  bool any_ = false;
+  Rank rank_;
+  std::vector<Way> ways_;
+};
+
+std::map<uint32_t, std::map<int, PortIndex>> Underlay::followers() const {
+  std::map<uint32_t, std::map<int, PortIndex>> all;
   for (const auto& [index, port] : ports_) {
     if (!port.link_up) continue;
-    for (const HostRoute& route : port.host_routes) {
-      const IpAddress& next = route.via.is_unspecified() ? remote : route.via;
-      consider(route.to, route.metric, {{index, next}, route.source});
-    }
-    if (port.host) continue;
-    for (const IpPrefix& own : port.addresses) consider(own, 0, {{index, remote}, {}});
-    for (const config::Route& route : port.routes) consider(route.to, route.metric, {{index, route.via}, {}});
+    for (const uint32_t table : port.followed_tables) all[table][host_routes_->index_of(port.interface)] = index;
   }
-  std::ranges::sort(ways);
-  return ways;
+  return all;
+}
+
+void Underlay::add_host_ways(const IpAddress& remote, Best& best) const {
+  for (const auto& [table, ports] : followers()) {
+    const auto found = host_routes_->find(table, remote, keys_of(ports));
+    if (!found) continue;
+    const Rank rank{-found->length, true, found->metric};
+    if (found->hops.empty()) best.add(rank, std::nullopt);
+    for (const RouteHop& hop : found->hops) {
+      best.add(rank, Way{{ports.at(hop.interface), hop.via.is_unspecified() ? remote : hop.via}, found->source});
+    }
+  }
+}
+
+std::vector<NextHop> Underlay::followed(uint32_t table, const HostRoutes::Route& route) const {
+  std::vector<NextHop> hops;
+  if (host_routes_ == nullptr) return hops;
+  const auto all = followers();
+  const auto ports = all.find(table);
+  if (ports == all.end()) return hops;
+  for (const RouteHop& hop : host_routes_->hops_of(route, keys_of(ports->second))) {
+    hops.push_back({ports->second.at(hop.interface), hop.via});
+  }
+  return hops;
+}
+
+std::vector<Underlay::Way> Underlay::ways(const IpAddress& remote) const {
+  Best best;
+  const auto consider = [&](const IpPrefix& prefix, uint32_t metric, const NextHop& hop) {
+    if (prefix.contains(remote)) best.add({-prefix.length, false, metric}, Way{hop, {}});
+  };
+  for (const auto& [index, port] : ports_) {
+    if (!port.link_up || port.host) continue;
+    for (const IpPrefix& own : port.addresses) consider(own, 0, {index, remote});
+    for (const config::Route& route : port.routes) consider(route.to, route.metric, {index, route.via});
+  }
+  if (host_routes_ != nullptr) add_host_ways(remote, best);
+  return best.take();
 }
 
 std::vector<NextHop> Underlay::routes(const IpAddress& local, const IpAddress& remote) const {
@@ -67,7 +119,8 @@ std::vector<NextHop> Underlay::routes(const IpAddress& local, const IpAddress& r
 
 std::optional<IpAddress> Underlay::source_to(const IpAddress& remote) const {
   for (const Way& way : ways(remote)) {
-    const auto source = way.source.is_unspecified() ? source_for(way.hop.port, way.hop.address) : way.source;
+    const IpAddress& peer = way.hop.address.is_v4() == remote.is_v4() ? way.hop.address : remote;
+    const auto source = way.source.is_unspecified() ? source_for(way.hop.port, peer) : way.source;
     if (source && source->is_v4() == remote.is_v4()) return source;
   }
   return std::nullopt;

@@ -39,12 +39,15 @@ std::string source_text(const std::optional<IpAddress>& source) {
 }
 
 // Of the host's, as OVS has them.
-std::string host_routes_of(const Underlay::Port& port) {
+std::string host_routes_of(const Gateway& gateway, const HostRoutes::Key& key,
+                           const std::vector<HostRoutes::Route>& routes) {
   std::string text;
-  if (!port.link_up) return text;
-  for (const HostRoute& route : port.host_routes) {
-    const std::string gateway = route.via.is_unspecified() ? "" : " GW " + to_string(route.via);
-    text += fmt::format("Cached: {} dev {}{}{}\n", to_string(route.to), port.name, gateway, source_text(route.source));
+  for (const HostRoutes::Route& route : routes) {
+    for (const NextHop& hop : gateway.underlay().followed(key.table, route)) {
+      const std::string router = hop.address.is_unspecified() ? "" : " GW " + to_string(hop.address);
+      text += fmt::format("Cached: {} dev {}{}{}\n", to_string(key.to), underlay_name(gateway, hop.port), router,
+                          source_text(route.source));
+    }
   }
   return text;
 }
@@ -64,14 +67,23 @@ std::string routes_of(PortIndex index, const Underlay::Port& port, const Underla
     text += fmt::format("User: {} dev {} GW {}{}\n", to_string(network_of(route.to)), port.name, to_string(route.via),
                         source_text(underlay.source_for(index, route.via)));
   }
-  return text + host_routes_of(port);
+  return text;
 }
 
 Answer show_routes(const Context& context, const Arguments&) {
-  const Underlay& underlay = context.gateway.underlay();
-  std::string text = "Route Table:\n";
-  for (const auto& [index, port] : underlay.all()) text += routes_of(index, port, underlay);
-  return Answer::of(std::move(text));
+  const Gateway& gateway = context.gateway;
+  const Underlay& underlay = gateway.underlay();
+  Answer answer = Answer::in_bits([&gateway, last = HostRoutes::Key()](std::string& text) mutable {
+    const auto& routes = gateway.host_routes().all();
+    const auto next = routes.upper_bound(last);
+    if (next == routes.end()) return false;
+    last = next->first;
+    text += host_routes_of(gateway, next->first, next->second);
+    return true;
+  });
+  answer.text = "Route Table:\n";
+  for (const auto& [index, port] : underlay.all()) answer.text += routes_of(index, port, underlay);
+  return answer;
 }
 
 constexpr Command kCommands[] = {

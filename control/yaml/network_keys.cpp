@@ -7,6 +7,7 @@
 
 #include "control/config/address_text.h"
 #include "control/config/keys.h"
+#include "control/config/value_text.h"
 #include "control/yaml/read_keys.h"
 #include "control/yaml/section_readers.h"
 #include "dataplane/wire/link_local.h"
@@ -113,16 +114,43 @@ void read_host_path(Reading& reading, std::string_view name, const Value& value,
 // The host keeps them.
 void read_host(const Fields& fields, Ethernet& ethernet) {
   ethernet.host_addresses = true;
-  for (const auto& [key, command] : {std::pair{"routes", "ip route"}, std::pair{"neighbors", "ip neigh"}}) {
-    if (const auto there = fields.find(key)) {
-      there->key_error(fmt::format("with `addresses: host` they are the host's: {}", command));
-    }
+  if (const auto there = fields.find("neighbors")) {
+    there->key_error("with `addresses: host` they are the host's: ip neigh");
   }
 }
 
-void read_routes(const Value& list, Ethernet& ethernet) {
+void read_route_table(const Value& item, Ethernet& ethernet) {
+  const Fields fields(item, kKeyNames<kRouteTableKeys>);
+  fields.require({"table"});
+  const auto table = fields.find("table");
+  if (!table) return;
+  const bool is_main = table->is_text() && table->text("") == "main";
+  const auto number = is_main ? kMainTable : table->number(1, UINT32_MAX);
+  if (!number) return;
+  const auto wanted = static_cast<uint32_t>(*number);
+  if (wanted == kLocalTable) return table->error("255 is the table of the host's own addresses");
+  if (std::ranges::find(ethernet.route_tables, wanted) != ethernet.route_tables.end()) {
+    return table->error(fmt::format("second time table {}", table_text(wanted)));
+  }
+  ethernet.route_tables.push_back(wanted);
+}
+
+bool has_key(const Value& mapping, std::string_view key) {
+  bool found = false;
+  if (mapping.is_map()) mapping.for_each_entry([&](std::string_view name, const Value&) { found |= name == key; });
+  return found;
+}
+
+void read_routes(const Value& routes, Ethernet& ethernet) {
+  if (routes.is_text() && routes.text("") == "host") {
+    ethernet.route_tables = {kMainTable};
+    return;
+  }
+  if (routes.is_map()) return read_route_table(routes, ethernet);
   std::set<std::pair<IpPrefix, IpAddress>> seen;
-  list.for_each_item([&](const Value& item) {
+  routes.for_each_item([&](const Value& item) {
+    if (has_key(item, "table")) return read_route_table(item, ethernet);
+    if (ethernet.host_addresses) return item.error("with `addresses: host` they are the host's: ip route");
     const Fields fields(item, kKeyNames<kRouteKeys>);
     fields.require({"to", "via"});
     const auto to = fields.find("to");
@@ -205,9 +233,9 @@ void read_network(Reading& reading, std::string_view name, const Fields& fields,
   if (has_v6 && ethernet.mtu.value_or(1500) < 1280) {
     fields.find("mtu")->error(fmt::format("{} is too small for IPv6 (at least 1280)", *ethernet.mtu));
   }
-  const bool own = !ethernet.host_addresses;
-  if (const auto routes = fields.find("routes"); routes && own) read_routes(*routes, ethernet);
-  if (const auto neighbors = fields.find("neighbors"); neighbors && own) read_neighbors(*neighbors, ethernet);
+  if (const auto routes = fields.find("routes")) read_routes(*routes, ethernet);
+  if (const auto neighbors = fields.find("neighbors"); neighbors && !ethernet.host_addresses)
+    read_neighbors(*neighbors, ethernet);
   if (const auto clamp = fields.find("mss-clamp"); clamp && ethernet.is_underlay()) {
     clamp->key_error("an underlay's frames are tunnels' frames: mss-clamp is for these");
   }

@@ -243,6 +243,19 @@ std::optional<YamlText> by_hand(std::string_view name, const Ethernet& ethernet)
   return std::nullopt;
 }
 
+// What is followed, before what is given.
+YamlText routes_of(const Ethernet& ethernet) {
+  if (ethernet.routes.empty() && ethernet.route_tables == std::vector{kMainTable}) return YamlText::plain("host");
+  YamlText list = YamlText::list();
+  for (const uint32_t table : ethernet.route_tables) {
+    YamlText mapping;
+    mapping.set("table", YamlText::plain(table_text(table)));
+    list.add(std::move(mapping));
+  }
+  for (const Route& route : ethernet.routes) list.add(yaml_of(route));
+  return list;
+}
+
 YamlText yaml_of(const Ethernet& ethernet) {
   YamlText mapping;
   if (ethernet.vlan_device() != nullptr) {
@@ -256,6 +269,7 @@ YamlText yaml_of(const Ethernet& ethernet) {
     path.set("interface", yaml_of(ethernet.host));
     mapping.set("host", std::move(path));
   }
+  if (!ethernet.route_tables.empty()) mapping.set("routes", routes_of(ethernet));
   return mapping;
 }
 

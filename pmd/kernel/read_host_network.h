@@ -1,4 +1,4 @@
-// The kernel's addresses, routes and permanent neighbors on one interface: rtnetlink(7). Control thread only.
+// The kernel's addresses and permanent neighbors on one interface: rtnetlink(7). Control thread only.
 #pragma once
 
 #include <optional>

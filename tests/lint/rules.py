@@ -24,7 +24,7 @@ FLOORS = (
     (r"dataplane/worker\.",),
     (r"pmd/[^/]*$",),
     (r"pmd/kernel/",),
-    (r"pmd/ethdev/", r"pmd/generator/"),
+    (r"pmd/ethdev/", r"pmd/generator/", r"pmd/routes/"),
     (r"pmd/nic_model/",),
     (r"control/config/", r"control/process/"),
     (r"control/yaml/", r"control/publish/", r"control/underlay/", r"control/api/"),

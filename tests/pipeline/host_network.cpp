@@ -34,14 +34,26 @@ MacAddress sender_of(const Bytes& frame) {
 IpPrefix prefix(const char* text) { return *parse_prefix(text); }
 
 // As `ip addr add 172.31.0.1/24` makes it.
-HostNetwork usual_network() {
+HostNetwork usual_network(const char* address = "172.31.0.1/24") {
   HostNetwork network;
-  network.addresses = {prefix("172.31.0.1/24")};
-  network.routes = {{prefix("172.31.0.0/24"), {}, *parse_ip("172.31.0.1"), 0}};
+  network.addresses = {prefix(address)};
   return network;
 }
 
+// With the route that the kernel adds for its first address.
 void set_network(Bed& bed, HostNetwork network) {
+  HostRoutes& routes = bed.gateway().host_routes();
+  routes.begin_dump();
+  routes.link({false, 7, "up0", true}, true);
+  if (!network.addresses.empty()) {
+    RouteMessage route;
+    route.table = config::kMainTable;
+    route.to = prefix("172.31.0.0/24");
+    route.source = network.addresses.front().address;
+    route.hops = {{7, {}}};
+    routes.route(route, true);
+  }
+  routes.all_told();
   bed.port("up0").set_host_network(std::move(network));
   bed.gateway().host_networks_changed();
   bed.gateway().tick();
@@ -87,10 +99,7 @@ TEST_CASE("host network: what is received finds the tunnel by the address that i
   bed.nothing_sent();
   bed.send("up0", frame("lie.outer"));
   CHECK(bed.take("lan0").size() == 1);
-  HostNetwork other = usual_network();
-  other.addresses = {prefix("172.31.0.7/24")};
-  other.routes[0].source = *parse_ip("172.31.0.7");
-  set_network(bed, other);
+  set_network(bed, usual_network("172.31.0.7/24"));
   CHECK(tunnel(bed)["local"] == "172.31.0.7");
   const Counts before = bed.counts();
   bed.send("up0", frame("lie.outer"));

@@ -14,12 +14,15 @@ Underlays::Underlays(const config::Config& yaml, const Host& host) : host_(host)
       if (!is_link_local(own.address)) own_.insert(own.address);
     }
     for (const config::Route& route : ethernet.routes) reached_.push_back(route.to);
+    if (!ethernet.route_tables.empty()) followers_.insert(ethernet.host_interface(name));
   }
 }
 
 std::optional<std::string> Underlays::find(const IpAddress& remote) const {
   const bool reached = std::ranges::any_of(reached_, [&](const IpPrefix& prefix) { return prefix.contains(remote); });
-  return reached || !host_.interface_to ? std::nullopt : host_.interface_to(remote);
+  if (reached || !host_.interface_to) return std::nullopt;
+  auto interface = host_.interface_to(remote);
+  return interface && followers_.contains(*interface) ? std::nullopt : interface;
 }
 
 std::optional<std::string> Underlays::interface_to(const IpAddress& remote) {

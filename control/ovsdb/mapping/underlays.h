@@ -33,7 +33,8 @@ class Underlays {
   std::optional<std::string> find(const IpAddress& remote) const;
 
   const Host& host_;
-  std::vector<IpPrefix> reached_;  // by underlays of the file
+  std::vector<IpPrefix> reached_;              // by underlays of the file
+  std::unordered_set<std::string> followers_;  // the host's interfaces whose routes underlays of the file follow
   std::unordered_set<IpAddress> own_;
   std::unordered_map<IpAddress, std::optional<std::string>> known_;
 };

@@ -3,7 +3,7 @@
 from scapy.all import IP, UDP, Ether, Raw, raw
 from scapy.contrib.geneve import GENEVE
 
-from discovery_frames import advertisement, solicitation
+from discovery_frames import OUR_LINK_LOCAL, advertisement, solicitation
 from encap_frames import ethernet, ip4
 from host_frames import arp
 
@@ -20,7 +20,15 @@ def write_far_next_hops(out):
         out.write(f"routes.links.{port}.answer", advertisement((ours, "fe80::1"), (theirs, "fe80::2")))
 
 
+def write_unnumbered(out):
+    """A link without IPv4 addresses: its router has a link-local one alone (RFC 8950)."""
+    us, router = (NEXT_HOPS["up0"][0], OUR_LINK_LOCAL[1]), (NEXT_HOPS["up0"][1], "fe80::9")
+    out.write("routes.unnumbered.who-is", solicitation(us, router[1]))
+    out.write("routes.unnumbered.is-at", advertisement(router, us))
+
+
 def write_routes(out):
+    write_unnumbered(out)
     write_far_next_hops(out)
     for port, (us, them) in NEXT_HOPS.items():
         for n in range(64):

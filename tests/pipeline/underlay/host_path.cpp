@@ -244,7 +244,16 @@ bridges:
   CHECK(row(bed, "tunnels", "vx0")["local"] == "none");
   HostNetwork network;
   network.addresses = {*parse_prefix("172.31.0.1/24")};
-  network.routes = {{*parse_prefix("172.31.0.0/24"), {}, *parse_ip("172.31.0.1"), 0}};
+  RouteMessage route;
+  route.table = config::kMainTable;
+  route.to = *parse_prefix("172.31.0.0/24");
+  route.source = *parse_ip("172.31.0.1");
+  route.hops = {{7, {}}};
+  HostRoutes& routes = bed.gateway().host_routes();
+  routes.begin_dump();
+  routes.link({false, 7, "host-up0", true}, true);
+  routes.route(route, true);
+  routes.all_told();
   bed.port("host-up0").set_host_network(network);
   bed.gateway().host_networks_changed();
   bed.gateway().tick();

@@ -83,6 +83,8 @@ const std::vector<Row> kPort = {
     {"routes.on-link", "addresses: [10.7.0.1/24], routes: [{to: default, via: 10.7.0.2}]",
      "addresses: [10.7.0.1/24], routes: [{to: default, via: 10.7.0.2, on-link: true}]",
      "routes +default via 10.7.0.2 on-link -default via 10.7.0.2"},
+    {"routes.table", "addresses: [10.7.0.1/24], routes: host", "addresses: [10.7.0.1/24], routes: [{table: 10}]",
+     "routes of table main -> 10"},
     {"neighbors.to", "addresses: [10.7.0.1/24], neighbors: [{to: 10.7.0.2, macaddress: 02:00:00:00:00:09}]",
      "addresses: [10.7.0.1/24], neighbors: [{to: 10.7.0.3, macaddress: 02:00:00:00:00:09}]",
      "neighbors +10.7.0.3 at 02:00:00:00:00:09 -10.7.0.2 at 02:00:00:00:00:09"},

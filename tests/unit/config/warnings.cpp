@@ -121,3 +121,21 @@ TEST_CASE("of very many warnings the first hundred are told, and how many more t
   CHECK(lines.front().line == 3);
   CHECK(lines.back().to_string() == "gw.yaml: warning: 200 further warnings");
 }
+
+TEST_CASE("underlays that follow the host's routes") {
+  const auto file = [](const std::string& up0) {
+    return "version: 1\nethernets:\n  veth1: {}\n  up0: " + up0 +
+           "\nbridges: {br: {interfaces: [veth1, gnv0]}}\ntunnels:\n"
+           "  gnv0: {mode: geneve, id: 1, local: 192.0.2.1, remote: [192.0.2.2, 192.0.2.3]}\n";
+  };
+  const std::string text = warnings(file("{addresses: [192.0.2.1/32], routes: host}"));
+  CHECK(
+      has(text,
+          "gw.yaml:4:36: warning: ethernets.up0.routes: 2 of the tunnels' remotes: only the host's routes lead there"));
+  CHECK_FALSE(has(text, "no route leads there"));
+  CHECK_FALSE(has(text, "the host has no interface there"));
+  CHECK_FALSE(has(warnings(file("{addresses: [192.0.2.1/24], routes: host}")), "only the host's routes"));
+  CHECK(has(warnings(file("{tap: {}, addresses: [192.0.2.1/32], routes: host}")), "the host has no interface there"));
+  CHECK_FALSE(has(warnings(file("{tap: {}, addresses: [192.0.2.1/32], routes: host, host: true}")),
+                  "the host has no interface there"));
+}

@@ -32,6 +32,9 @@ ethernets:
       - {to: "fd00:32::/32", via: "fd00:31::fe", metric: 5, on-link: true}
     neighbors: [{to: 172.31.0.9, macaddress: 02:00:00:00:00:09}]
     allow-from: [10.0.0.0/8]
+  up1: {addresses: [172.31.1.1/32], routes: host}
+  up2: {addresses: [172.31.2.1/24], routes: [{table: main}, {table: 10}, {to: default, via: 172.31.2.2}]}
+  up3: {addresses: host, routes: [{table: 10}]}
   veth1: {mss-clamp: auto, bindings: [{mac: 02:00:00:00:00:05, addresses: [10.0.0.5/32]}], isolated: true}
 vlans:
   up0.5: {id: 5, link: up0, vlan: {mode: native, tag: 10}}
