@@ -90,6 +90,8 @@ struct WorkerContext {
   RateLimit unresolved{kMaxAdjacencies};
   RateLimit sources{kPuntAccounts};
   RateLimit urgent_sources{kPuntAccounts};
+  RateLimit sightings{kMaxPorts};
+  RateLimit probe_answers{kMaxPorts};
   Sampler sampler;
   rte_mempool* pool = nullptr;  // copies, headers and segments
 
@@ -99,6 +101,7 @@ struct WorkerContext {
   const FdbTable* fdb = nullptr;
   const TunnelTable* tunnels = nullptr;
   const UdpListeners* udp_listeners = nullptr;
+  const HostTable* hosts = nullptr;  // null: no bridge suppresses ARP and ND
   uint64_t changes = 0;  // of the tables, that the flow cache's epoch began with
   uint16_t now_s = 0;
   bool sampling = false;

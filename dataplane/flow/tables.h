@@ -13,6 +13,7 @@
 
 #include "dataplane/flow/adjacency.h"
 #include "dataplane/flow/fdb.h"
+#include "dataplane/flow/host_table.h"
 #include "dataplane/flow/known_neighbors.h"
 #include "dataplane/flow/lazy_array.h"
 #include "dataplane/flow/quiescence.h"
@@ -50,6 +51,7 @@ struct BridgeEntry {
   // Where some members carry some VLANs only: which of `lists` a VLAN floods to. Else both are empty.
   std::vector<uint16_t> list_of_vlan;
   std::vector<Members> lists;
+  bool suppresses = false;  // who asks for a known host gets the answer here (dataplane/bridging/suppress.h)
 };
 
 // UDP ports that tunnels listen on.
@@ -85,6 +87,7 @@ struct Tables {
   std::atomic<const KnownOptions*> known_options{nullptr};
   std::atomic<const FdbTable*> fdb{nullptr};
   std::atomic<const TunnelTable*> tunnels{nullptr};
+  std::atomic<const HostTable*> hosts{nullptr};  // null: no bridge suppresses ARP and ND
   KnownNeighbors known_neighbors;
   KnownNeighbors asked_neighbors;  // of these: who hasn't answered yet
   Quiescence quiescence;
