@@ -105,6 +105,7 @@ struct WorkerContext {
   uint64_t changes = 0;  // of the tables, that the flow cache's epoch began with
   uint16_t now_s = 0;
   bool sampling = false;
+  bool snooping = false;
   const Captures* captures = nullptr;  // null: nobody looks at frames
   const std::unique_ptr<DropExamples> examples = std::make_unique<DropExamples>();
   uint32_t tick = 0;

@@ -112,6 +112,7 @@ uint32_t Worker::run_once() noexcept {
   // Before anything else of the tables is read: what changes behind this begins the next epoch.
   const uint64_t changes = w.tables.changes.load(std::memory_order_acquire);
   w.sampling = w.tables.sampling.load(std::memory_order_relaxed);
+  w.snooping = w.tables.snooping.load(std::memory_order_relaxed);
   w.captures = w.tables.captures.load(std::memory_order_acquire);
   sampler_now_ = flow_sampler_.load(std::memory_order_acquire);
   w.fdb = w.tables.fdb.load(std::memory_order_acquire);
@@ -275,7 +276,7 @@ uint16_t Worker::carry_up_to_merged(const PortEntry& port, Batch& batch) noexcep
     w.sampler.look_at(batch, w.mailbox);
   }
   if (lookup(w, batch) != 0) resolve(w, batch);
-  if (w.hosts != nullptr) [[unlikely]] {
+  if (w.snooping && w.hosts != nullptr) [[unlikely]] {
     snoop(w, batch);
   }
   if (sampler_now_ != nullptr) [[unlikely]] {

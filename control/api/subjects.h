@@ -13,9 +13,9 @@ struct ShowSubject {
 
 // In the order of the help text.
 inline constexpr ShowSubject kShowSubjects[] = {
-    {"ports", "ports"},         {"bridges", "bridges"}, {"tunnels", "tunnels"}, {"fdb", "fdb entries"},
-    {"neighbors", "neighbors"}, {"flows", "flows"},     {"workers", "workers"}, {"offloads", "offloads"},
-    {"multicast", "multicast"}, {"mirrors", "mirrors"}, {"control", "control"},
+    {"ports", "ports"},       {"bridges", "bridges"},     {"tunnels", "tunnels"}, {"fdb", "fdb entries"},
+    {"hosts", "hosts"},       {"neighbors", "neighbors"}, {"flows", "flows"},     {"workers", "workers"},
+    {"offloads", "offloads"}, {"multicast", "multicast"}, {"mirrors", "mirrors"}, {"control", "control"},
 };
 
 }  // namespace causeway

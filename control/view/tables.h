@@ -14,6 +14,7 @@ Table ports_table();
 Table bridges_table();
 Table tunnels_table();
 Table fdb_table();
+Table hosts_table();
 Table neighbors_table();
 Table flows_table();
 Table workers_table();
@@ -30,10 +31,10 @@ struct NamedTable {
   Table (*make)();
 };
 inline constexpr NamedTable kTables[] = {
-    {"ports", ports_table},     {"bridges", bridges_table},     {"tunnels", tunnels_table},
-    {"fdb", fdb_table},         {"neighbors", neighbors_table}, {"flows", flows_table},
-    {"workers", workers_table}, {"offloads", offloads_table},   {"multicast", multicast_table},
-    {"mirrors", mirrors_table}, {"control", control_table},
+    {"ports", ports_table},         {"bridges", bridges_table}, {"tunnels", tunnels_table},
+    {"fdb", fdb_table},             {"hosts", hosts_table},     {"neighbors", neighbors_table},
+    {"flows", flows_table},         {"workers", workers_table}, {"offloads", offloads_table},
+    {"multicast", multicast_table}, {"mirrors", mirrors_table}, {"control", control_table},
 };
 // What causewayctl offers is what there is.
 static_assert(std::ranges::equal(kTables, kShowSubjects, {}, &NamedTable::subject, &ShowSubject::name));

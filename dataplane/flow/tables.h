@@ -96,6 +96,7 @@ struct Tables {
   // entries.
   std::atomic<uint64_t> changes{0};
   std::atomic<bool> sampling{false};               // whether large flows are looked for (dataplane/inspect/sample.h)
+  std::atomic<bool> snooping{false};               // whether hosts are listened to (dataplane/bridging/suppress.h)
   std::atomic<const Captures*> captures{nullptr};  // null: nobody looks at frames (dataplane/inspect/capture.h)
   // Control thread, behind the stores that made the change. The workers hear of it by announce_changes(): before any
   // grace period begins, so that nothing they hold is freed, and once for many changes, since each costs them a second

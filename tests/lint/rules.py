@@ -30,6 +30,7 @@ FLOORS = (
     (r"control/yaml/", r"control/publish/", r"control/underlay/", r"control/api/"),
     (r"control/check/",),
     (r"control/bridge/", r"control/port/", r"control/tunnel/"),
+    (r"control/hosts/",),
     (r"control/offload/",),
     (r"control/sflow/",),
     (r"control/gateway/",),
