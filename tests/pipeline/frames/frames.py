@@ -14,6 +14,7 @@ from erspan_frames import write_erspan
 from gre_sequence_frames import write_gre_sequence
 from group_frames import write_group
 from host_frames import write_host
+from hosts_frames import write_hosts
 from interfaces_frames import write_interfaces
 from merged_frames import write_merged
 from mtu_frames import write_mtu
@@ -45,6 +46,7 @@ def main():
         write_refused(out)
         write_merged(out)
         write_erspan(out)
+        write_hosts(out)
 
 
 if __name__ == "__main__":
