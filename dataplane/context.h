@@ -102,7 +102,7 @@ struct WorkerContext {
   const TunnelTable* tunnels = nullptr;
   const UdpListeners* udp_listeners = nullptr;
   const HostTable* hosts = nullptr;  // null: no bridge suppresses ARP and ND
-  uint64_t changes = 0;  // of the tables, that the flow cache's epoch began with
+  uint64_t changes = 0;              // of the tables, that the flow cache's epoch began with
   uint16_t now_s = 0;
   bool sampling = false;
   bool snooping = false;

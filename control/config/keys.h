@@ -198,7 +198,8 @@ inline constexpr std::tuple kParameterKeys{
         "seconds until a MAC that nobody hears is forgotten; 0: never"),
     key("max-macs", &Bridge::max_macs, Number{1, kMaxMacs}, "that it learns"),
     key("arp-nd-suppress", &Bridge::arp_nd_suppress, Flag{},
-        "who asks by ARP or neighbor discovery for a host that is known (from `bindings`, from the fabric, or as it has "
+        "who asks by ARP or neighbor discovery for a host that is known (from `bindings`, from the fabric, or as it "
+        "has "
         "said so itself on a bridge port, and answered) gets the answer at once, and nobody else is asked; off unless "
         "given"),
 };

@@ -1,7 +1,7 @@
 // The hosts of bridges that suppress ARP and ND (`arp-nd-suppress`, RFC 9161): which MAC an IP address has in a VLAN.
-// `bindings` say so, or the fabric (EVPN type 2 with an address), or the hosts themselves on bridge ports: whoever comes
-// first in this order is believed. What workers answer from is published here (dataplane/flow/host_table.h). Control
-// thread.
+// `bindings` say so, or the fabric (EVPN type 2 with an address), or the hosts themselves on bridge ports: whoever
+// comes first in this order is believed. What workers answer from is published here (dataplane/flow/host_table.h).
+// Control thread.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -69,11 +69,12 @@ class Hosts {
   };
 
   struct Hooks {
-    std::function<rte_mbuf*()> make_frame;                    // empty; null when no buffer is left
+    std::function<rte_mbuf*()> make_frame;                     // empty; null when no buffer is left
     std::function<void(const Adjacency&, rte_mbuf*)> forward;  // a complete frame, as in the bridge, to a port
   };
   // Told of hosts on this gateway's own ports: bound ones, and those that were verified.
-  using Local = std::function<void(BridgeIndex bridge, uint16_t vlan, const IpAddress& ip, const MacAddress& mac, bool gone)>;
+  using Local =
+      std::function<void(BridgeIndex bridge, uint16_t vlan, const IpAddress& ip, const MacAddress& mac, bool gone)>;
 
   Hosts(Tables& tables, Publisher& publisher, const Fdb& fdb, uint64_t seed, Hooks hooks);
   ~Hosts();

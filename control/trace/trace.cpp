@@ -63,8 +63,7 @@ const KnownHost* host_asked_for(const Tables& tables, BridgeIndex bridge, Captur
   rte_mbuf* const frame = make_frame(pool, {seen->bytes(), seen->kept_bytes});
   if (frame == nullptr) return nullptr;
   const auto question = question_in(frame);
-  const KnownHost* const host =
-      question ? hosts->find(bridge, outer_vlan(frame, 0), question->target) : nullptr;
+  const KnownHost* const host = question ? hosts->find(bridge, outer_vlan(frame, 0), question->target) : nullptr;
   rte_pktmbuf_free(frame);
   return host;
 }

@@ -20,11 +20,11 @@ struct HostView {
 
 RecordStream<HostView> host_views(const Running& running) {
   const Gateway& gateway = running.gateway;
-  return records_of<HostView>(
-      gateway.hosts().all(), [&gateway](const HostKey& key, const Hosts::Host& host, const auto& add) {
-        const auto entry = gateway.fdb().find(key.bridge, mac_vlan(host.mac(), key.vlan));
-        add({gateway, key, host, entry ? &gateway.adjacencies().owner(entry->exit) : nullptr});
-      });
+  return records_of<HostView>(gateway.hosts().all(),
+                              [&gateway](const HostKey& key, const Hosts::Host& host, const auto& add) {
+                                const auto entry = gateway.fdb().find(key.bridge, mac_vlan(host.mac(), key.vlan));
+                                add({gateway, key, host, entry ? &gateway.adjacencies().owner(entry->exit) : nullptr});
+                              });
 }
 
 json age_json(const HostView& view) {
@@ -38,11 +38,11 @@ constexpr Column<HostView> kColumns[] = {
      [](const HostView& view) -> json { return view.gateway.bridges().name_of(view.key.bridge); }},
     {{"vlan", "VLAN", text, "", "The VLAN that it is in; 0: untagged."},
      [](const HostView& view) -> json { return view.key.vlan; }},
-    {{"ip", "IP", text, "", "Its IP address."},
-     [](const HostView& view) -> json { return to_string(view.key.ip); }},
+    {{"ip", "IP", text, "", "Its IP address."}, [](const HostView& view) -> json { return to_string(view.key.ip); }},
     {{"mac", "MAC", text, "", "Its MAC address."},
      [](const HostView& view) -> json { return to_string(view.host.mac()); }},
-    {{"port", "PORT", text, "", "The port or tunnel that its MAC lives behind; null: nobody knows, and it is asked for."},
+    {{"port", "PORT", text, "",
+      "The port or tunnel that its MAC lives behind; null: nobody knows, and it is asked for."},
      [](const HostView& view) { return view.owner != nullptr ? json(view.owner->interface) : json(); }},
     {{"remote", "REMOTE", text, "", "The remote of the tunnel that it lives behind."},
      [](const HostView& view) { return view.owner != nullptr ? remote_json(*view.owner) : json(); }},

@@ -31,10 +31,12 @@ struct NamedTable {
   Table (*make)();
 };
 inline constexpr NamedTable kTables[] = {
-    {"ports", ports_table},         {"bridges", bridges_table}, {"tunnels", tunnels_table},
-    {"fdb", fdb_table},             {"hosts", hosts_table},     {"neighbors", neighbors_table},
-    {"flows", flows_table},         {"workers", workers_table}, {"offloads", offloads_table},
-    {"multicast", multicast_table}, {"mirrors", mirrors_table}, {"control", control_table},
+    {"ports", ports_table},       {"bridges", bridges_table},
+    {"tunnels", tunnels_table},   {"fdb", fdb_table},
+    {"hosts", hosts_table},       {"neighbors", neighbors_table},
+    {"flows", flows_table},       {"workers", workers_table},
+    {"offloads", offloads_table}, {"multicast", multicast_table},
+    {"mirrors", mirrors_table},   {"control", control_table},
 };
 // What causewayctl offers is what there is.
 static_assert(std::ranges::equal(kTables, kShowSubjects, {}, &NamedTable::subject, &ShowSubject::name));

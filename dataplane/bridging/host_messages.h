@@ -30,8 +30,8 @@ bool write_answer(rte_mbuf* frame, const HostQuestion& question, const KnownHost
 struct HostClaim {
   IpAddress ip;
   MacAddress mac;
-  uint32_t nd_flags = 0;     // of an advertisement: kNdAdvertisementRouter, kNdAdvertisementOverride
-  bool by_server = false;    // a DHCP server gives it; else the host's own word, from its own MAC
+  uint32_t nd_flags = 0;   // of an advertisement: kNdAdvertisementRouter, kNdAdvertisementOverride
+  bool by_server = false;  // a DHCP server gives it; else the host's own word, from its own MAC
 };
 std::optional<HostClaim> claim_in(const rte_mbuf* frame) noexcept;
 

@@ -1,7 +1,7 @@
-// Which MAC an IP address in a bridge belongs to: (bridge, VLAN, IP) -> host, for ARP and neighbor discovery that needn't
-// be flooded (dataplane/bridging/suppress.h). Open addressing with linear probing, at most half full. One writer (the
-// control thread, control/hosts), readers without locks (workers). A slot is a pointer to an immutable host: who takes
-// one out, or puts another in its place, frees the old one after a grace period.
+// Which MAC an IP address in a bridge belongs to: (bridge, VLAN, IP) -> host, for ARP and neighbor discovery that
+// needn't be flooded (dataplane/bridging/suppress.h). Open addressing with linear probing, at most half full. One
+// writer (the control thread, control/hosts), readers without locks (workers). A slot is a pointer to an immutable
+// host: who takes one out, or puts another in its place, frees the old one after a grace period.
 #pragma once
 
 #include <atomic>
@@ -25,7 +25,8 @@ struct KnownHost {
   MacAddress mac;
   HostSource source = HostSource::snooped;
   uint32_t nd_flags = 0;  // of its advertisements: kNdAdvertisementRouter, kNdAdvertisementOverride
-  // When it last said so itself, seconds modulo 65536. Workers write it once a second, though the host is const to them.
+  // When it last said so itself, seconds modulo 65536. Workers write it once a second, though the host is const to
+  // them.
   mutable std::atomic<uint16_t> seen_s{0};
 };
 
@@ -47,7 +48,8 @@ class HostTable {
     }
   }
 
-  // Writer only. `host` isn't in the table, which the caller keeps at most half full. True: a never-used slot was taken.
+  // Writer only. `host` isn't in the table, which the caller keeps at most half full. True: a never-used slot was
+  // taken.
   bool insert(const KnownHost& host) noexcept {
     uint32_t index = home(host.bridge, host.vlan, host.ip);
     const KnownHost* found = slots_[index].load(std::memory_order_relaxed);

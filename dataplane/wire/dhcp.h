@@ -12,10 +12,10 @@ namespace causeway {
 
 inline constexpr uint16_t kDhcpServerPort = 67;  // RFC 2131 section 4.1
 inline constexpr uint16_t kDhcpClientPort = 68;
-inline constexpr uint8_t kDhcpReply = 2;                // DhcpMessage::operation, from a server
-inline constexpr uint32_t kDhcpCookie = 0x63825363;     // RFC 2131 section 3
-inline constexpr uint8_t kDhcpOptionPad = 0;            // one byte, no length
-inline constexpr uint8_t kDhcpOptionMessageType = 53;   // RFC 2132 section 9.6
+inline constexpr uint8_t kDhcpReply = 2;               // DhcpMessage::operation, from a server
+inline constexpr uint32_t kDhcpCookie = 0x63825363;    // RFC 2131 section 3
+inline constexpr uint8_t kDhcpOptionPad = 0;           // one byte, no length
+inline constexpr uint8_t kDhcpOptionMessageType = 53;  // RFC 2132 section 9.6
 inline constexpr uint8_t kDhcpOptionEnd = 255;
 inline constexpr uint8_t kDhcpAck = 5;
 

@@ -1,5 +1,6 @@
 // ARP and ND suppression: who asks for a host that is known gets scapy's answer, from where it asked, and nobody else
 // hears of it.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "control/trace/trace.h"
@@ -22,24 +23,40 @@ std::string topology(const std::string& p1 = kBound, const std::string& p2 = "",
 
 const Bytes& frame(const std::string& name) { return pipeline_frames()["hosts." + name]; }
 
+// Who asks says where it is itself, too, and gets a probe (snooping.cpp): without these.
+Sequence taken(Bed& bed, const std::string& port) {
+  Sequence all = bed.take_bytes(port);
+  const HostTable* const hosts = bed.gateway().tables().hosts.load();
+  std::erase_if(all, [&](const Bytes& bytes) {
+    return hosts != nullptr && std::equal(bytes.begin() + 6, bytes.begin() + 12, hosts->prober().bytes.begin());
+  });
+  return all;
+}
+
+bool nothing_else(Bed& bed) {
+  bool nothing = true;
+  for (const auto& [name, record] : bed.gateway().ports().all()) nothing &= taken(bed, name).empty();
+  return nothing;
+}
+
 json bridge(Bed& bed) { return show(bed.gateway(), "bridges").at(0); }
 
 // What p2 asks floods as it is.
 void check_floods(Bed& bed, const Bytes& question) {
   bed.send("p2", question);
-  CHECK(bed.take_bytes("p1") == Sequence{question});
-  CHECK(bed.take_bytes("p2").empty());
-  CHECK(bed.take_bytes("p3") == Sequence{question});
+  CHECK(taken(bed, "p1") == Sequence{question});
+  CHECK(taken(bed, "p2").empty());
+  CHECK(taken(bed, "p3") == Sequence{question});
 }
 
 void check_answered(Bed& bed, const Bytes& question, const Bytes& answer) {
   const Counts before = bed.counts();
   bed.send("p2", question);
-  CHECK(bed.take_bytes("p2") == Sequence{answer});
-  CHECK(bed.nothing_sent());
+  CHECK(taken(bed, "p2") == Sequence{answer});
+  CHECK(nothing_else(bed));
   const Counts rise = bed.counts() - before;
   CHECK(to_text(rise).empty());
-  CHECK((rise.rx == 1 && rise.tx == 1 && rise.to_control == 0));
+  CHECK((rise.rx == 1 && rise.tx - rise.from_control == 1 && rise.to_control == 0));
 }
 
 }  // namespace
@@ -74,8 +91,8 @@ TEST_CASE("hosts: in a VLAN, whatever its tag is like") {
     }
     // The same address in no VLAN is nobody's.
     bed.send("p2", frame("ask." + kind));
-    CHECK(bed.take_bytes("p3") == Sequence{frame("ask." + kind)});
-    CHECK(bed.take_bytes("p2").empty());
+    CHECK(taken(bed, "p3") == Sequence{frame("ask." + kind)});
+    CHECK(taken(bed, "p2").empty());
   }
   CHECK(bridge(bed)["answered"] == asked);
 }
@@ -95,13 +112,13 @@ TEST_CASE("hosts: what is no question for a known host is flooded") {
   CHECK(bridge(bed)["answered"] == 0);
   // Nor is one in several buffers, or one that is addressed to the host.
   bed.send("p2", frame("ask.nd"), {40});
-  CHECK(bed.take_bytes("p3").size() == 1);
+  CHECK(taken(bed, "p3").size() == 1);
   Bytes unicast = frame("ask.arp");
   std::ranges::copy(Bytes{2, 0, 0, 0, 1, 1}, unicast.begin());
   bed.nothing_sent();
   bed.send("p2", unicast);
-  CHECK(bed.take_bytes("p1") == Sequence{unicast});
-  CHECK(bed.nothing_sent());
+  CHECK(taken(bed, "p1") == Sequence{unicast});
+  CHECK(nothing_else(bed));
 }
 
 TEST_CASE("hosts: a host behind the port that asks answers for itself, and so does one that asks for itself") {
@@ -124,8 +141,8 @@ TEST_CASE("hosts: a host behind the port that asks answers for itself, and so do
 TEST_CASE("hosts: where isolated ports may not talk they aren't answered for each other") {
   Bed bed(topology(std::string("isolated: true, ") + kBound, "isolated: true"));
   bed.send("p2", frame("ask.arp"));
-  CHECK(bed.take_bytes("p3") == Sequence{frame("ask.arp")});
-  CHECK(bed.nothing_sent());
+  CHECK(taken(bed, "p3") == Sequence{frame("ask.arp")});
+  CHECK(nothing_else(bed));
 }
 
 TEST_CASE("hosts: without arp-nd-suppress all is flooded, and a change of it counts at once") {
@@ -153,8 +170,9 @@ TEST_CASE("hosts: without arp-nd-suppress all is flooded, and a change of it cou
 }
 
 TEST_CASE("hosts: an address that two bindings name is nobody's") {
-  Bed bed(topology("bindings: [{mac: 02:00:00:00:01:01, addresses: [10.0.0.1]}, "
-                   "{mac: 02:00:00:00:01:08, addresses: [10.0.0.1]}]"));
+  Bed bed(
+      topology("bindings: [{mac: 02:00:00:00:01:01, addresses: [10.0.0.1]}, "
+               "{mac: 02:00:00:00:01:08, addresses: [10.0.0.1]}]"));
   CHECK(show(bed.gateway(), "hosts").empty());
   check_floods(bed, frame("ask.arp"));
 }
@@ -174,9 +192,10 @@ TEST_CASE("hosts: a bound one goes before the fabric's, and both are told apart"
   CHECK(told == std::vector<std::string>{"+ 1", "- 1"});
   CHECK(show(bed.gateway(), "hosts").at(0)["mac"] == "02:00:00:00:01:09");
   CHECK(show(bed.gateway(), "hosts").at(0)["source"] == "fabric");
+  CHECK(bridge(bed)["hosts"] == 1);
   hosts.fabric_host_gone(1, 0, address);
   hosts.fabric_host_gone(1, 0, address);
-  CHECK(show(bed.gateway(), "hosts").empty());
+  CHECK(bridge(bed)["hosts"] == 0);
 }
 
 TEST_CASE("hosts: a question from a tunnel is answered into it") {
@@ -186,8 +205,8 @@ TEST_CASE("hosts: a question from a tunnel is answered into it") {
           "bridges: {br0: {interfaces: [p1, p2, vx0], parameters: {arp-nd-suppress: true}}}\n");
   bed.nothing_sent();
   bed.send("up0", frame("tunnel.asks"));
-  const Sequence sent = bed.take_bytes("up0");
-  CHECK(bed.nothing_sent());
+  const Sequence sent = taken(bed, "up0");
+  CHECK(nothing_else(bed));
   REQUIRE(sent.size() == 1);
   const Bytes& inner = frame("answer.arp");
   REQUIRE(sent[0].size() == 50 + inner.size());
@@ -207,16 +226,16 @@ TEST_CASE("hosts: a thousand, that come and go") {
     bed.send("p2", question);
   };
   for (int i = 0; i < 1000; ++i) ask(i);
-  CHECK(bed.take_bytes("p2").size() == 1000);
-  CHECK(bed.nothing_sent());
+  CHECK(taken(bed, "p2").size() == 1000);
+  CHECK(nothing_else(bed));
   CHECK(bridge(bed)["hosts"] == 1000);
   for (int round = 0; round < 5; ++round) {
     CHECK(bed.apply(topology("bindings: [{mac: 02:00:00:00:01:01, addresses: [10.1.0.1]}]")).empty());
     CHECK(bed.apply(topology("bindings: [{mac: 02:00:00:00:01:01, addresses: [" + bindings.substr(2) + "]}]")).empty());
   }
   for (int i = 0; i < 1000; ++i) ask(i);
-  CHECK(bed.take_bytes("p2").size() == 1000);
-  CHECK(bed.nothing_sent());
+  CHECK(taken(bed, "p2").size() == 1000);
+  CHECK(nothing_else(bed));
 }
 
 TEST_CASE("hosts: a trace says what is answered, and changes nothing") {
