@@ -16,9 +16,11 @@ void write_arp_probe(rte_mbuf* frame, const MacAddress& prober, const IpAddress&
     EthernetHeader ethernet;
     ArpPacket arp;
   };
-  auto* const packet = reinterpret_cast<Packet*>(rte_pktmbuf_append(frame, sizeof(Packet)));
+  constexpr uint16_t kMinFrameBytes = 60;
+  auto* const bytes = rte_pktmbuf_append(frame, kMinFrameBytes);
+  std::memset(bytes, 0, kMinFrameBytes);
+  auto* const packet = reinterpret_cast<Packet*>(bytes);
   packet->ethernet = {mac, prober, be16(kEtherTypeArp)};
-  packet->arp = {};
   packet->arp.hardware_type.set(kArpHardwareEthernet);
   packet->arp.protocol_type.set(kEtherTypeIpv4);
   packet->arp.hardware_bytes = 6;

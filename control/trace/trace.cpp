@@ -163,7 +163,9 @@ std::optional<Trace> trace_frame(Gateway& gateway, PortIndex port, std::span<con
   trace.to_control = carrier.carry(frame);
   trace.learnt = carrier.take_learnt();
   trace.sent = shadow.sent();
-  if (asked != nullptr && carrier.counters().answered[bridge].get() != 0) trace.answer = {asked->ip, asked->mac};
+  if (asked != nullptr && carrier.counters().answered[bridge].get() != 0) {
+    trace.answer = Trace::Answer{asked->ip, asked->mac};
+  }
   for (size_t i = 0; i < kDropReasons; ++i) trace.drops[i] = carrier.counters().drops[i].get();
   take_seen(*passing, trace.seen);
   take_seen(*dying, trace.seen);

@@ -106,8 +106,8 @@ def said():
         yield f"answers.{number}", arp(host_mac(number), "10.0.0.3", "0.0.0.0", 2, PROBER, PROBER)
     yield "says.bound", arp(host_mac(3), "10.0.0.1", "10.0.0.77")
     yield "replies.3", arp(host_mac(3), "10.0.0.3", "10.0.0.2", 2, host_mac(2), host_mac(2))
-    yield "probe.3", arp(PROBER, "0.0.0.0", "10.0.0.3", to=host_mac(3))
-    yield "probe.4", arp(PROBER, "0.0.0.0", "10.0.0.3", to=host_mac(4))
+    for number in (3, 4):  # as long as Ethernet wants frames
+        yield f"probe.{number}", raw(arp(PROBER, "0.0.0.0", "10.0.0.3", to=host_mac(number))) + bytes(18)
     yield "asks.3", arp(host_mac(2), "10.0.0.2", "10.0.0.3")
     for number in (3, 4):
         yield f"told.{number}", arp(host_mac(number), "10.0.0.3", "10.0.0.2", 2, host_mac(2), host_mac(2))

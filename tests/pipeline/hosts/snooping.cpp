@@ -169,7 +169,7 @@ TEST_CASE("hosts: where two say the same the first is asked; if it answers both 
   CHECK(lab.state() == "disputed 03");
   CHECK(lab.told() == 0);
   CHECK(lab.wait(179, "p3").empty());
-  CHECK(lab.wait(2, "p3") == Sequence{lab.with_prober(frame("probe.3"))});
+  CHECK(lab.wait(1, "p3") == Sequence{lab.with_prober(frame("probe.3"))});
   lab.answers(3);
   CHECK(lab.told() == 3);
 }
