@@ -1,5 +1,5 @@
 // What hosts say of themselves, held against what they answer (RFC 9161 sections 3.2, 3.5 and 3.7).
-#include <algorithm>
+#include <utility>
 
 #include "control/hosts/hosts.h"
 #include "control/hosts/probes.h"
