@@ -81,7 +81,7 @@ def configurations():
 
 
 def requests():
-    for what in ("ports", "bridges", "tunnels", "fdb", "neighbors", "flows", "workers", "offloads", "multicast", "mirrors", "control"):
+    for what in ("ports", "bridges", "tunnels", "fdb", "hosts", "neighbors", "flows", "workers", "offloads", "multicast", "mirrors", "control"):
         yield {"verb": "show", "what": what}
     yield {"verb": "stats", "per_worker": True}
     yield {"verb": "reload"}
