@@ -35,7 +35,7 @@ def take(frame):
     elif ICMPv6ND_NA in frame:
         got[frame[ICMPv6ND_NA].tgt] = frame[ICMPv6NDOptDstLLAddr].lladdr
 
-sniffer = AsyncSniffer(iface="eth0", filter="arp or icmp6", prn=take, store=False, started_callback=started.set)
+sniffer = AsyncSniffer(iface="eth0", prn=take, store=False, started_callback=started.set)
 sniffer.start()
 started.wait(10)
 out = conf.L2socket(iface="eth0")
