@@ -21,11 +21,22 @@ HostSighting sighting_of(const Adjacency& in, uint16_t vlan, const HostClaim& cl
           .nd_flags = claim.nd_flags};
 }
 
-// What a host answers to a probe of the control thread's is for that thread alone.
+// Where a MAC lives; kNoAdjacency: nobody knows.
+AdjacencyIndex exit_of(const WorkerContext& w, BridgeIndex bridge, uint16_t vlan, const MacAddress& mac) noexcept {
+  const uint32_t slot = w.fdb->find(bridge, mac_vlan(mac, vlan));
+  return slot != kNoSlot ? w.fdb->slot(slot).exit.load(std::memory_order_relaxed) & ~kFdbStatic : kNoAdjacency;
+}
+
+// What a host answers to a probe of the control thread's is for that thread alone. The probe went to where its MAC
+// lives: nobody answers from elsewhere.
 void take_probe_answer(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
   const auto claim = claim_in(frame);
-  if (!claim || in.kind != TunnelType::none) return drop(w, frame, DropReason::control_ignored);
-  HostSighting sighting = sighting_of(in, outer_vlan(frame, 0), *claim);
+  const uint16_t vlan = outer_vlan(frame, 0);
+  const bool own_word = claim && !claim->by_server && in.kind == TunnelType::none;
+  if (!own_word || exit_of(w, in.bridge, vlan, claim->mac) != in.index) {
+    return drop(w, frame, DropReason::control_ignored);
+  }
+  HostSighting sighting = sighting_of(in, vlan, *claim);
   sighting.answers = true;
   if (!w.probe_answers.take(w.ingress, kProbeAnswersPerSecond, w.now_s)) {
     return drop(w, frame, DropReason::control_limit);
@@ -57,10 +68,7 @@ const KnownHost* host_asked_for(const WorkerContext& w, const HostQuestion& ques
   const KnownHost* const host = w.hosts->find(in.bridge, vlan, question.target);
   // Who asks for its own address has moved, or looks whether it is alone with it.
   if (host == nullptr || host->mac == question.asker) return nullptr;
-  const uint32_t slot = w.fdb->find(in.bridge, mac_vlan(host->mac, vlan));
-  if (slot == kNoSlot) return nullptr;
-  const AdjacencyIndex exit = w.fdb->slot(slot).exit.load(std::memory_order_relaxed) & ~kFdbStatic;
-  const Adjacency* const to = w.tables.adjacency(exit);
+  const Adjacency* const to = w.tables.adjacency(exit_of(w, in.bridge, vlan, host->mac));
   if (to == nullptr || to->index == in.index || (to->isolated && in.isolated)) return nullptr;
   const bool open = to->blocked == DropReason::none || to->blocked == DropReason::neighbor_unresolved;
   return open ? host : nullptr;

@@ -110,6 +110,21 @@ TEST_CASE("hosts: what a host says counts once it has answered a probe") {
   CHECK(lab.send("p2", "looks.3", "p4").size() == 1);
 }
 
+TEST_CASE("hosts: nobody answers a probe for another") {
+  Snooped lab;
+  // Its MAC can't be taken to p4.
+  lab.bed.gateway().fdb().add_static(1, mac_vlan({{2, 0, 0, 0, 1, 3}}, 0),
+                                     lab.bed.gateway().ports().find("p3")->adjacency);
+  lab.says(3);
+  const Counts before = lab.bed.counts();
+  lab.bed.send("p4", lab.with_prober(frame("answers.3")));
+  CHECK(lab.bed.nothing_sent());
+  CHECK(to_text(lab.bed.counts() - before) == "control_ignored 1");
+  CHECK(lab.state() == "verifying 03");
+  lab.answers(3);
+  CHECK(lab.told() == 3);
+}
+
 TEST_CASE("hosts: a reply to another is heard, too") {
   Snooped lab;
   lab.send("p2", "asks.3", "p2");
