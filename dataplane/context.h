@@ -101,6 +101,8 @@ struct WorkerContext {
   // Frames of the batch under way that leave by their underlay's host path once decap is done.
   std::array<rte_mbuf*, kBatch> for_host;
   uint16_t for_host_count = 0;
+  RateLimit sightings{kMaxPorts};
+  RateLimit probe_answers{kMaxPorts};
   Sampler sampler;
   rte_mempool* pool = nullptr;  // copies, headers and segments
 
@@ -110,9 +112,11 @@ struct WorkerContext {
   const FdbTable* fdb = nullptr;
   const TunnelTable* tunnels = nullptr;
   const UdpListeners* udp_listeners = nullptr;
-  uint64_t changes = 0;  // of the tables, that the flow cache's epoch began with
+  const HostTable* hosts = nullptr;  // null: no bridge suppresses ARP and ND
+  uint64_t changes = 0;              // of the tables, that the flow cache's epoch began with
   uint16_t now_s = 0;
   bool sampling = false;
+  bool snooping = false;
   const Captures* captures = nullptr;  // null: nobody looks at frames
   const std::unique_ptr<DropExamples> examples = std::make_unique<DropExamples>();
   uint32_t tick = 0;

@@ -76,6 +76,7 @@ struct alignas(64) WorkerCounters {
   UnknownOptions unknown_options;
   LazyArray<PortCounters> ports{kMaxPorts};
   LazyArray<TrafficCounters> tunnels{kMaxAdjacencies};  // by adjacency index
+  LazyArray<Counter> answered{1U << 16};                // by bridge: ARP and ND requests that weren't flooded
 };
 
 }  // namespace causeway

@@ -22,6 +22,17 @@ struct LearnMessage {
   bool operator==(const LearnMessage&) const = default;
 };
 
+// What a host in a bridge says of itself, or its DHCP server says, as `dataplane/bridging/suppress` reads it.
+struct HostSighting {
+  IpAddress ip;
+  MacAddress mac;
+  BridgeIndex bridge = kNoBridge;
+  uint16_t vlan = 0;
+  bool answers = false;   // a probe of the control thread's
+  bool leased = false;    // the server's word
+  uint32_t nd_flags = 0;  // of an advertisement: kNdAdvertisementRouter, kNdAdvertisementOverride
+};
+
 // Why a worker hands a frame to the control thread.
 enum class Punt : uint8_t {
   to_us,         // an underlay frame for this host itself: ARP, ND, ICMP, IGMP, MLD
@@ -59,6 +70,10 @@ struct InjectedFrame {
 // any other drop does.
 inline constexpr uint32_t kTooBigPerSecond = 100;
 
+// How many sightings of hosts a second and ingress port a worker tells, beside the answers to probes.
+inline constexpr uint32_t kSightingsPerSecond = 256;
+inline constexpr uint32_t kProbeAnswersPerSecond = 1024;
+
 // The rings between one worker and the control thread. The public functions are the worker's.
 class Mailbox {
  public:
@@ -69,6 +84,7 @@ class Mailbox {
   // The same for what neighbors and the routers of groups say.
   bool punt_urgent(const PuntedFrame& frame) noexcept { return urgent_.push(frame); }
   bool learn(const LearnMessage& message) noexcept { return learned_.push(message); }
+  bool sight(const HostSighting& sighting) noexcept { return sighted_.push(sighting); }
   // The key of a frame picked by chance (dataplane/inspect/sample.h).
   bool sample(const FlowKey& key) noexcept { return samples_.push(key); }
   // False: nothing was injected.
@@ -82,6 +98,7 @@ class Mailbox {
   SpscRing<LearnMessage> learned_{32768};
   SpscRing<PuntedFrame> punted_{1024};
   SpscRing<PuntedFrame> urgent_{512};
+  SpscRing<HostSighting> sighted_{1024};
   SpscRing<FlowKey> samples_{4096};
   SpscRing<InjectedFrame> injected_{1024};
 };
@@ -93,6 +110,7 @@ class Mailbox::ControlEnd {
   bool take_urgent(PuntedFrame& frame) noexcept { return mailbox_->urgent_.pop(frame); }
   bool take_punted(PuntedFrame& frame) noexcept { return mailbox_->punted_.pop(frame); }
   bool take_learned(LearnMessage& message) noexcept { return mailbox_->learned_.pop(message); }
+  bool take_sighted(HostSighting& sighting) noexcept { return mailbox_->sighted_.pop(sighting); }
   bool take_sample(FlowKey& key) noexcept { return mailbox_->samples_.pop(key); }
   // False: there is no room, and the frame stays the caller's. The worker may sleep: Worker::wake.
   bool inject(const InjectedFrame& frame) noexcept { return mailbox_->injected_.push(frame); }

@@ -16,6 +16,7 @@
 #include "dataplane/bridging/output.h"
 #include "dataplane/bridging/resolve.h"
 #include "dataplane/bridging/send_mirrored.h"
+#include "dataplane/bridging/suppress.h"
 #include "dataplane/egress/tx.h"
 #include "dataplane/frame/vlan_tag.h"
 #include "dataplane/gso/segment_limits.h"
@@ -112,11 +113,13 @@ uint32_t Worker::run_once() noexcept {
   // Before anything else of the tables is read: what changes behind this begins the next epoch.
   const uint64_t changes = w.tables.changes.load(std::memory_order_acquire);
   w.sampling = w.tables.sampling.load(std::memory_order_relaxed);
+  w.snooping = w.tables.snooping.load(std::memory_order_relaxed);
   w.captures = w.tables.captures.load(std::memory_order_acquire);
   sampler_now_ = flow_sampler_.load(std::memory_order_acquire);
   w.fdb = w.tables.fdb.load(std::memory_order_acquire);
   w.tunnels = w.tables.tunnels.load(std::memory_order_acquire);
   w.udp_listeners = w.tables.udp_listeners.load(std::memory_order_acquire);
+  w.hosts = w.tables.hosts.load(std::memory_order_acquire);
   const uint64_t now = rte_rdtsc();
   const auto now_s = static_cast<uint16_t>(now / second_cycles_);
   if ((changes != w.changes || now_s != w.now_s) && !w.cache.begin_epoch()) w.outer_cache.forget();
@@ -278,6 +281,9 @@ uint16_t Worker::carry_up_to_merged(const PortEntry& port, Batch& batch) noexcep
     w.sampler.look_at(batch, w.mailbox);
   }
   if (lookup(w, batch) != 0) resolve(w, batch);
+  if (w.snooping && w.hosts != nullptr) [[unlikely]] {
+    snoop(w, batch);
+  }
   if (sampler_now_ != nullptr) [[unlikely]] {
     sampler_now_->look_at(batch);
   }

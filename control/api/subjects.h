@@ -13,10 +13,10 @@ struct ShowSubject {
 
 // In the order of the help text.
 inline constexpr ShowSubject kShowSubjects[] = {
-    {"ports", "ports"},       {"bridges", "bridges"},     {"tunnels", "tunnels"}, {"fdb", "fdb entries"},
-    {"routes", "routes"},     {"neighbors", "neighbors"}, {"flows", "flows"},     {"workers", "workers"},
-    {"offloads", "offloads"}, {"multicast", "multicast"}, {"mirrors", "mirrors"}, {"evpn", "VNIs"},
-    {"control", "control"},
+    {"ports", "ports"},     {"bridges", "bridges"},   {"tunnels", "tunnels"},     {"fdb", "fdb entries"},
+    {"routes", "routes"},   {"hosts", "hosts"},       {"neighbors", "neighbors"}, {"flows", "flows"},
+    {"workers", "workers"}, {"offloads", "offloads"}, {"multicast", "multicast"}, {"mirrors", "mirrors"},
+    {"evpn", "VNIs"},       {"control", "control"},
 };
 
 }  // namespace causeway

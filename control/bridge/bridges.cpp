@@ -43,6 +43,7 @@ Error Bridges::add(const std::string& name, const config::Bridge& settings) {
 
 void Bridges::change(const std::string& name, const config::Bridge& settings) {
   Bridge& bridge = bridges_.at(name);
+  if (bridge.settings.suppresses() != settings.suppresses()) changed_.insert(name);
   bridge.settings = settings;
   fdb_.set_bridge(bridge.index, settings.ageing_time_s, settings.max_macs);
 }
@@ -125,6 +126,7 @@ void Bridges::commit() {
       entry->members.insert(entry->members.end(), adjacencies.begin(), adjacencies.end());
     }
     list_by_vlan(*entry);
+    entry->suppresses = bridge.settings.suppresses();
     publisher_.publish<BridgeEntry>(tables_.bridges[bridge.index], std::move(entry));
   }
   changed_.clear();

@@ -162,8 +162,10 @@ struct Bridge {
   std::vector<std::string> interfaces;  // ethernets, VLANs and tunnels, in the file's order
   uint32_t ageing_time_s = 300;         // 0: learned entries never age
   uint32_t max_macs = 65536;
+  std::optional<bool> arp_nd_suppress;  // who asks for a known host gets the answer here; none: off
   std::vector<StaticMac> static_macs;
   auto operator<=>(const Bridge&) const = default;
+  bool suppresses() const noexcept { return arp_nd_suppress.value_or(false); }
 };
 
 // RFC 8926 section 3.5. Sent with every frame.

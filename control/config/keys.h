@@ -219,6 +219,11 @@ inline constexpr std::tuple kParameterKeys{
     key("ageing-time", &Bridge::ageing_time_s, Number{0, 1000000},  // IEEE 802.1Q table 8-6
         "seconds until a MAC that nobody hears is forgotten; 0: never"),
     key("max-macs", &Bridge::max_macs, Number{1, kMaxMacs}, "that it learns"),
+    key("arp-nd-suppress", &Bridge::arp_nd_suppress, Flag{},
+        "who asks by ARP or neighbor discovery for a host that is known (from `bindings`, from the fabric, or as it "
+        "has "
+        "said so itself on a bridge port, and answered) gets the answer at once, and nobody else is asked; off unless "
+        "given"),
 };
 inline constexpr std::tuple kStaticMacKeys{
     key("mac", &StaticMac::mac, Mac{}, "a MAC that neither is learnt nor ages"),
@@ -231,7 +236,7 @@ inline constexpr std::tuple kBridgeKeys{
                 "ethernets, VLANs and tunnels; each is in one bridge"),
     key_by_code("parameters", NoMember{}, Other{R"({"type": ["object", "null"], "additionalProperties": false,
                   "properties": "@parameters"})"},
-                "`{ageing-time: SECONDS, max-macs: N}`"),
+                "`{ageing-time: SECONDS, max-macs: N, arp-nd-suppress: true}`"),
     key_by_code("static-macs", NoMember{}, Other{R"({"type": "array", "items": {"$ref": "#/$defs/staticMac"}})"},
                 "`{mac: MAC, port: INTERFACE, vlan: ID}`"),
     key_by_code("evpn", NoMember{}, Other{R"({"anyOf": [{"$ref": "#/$defs/evpn"},

@@ -28,8 +28,15 @@ size_t Exchange::serve(Worker& worker, uint16_t now_s) {
   for (size_t i = 0; i < kOfEach && mailbox.take_urgent(frame); ++i, ++served) receive(frame, now_s);
   for (size_t i = 0; i < kOfEach && mailbox.take_punted(frame); ++i, ++served) receive(frame, now_s);
   LearnMessage message;
-  for (size_t i = 0; i < kOfEach && mailbox.take_learned(message); ++i, ++served) {
+  size_t learned = 0;
+  for (; learned < kOfEach && mailbox.take_learned(message); ++learned) {
     subjects_.fdb.learn(message.bridge, message.key, message.exit, now_s);
+  }
+  served += learned;
+  // Behind the MACs that they have: while there may be more of these, hosts wait.
+  HostSighting host;
+  for (size_t i = 0; i < kOfEach && learned < kOfEach && mailbox.take_sighted(host); ++i, ++served) {
+    subjects_.hosts.sighted(host);
   }
   FlowKey flow;
   for (size_t i = 0; i < kOfEach && mailbox.take_sample(flow); ++i, ++served) subjects_.elephants.sampled(flow);
@@ -112,6 +119,10 @@ void Exchange::learn_vtep(const PuntedFrame& punted, uint16_t now_s) {
 
 void Exchange::send(PortIndex port, rte_mbuf* frame) {
   inject(0, {.frame = frame, .kind = Inject::send, .port = port});
+}
+
+void Exchange::forward(const Adjacency& to, rte_mbuf* frame) {
+  inject(0, {.frame = frame, .kind = Inject::encap, .port = to.port, .to = to.index});
 }
 
 void Exchange::resume(const PuntedFrame& punted) {

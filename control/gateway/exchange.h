@@ -13,6 +13,7 @@
 
 #include "control/bridge/fdb.h"
 #include "control/gateway/event_log.h"
+#include "control/hosts/hosts.h"
 #include "control/offload/elephants.h"
 #include "control/offload/tunnel_rules.h"
 #include "control/publish/adjacencies.h"
@@ -40,6 +41,7 @@ class Exchange {
     const Adjacencies& adjacencies;
     const Underlay& underlay;
     Fdb& fdb;
+    Hosts& hosts;
     EventLog& events;
     Neighbors& neighbors;
     Memberships& memberships;
@@ -59,6 +61,8 @@ class Exchange {
   rte_mbuf* make_frame() { return rte_pktmbuf_alloc(pool_); }
   // Takes over a complete frame, which leaves by `port`.
   void send(PortIndex port, rte_mbuf* frame);
+  // Takes over a complete frame, as it is in the bridge, which leaves by a bridge port.
+  void forward(const Adjacency& to, rte_mbuf* frame);
   // Takes over a frame that waited for its next hop (Punt::unresolved), which is known now.
   void resume(const PuntedFrame& punted);
   // Counts and frees a frame that came in by `port`.

@@ -48,6 +48,7 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
       adjacencies_(tables_, publisher_),
       fdb_(tables_, publisher_, random_seed(), fdb_hooks()),
       bridges_(tables_, publisher_, fdb_),
+      hosts_(tables_, publisher_, fdb_, random_seed(), host_hooks()),
       underlay_(&host_routes_),
       events_(adjacencies_, bridges_, underlay_),
       neighbors_(underlay_, tables_, held_buffers(system, pool), neighbor_hooks()),
@@ -63,6 +64,7 @@ Gateway::Gateway(const config::System& system, rte_mempool* pool, PortOpener ope
                  .adjacencies = adjacencies_,
                  .underlay = underlay_,
                  .fdb = fdb_,
+                 .hosts = hosts_,
                  .events = events_,
                  .neighbors = neighbors_,
                  .memberships = memberships_,
@@ -146,6 +148,13 @@ Fdb::Hooks Gateway::fdb_hooks() {
     events_.macs_full(bridge, end, most);
   };
   hooks.changed = [this](BridgeIndex bridge, MacVlan key) { evpn_.fabric().mac_changed(bridge, key); };
+  return hooks;
+}
+
+Hosts::Hooks Gateway::host_hooks() {
+  Hosts::Hooks hooks;
+  hooks.make_frame = [this] { return exchange_.make_frame(); };
+  hooks.forward = [this](const Adjacency& port, rte_mbuf* frame) { exchange_.forward(port, frame); };
   return hooks;
 }
 
@@ -299,11 +308,14 @@ Error Gateway::remove_ethernet(const std::string& name) {
 }
 
 Error Gateway::add_bridge(const std::string& name, const config::Bridge& settings) {
-  return bridges_.add(name, settings);
+  if (Error error = bridges_.add(name, settings)) return error;
+  hosts_.set_bridge(bridges_.find(name)->index, settings.suppresses(), settings.max_macs);
+  return {};
 }
 
 Error Gateway::change_bridge(const std::string& name, const config::Bridge& settings) {
   bridges_.change(name, settings);
+  hosts_.set_bridge(bridges_.find(name)->index, settings.suppresses(), settings.max_macs);
   return {};
 }
 
@@ -312,6 +324,7 @@ Error Gateway::remove_bridge(const std::string& name) {
   for (const auto& [interface, adjacencies] : members) {
     if (Error error = remove_member(name, interface)) return error;
   }
+  hosts_.forget_bridge(bridges_.find(name)->index);
   bridges_.remove(name);
   return {};
 }
@@ -429,6 +442,27 @@ void Gateway::bind_macs() {
     }
   }
   fdb_.bind(std::move(homes));
+  bind_hosts();
+}
+
+// In the VLAN of the port's untagged frames, where its MACs have their places. An address of two MACs is nobody's.
+void Gateway::bind_hosts() {
+  std::map<HostKey, MacAddress> hosts;
+  std::set<HostKey> ambiguous;
+  for (const auto& [name, port] : ports_.all()) {
+    const Hosts::BridgeState* const bridge = hosts_.bridge(port.bridge);
+    const Adjacency* const adjacency = bridge != nullptr ? adjacencies_.get(port.adjacency) : nullptr;
+    if (adjacency == nullptr || !bridge->suppresses || !adjacency->vlan.carries(adjacency->vlan.tag)) continue;
+    for (const Binding& binding : port.settings.bindings) {
+      for (const IpPrefix& own : binding.addresses) {
+        if (own.length != (own.address.is_v4() ? 32 : 128)) continue;  // a network: who is in it, isn't said
+        const HostKey key{port.bridge, adjacency->vlan.tag, own.address};
+        if (hosts.try_emplace(key, binding.mac).first->second != binding.mac) ambiguous.insert(key);
+      }
+    }
+  }
+  for (const HostKey& key : ambiguous) hosts.erase(key);
+  hosts_.bind(std::move(hosts));
 }
 
 // Underlays have changed, and with them what is followed of the host's routes.
@@ -536,6 +570,7 @@ size_t Gateway::serve_workers() {
 void Gateway::tick() {
   fdb_.age(now_s());
   neighbors_.tick();
+  hosts_.tick();
   tunnels_.tick();
   memberships_.tick();
   forget_idle_vteps();

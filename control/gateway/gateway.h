@@ -14,6 +14,7 @@
 #include "control/gateway/exchange.h"
 #include "control/gateway/last_drops.h"
 #include "control/gateway/port_mirrors.h"
+#include "control/hosts/hosts.h"
 #include "control/offload/elephants.h"
 #include "control/offload/tunnel_rules.h"
 #include "control/port/ports.h"
@@ -130,6 +131,8 @@ class Gateway {
   const EventLog& events() const { return events_; }
   Neighbors& neighbors() { return neighbors_; }
   const Neighbors& neighbors() const { return neighbors_; }
+  Hosts& hosts() { return hosts_; }
+  const Hosts& hosts() const { return hosts_; }
   const Memberships& memberships() const { return memberships_; }
   const Adjacencies& adjacencies() const { return adjacencies_; }
   Fdb& fdb() { return fdb_; }
@@ -147,6 +150,7 @@ class Gateway {
 
  private:
   Fdb::Hooks fdb_hooks();
+  Hosts::Hooks host_hooks();
   Neighbors::Hooks neighbor_hooks();
   Memberships::Hooks membership_hooks();
   Tunnels::Hooks tunnel_hooks();
@@ -159,6 +163,8 @@ class Gateway {
   void limit_macs(const std::string& name);
   // Gives the MACs in `bindings` their places in the FDB. Asked again, it changes nothing.
   void bind_macs();
+  // The same for their IP addresses, in bridges that suppress ARP and ND.
+  void bind_hosts();
   template <typename Neighbor>
   void set_neighbors(PortIndex port, const std::vector<Neighbor>& before, const std::vector<Neighbor>& after);
   // Where underlays are the host's: its kernel knows what tunnels listen on.
@@ -178,6 +184,7 @@ class Gateway {
   Adjacencies adjacencies_;
   Fdb fdb_;
   Bridges bridges_;
+  Hosts hosts_;
   HostRoutes host_routes_;
   Underlay underlay_;
   EventLog events_;

@@ -119,6 +119,10 @@ class Teller {
 
   std::string words_for_destination(const FlowKey& flow) const {
     const std::string mac = to_string(mac_of(flow.destination()));
+    if (trace_.answer) {
+      return fmt::format("{} is at {}, which is answered: nobody else is asked", to_string(trace_.answer->ip),
+                         to_string(trace_.answer->mac));
+    }
     if (flow.to_group()) return fmt::format("{} is a group: flooded", mac);
     if (!trace_.destination) return fmt::format("{} is unknown: flooded", mac);
     const bool fixed = (*trace_.destination & kFdbStatic) != 0;

@@ -98,6 +98,7 @@ ShadowTables::ShadowTables(Gateway& gateway) : gateway_(gateway) {
   tables_->group_tunnels = all.group_tunnels.load(std::memory_order_relaxed);
   tables_->known_options = all.known_options.load(std::memory_order_relaxed);
   tables_->tunnels = all.tunnels.load(std::memory_order_relaxed);
+  tables_->hosts = all.hosts.load(std::memory_order_relaxed);  // `snooping` stays off: nobody is heard
   tables_->fdb = &fdb_;
 }
 

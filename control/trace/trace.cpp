@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "dataplane/bridging/host_messages.h"
+#include "dataplane/frame/vlan_tag.h"
 #include "dataplane/inspect/capture.h"
 #include "dataplane/worker.h"
 
@@ -33,8 +35,9 @@ rte_mbuf* make_frame(rte_mempool* pool, std::span<const uint8_t> bytes) {
 }
 
 // Looks at all frames that pass somewhere, or at all that die.
-std::shared_ptr<Capture> capture_of(bool drops) {
+std::shared_ptr<Capture> capture_of(bool drops, uint32_t snap_bytes = 0) {
   CaptureChoice choice;
+  choice.snap_bytes = snap_bytes;
   choice.inner = choice.outer = !drops;
   choice.drops = drops;
   auto capture = std::make_shared<Capture>(choice, FrameFilter(), 1, kRingBytes);
@@ -49,6 +52,20 @@ void take_seen(Capture& capture, std::vector<Trace::Seen>& seen) {
     seen.push_back({frame->place, frame->cycles, frame->frame_bytes});
     ring.pop();
   }
+}
+
+// The host that a frame asks for which bridge `bridge` would flood; null: it asks for none that is known. `dead`: where
+// it died for want of anybody to flood to.
+const KnownHost* host_asked_for(const Tables& tables, BridgeIndex bridge, Capture& dead, rte_mempool* pool) {
+  const HostTable* const hosts = tables.hosts.load(std::memory_order_relaxed);
+  const CapturedFrame* const seen = dead.writers.front()->ring.front();
+  if (hosts == nullptr || seen == nullptr || seen->place.reason != DropReason::no_flood_target) return nullptr;
+  rte_mbuf* const frame = make_frame(pool, {seen->bytes(), seen->kept_bytes});
+  if (frame == nullptr) return nullptr;
+  const auto question = question_in(frame);
+  const KnownHost* const host = question ? hosts->find(bridge, outer_vlan(frame, 0), question->target) : nullptr;
+  rte_pktmbuf_free(frame);
+  return host;
 }
 
 WorkerOptions options_with(rte_mempool* pool) {
@@ -113,7 +130,11 @@ std::optional<Trace> trace_frame(Gateway& gateway, PortIndex port, std::span<con
   trace.frame_bytes = static_cast<uint32_t>(bytes.size());
 
   // Once to know whose flow it is: a worker's first frame is a sample. Then with these two MACs in the FDB.
+  constexpr uint32_t kQuestionBytes = 2048;  // more than any has
+  const auto unflooded = capture_of(true, kQuestionBytes);
+  const Captures of_first({unflooded});
   tables.sampling = true;
+  tables.captures = &of_first;
   {
     Carrier carrier(shadow, pool, port);
     carrier.carry(first);
@@ -122,10 +143,14 @@ std::optional<Trace> trace_frame(Gateway& gateway, PortIndex port, std::span<con
   shadow.forget_sent();
   tables.sampling = false;
   shadow.show_bridges();
+  const KnownHost* asked = nullptr;
+  BridgeIndex bridge = kNoBridge;
   if (trace.flow) {
-    const BridgeIndex bridge = tables.adjacency(trace.flow->ingress())->bridge;
+    bridge = tables.adjacency(trace.flow->ingress())->bridge;
     trace.source = shadow.show_mac(bridge, trace.flow->source());
     trace.destination = shadow.show_mac(bridge, trace.flow->destination());
+    asked = host_asked_for(tables, bridge, *unflooded, pool);
+    if (asked != nullptr) shadow.show_mac(bridge, mac_vlan(asked->mac, asked->vlan));
   }
 
   const auto passing = capture_of(false);
@@ -138,6 +163,9 @@ std::optional<Trace> trace_frame(Gateway& gateway, PortIndex port, std::span<con
   trace.to_control = carrier.carry(frame);
   trace.learnt = carrier.take_learnt();
   trace.sent = shadow.sent();
+  if (asked != nullptr && carrier.counters().answered[bridge].get() != 0) {
+    trace.answer = Trace::Answer{asked->ip, asked->mac};
+  }
   for (size_t i = 0; i < kDropReasons; ++i) trace.drops[i] = carrier.counters().drops[i].get();
   take_seen(*passing, trace.seen);
   take_seen(*dying, trace.seen);

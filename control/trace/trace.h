@@ -31,6 +31,11 @@ struct Trace {
     AdjacencyIndex to = kNoAdjacency;    // unresolved, too_big
     IpAddress vtep{};                    // unknown_vtep
   };
+  // What a frame that asks for a host is answered, in place of a flood.
+  struct Answer {
+    IpAddress ip;
+    MacAddress mac;
+  };
 
   PortIndex port = 0;
   uint32_t frame_bytes = 0;
@@ -38,6 +43,7 @@ struct Trace {
   std::optional<FlowKey> flow;  // none: it died, or went to the control thread, before its way was looked up
   Home source;
   Home destination;
+  std::optional<Answer> answer;
   std::optional<LearnMessage> learnt;
   std::vector<ShadowTables::Sent> sent;  // in order
   std::vector<ToControl> to_control;

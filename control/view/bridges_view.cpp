@@ -11,13 +11,24 @@ struct BridgeView {
   const std::string& name;
   const Bridges::Bridge& bridge;
   const Fdb::BridgeState& macs;
+  const Hosts::BridgeState* hosts;
+  uint64_t answered;  // by all workers
+
+  bool suppresses() const { return hosts != nullptr && hosts->suppresses; }
 };
+
+uint64_t answered_in(const Gateway& gateway, BridgeIndex bridge) {
+  uint64_t answered = 0;
+  for (const auto& worker : gateway.workers()) answered += worker->counters().answered[bridge].get();
+  return answered;
+}
 
 RecordStream<BridgeView> bridge_views(const Running& running) {
   const Gateway& gateway = running.gateway;
   return records_of<BridgeView>(gateway.bridges().all(),
                                 [&gateway](const std::string& name, const Bridges::Bridge& bridge, const auto& add) {
-                                  add({name, bridge, gateway.fdb().bridge(bridge.index)});
+                                  add({name, bridge, gateway.fdb().bridge(bridge.index),
+                                       gateway.hosts().bridge(bridge.index), answered_in(gateway, bridge.index)});
                                 });
 }
 
@@ -38,6 +49,14 @@ constexpr Column<BridgeView> kColumns[] = {
      [](const BridgeView& view) -> json { return view.macs.refused; }},
     {{"mac_moves", "MAC MOVES", counter, "moves", "How often a MAC has moved to another interface."},
      [](const BridgeView& view) -> json { return view.macs.moves; }},
+    {{"hosts", "HOSTS", gauge, "hosts",
+      "Of how many hosts questions are answered (`arp-nd-suppress`); null: of none, it is off."},
+     [](const BridgeView& view) { return view.suppresses() ? json(view.hosts->published) : json(); }},
+    {{"hosts_refused", "HOSTS REFUSED", counter, "hosts",
+      "How often a host on a port was not taken note of as there were too many."},
+     [](const BridgeView& view) { return view.suppresses() ? json(view.hosts->refused) : json(); }},
+    {{"answered", "ANSWERED", counter, "requests", "ARP and ND requests that were answered and not flooded."},
+     [](const BridgeView& view) { return view.suppresses() ? json(view.answered) : json(); }},
     {{"ageing_time_s", "AGEING TIME S", gauge, "seconds", "How long a silent MAC is remembered; 0: for ever."},
      [](const BridgeView& view) -> json { return view.bridge.settings.ageing_time_s; }},
 };

@@ -15,6 +15,7 @@ Table bridges_table();
 Table tunnels_table();
 Table fdb_table();
 Table routes_table();
+Table hosts_table();
 Table neighbors_table();
 Table flows_table();
 Table workers_table();
@@ -32,13 +33,13 @@ struct NamedTable {
   Table (*make)();
 };
 inline constexpr NamedTable kTables[] = {
-    {"ports", ports_table},       {"bridges", bridges_table},
-    {"tunnels", tunnels_table},   {"fdb", fdb_table},
-    {"routes", routes_table},     {"neighbors", neighbors_table},
-    {"flows", flows_table},       {"workers", workers_table},
-    {"offloads", offloads_table}, {"multicast", multicast_table},
-    {"mirrors", mirrors_table},   {"evpn", evpn_table},
-    {"control", control_table},
+    {"ports", ports_table},         {"bridges", bridges_table},
+    {"tunnels", tunnels_table},     {"fdb", fdb_table},
+    {"routes", routes_table},       {"hosts", hosts_table},
+    {"neighbors", neighbors_table}, {"flows", flows_table},
+    {"workers", workers_table},     {"offloads", offloads_table},
+    {"multicast", multicast_table}, {"mirrors", mirrors_table},
+    {"evpn", evpn_table},           {"control", control_table},
 };
 // What causewayctl offers is what there is.
 static_assert(std::ranges::equal(kTables, kShowSubjects, {}, &NamedTable::subject, &ShowSubject::name));

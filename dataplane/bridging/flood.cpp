@@ -2,6 +2,7 @@
 
 #include "dataplane/bridging/mss_clamp.h"
 #include "dataplane/bridging/output.h"
+#include "dataplane/bridging/suppress.h"
 #include "dataplane/frame/chain.h"
 #include "dataplane/frame/vlan_tag.h"
 
@@ -26,11 +27,12 @@ bool may_flood(WorkerContext& w, const Adjacency& in) noexcept {
 }  // namespace
 
 void flood(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
+  const BridgeEntry* const bridge = w.tables.bridge(in.bridge);
+  if (bridge != nullptr && bridge->suppresses && suppress(w, frame, in)) return;
   if (!may_flood(w, in)) {
     drop(w, frame, DropReason::flood_limit);
     return;
   }
-  const BridgeEntry* const bridge = w.tables.bridge(in.bridge);
   const Adjacency* last = nullptr;
   if (bridge != nullptr) {
     for (const AdjacencyIndex member : flooded_to(*bridge, frame)) {

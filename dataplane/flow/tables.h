@@ -13,6 +13,7 @@
 
 #include "dataplane/flow/adjacency.h"
 #include "dataplane/flow/fdb.h"
+#include "dataplane/flow/host_table.h"
 #include "dataplane/flow/known_neighbors.h"
 #include "dataplane/flow/lazy_array.h"
 #include "dataplane/flow/quiescence.h"
@@ -51,6 +52,7 @@ struct BridgeEntry {
   // Where some members carry some VLANs only: which of `lists` a VLAN floods to. Else both are empty.
   std::vector<uint16_t> list_of_vlan;
   std::vector<Members> lists;
+  bool suppresses = false;  // who asks for a known host gets the answer here (dataplane/bridging/suppress.h)
 };
 
 // UDP ports that tunnels listen on.
@@ -88,6 +90,7 @@ struct Tables {
   std::atomic<const KnownOptions*> known_options{nullptr};
   std::atomic<const FdbTable*> fdb{nullptr};
   std::atomic<const TunnelTable*> tunnels{nullptr};
+  std::atomic<const HostTable*> hosts{nullptr};  // null: no bridge suppresses ARP and ND
   KnownNeighbors known_neighbors;
   KnownNeighbors asked_neighbors;  // of these: who hasn't answered yet
   Quiescence quiescence;
@@ -96,6 +99,7 @@ struct Tables {
   // entries.
   std::atomic<uint64_t> changes{0};
   std::atomic<bool> sampling{false};               // whether large flows are looked for (dataplane/inspect/sample.h)
+  std::atomic<bool> snooping{false};               // whether hosts are listened to (dataplane/bridging/suppress.h)
   std::atomic<const Captures*> captures{nullptr};  // null: nobody looks at frames (dataplane/inspect/capture.h)
   // Control thread, behind the stores that made the change. The workers hear of it by announce_changes(): before any
   // grace period begins, so that nothing they hold is freed, and once for many changes, since each costs them a second

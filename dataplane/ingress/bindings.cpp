@@ -9,6 +9,7 @@
 
 #include "dataplane/frame/vlan_tag.h"
 #include "dataplane/wire/arp.h"
+#include "dataplane/wire/dhcp.h"
 #include "dataplane/wire/header_at.h"
 #include "dataplane/wire/icmp.h"
 #include "dataplane/wire/igmp.h"
@@ -19,9 +20,6 @@
 
 namespace causeway {
 namespace {
-
-constexpr uint16_t kDhcpClientPort = 68;  // RFC 2131 section 4.1
-constexpr uint16_t kDhcpServerPort = 67;
 
 bool has_family(const Binding& binding, bool v4) noexcept {
   if (binding.addresses.empty()) return true;

@@ -56,7 +56,7 @@ bool with_vnet_header(std::span<const uint8_t> bytes, rte_mbuf* m) {
 }
 
 // The gateway of all tunnels, its GRE numbered, and a bridge port whose senders are bound as in
-// tests/pipeline/frames/bindings_frames.py.
+// tests/pipeline/frames/bindings_frames.py; who asks for one of these gets the answer.
 std::string bound_topology() {
   std::string yaml = every_tunnel();
   const auto put_behind = [&yaml](const std::string& place, const std::string& what) {
@@ -67,6 +67,7 @@ std::string bound_topology() {
   put_behind("lan0: {", R"(bindings: [{mac: 02:00:00:00:01:01, addresses: [10.0.0.5, "fd00::5", 10.9.0.0/16]},
     {mac: 02:00:00:00:01:02}, {mac: 02:00:00:00:01:03, addresses: [10.0.0.7]},
     {mac: 02:00:00:00:01:04, addresses: ["fd00::7"]}], )");
+  put_behind("bridges:\n  br0:\n", "    parameters: {arp-nd-suppress: true}\n");
   for (const char* gre : {"gre4: {", "gre4nokey: {", "gre4sum: {", "gre6: {"}) put_behind(gre, "sequence: true, ");
   return yaml;
 }

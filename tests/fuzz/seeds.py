@@ -14,9 +14,10 @@ MAX_FRAME = 9000  # bytes
 
 def frame_input(name, frames):
     """One input: the frames of a name, whence they come in the tests of the pipeline."""
-    from_underlay = not name.startswith(("encap.", "bridge.", "big.", "stream", "told.", "silent.", "super.", "syn.", "bound."))
+    from_underlay = not name.startswith(("encap.", "bridge.", "big.", "stream", "told.", "silent.", "super.", "syn.", "bound.",
+                                        "hosts."))
     flags = UNDERLAY if from_underlay else 0
-    parts = [bytes([BIG_FRAMES if name.startswith("rx.") else BOUND if name.startswith("bound.") else 0])]
+    parts = [bytes([BIG_FRAMES if name.startswith("rx.") else BOUND if name.startswith(("bound.", "hosts.")) else 0])]
     for number, frame in enumerate(frames[:32]):
         chain = CHAIN if number % 5 == 4 else 0
         parts.append(bytes([flags | chain]) + len(frame).to_bytes(2, "little") + (b"\x40" if chain else b"") + frame)
@@ -80,7 +81,7 @@ def configurations():
 
 
 def requests():
-    for what in ("ports", "bridges", "tunnels", "fdb", "routes", "neighbors", "flows", "workers", "offloads", "multicast", "mirrors", "control"):
+    for what in ("ports", "bridges", "tunnels", "fdb", "routes", "hosts", "neighbors", "flows", "workers", "offloads", "multicast", "mirrors", "evpn", "control"):
         yield {"verb": "show", "what": what}
     yield {"verb": "stats", "per_worker": True}
     yield {"verb": "reload"}

@@ -31,6 +31,7 @@ FLOORS = (
     (r"control/check/",),
     (r"control/bridge/", r"control/port/", r"control/tunnel/"),
     (r"control/evpn/",),
+    (r"control/hosts/",),
     (r"control/offload/",),
     (r"control/sflow/",),
     (r"control/gateway/",),
@@ -41,7 +42,7 @@ FLOORS = (
 )
 # causewayctl asks a gateway, or reads files and databases without one: it never has one of its own.
 WITHOUT_GATEWAY = re.compile(r"control/(ctl|import)/")
-OF_GATEWAY = re.compile(r"control/(bridge|capture|change|doctor|evpn|keep|port|tunnel|offload|gateway|trace|view|daemon|vswitch|main)[/.]")
+OF_GATEWAY = re.compile(r"control/(bridge|capture|change|doctor|evpn|hosts|keep|port|tunnel|offload|gateway|trace|view|daemon|vswitch|main)[/.]")
 PRODUCT = re.compile(r"(dataplane|pmd|control)/")
 MOST_FILES = 30  # in a folder
 DEVICE_HEADERS = {"rte_ethdev.h", "rte_flow.h"}  # for pmd/ alone

@@ -107,7 +107,10 @@ class RandomFile {
     std::string lines = "bridges:\n";
     for (size_t i = 0; i < members.size(); ++i) {
       std::string more;
-      if (chance(40)) more += fmt::format(", parameters: {{ageing-time: {}, max-macs: 1000}}", below(2) + 300);
+      if (chance(40)) {
+        more += fmt::format(", parameters: {{ageing-time: {}, max-macs: 1000, arp-nd-suppress: {}}}", below(2) + 300,
+                            chance(50));
+      }
       if (!members[i].empty() && chance(60)) {
         more += fmt::format(", static-macs: [{{mac: \"02:00:00:00:07:0{}\", port: {}}}]", below(3),
                             members[i][below(static_cast<uint32_t>(members[i].size()))]);

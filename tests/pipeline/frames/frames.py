@@ -16,6 +16,7 @@ from gre_sequence_frames import write_gre_sequence
 from group_frames import write_group
 from host_frames import write_host
 from host_path_frames import write_host_path
+from hosts_frames import write_hosts
 from interfaces_frames import write_interfaces
 from merged_frames import write_merged
 from mtu_frames import write_mtu
@@ -49,6 +50,7 @@ def main():
         write_erspan(out)
         write_evpn(out)
         write_host_path(out)
+        write_hosts(out)
 
 
 if __name__ == "__main__":

@@ -194,6 +194,8 @@ const std::vector<Row> kBridges = {
     {"interfaces", "interfaces: [a]", "interfaces: [a, b]", "+ bridge x interface b"},
     {"parameters.ageing-time", "", "parameters: {ageing-time: 9}", "~ bridge x: ageing-time 300 -> 9"},
     {"parameters.max-macs", "", "parameters: {max-macs: 9}", "~ bridge x: max-macs 65536 -> 9"},
+    {"parameters.arp-nd-suppress", "", "parameters: {arp-nd-suppress: true}",
+     "~ bridge x: arp-nd-suppress default -> true"},
     {"static-macs.mac", "interfaces: [a], static-macs: [{mac: 02:00:00:00:00:05, port: a}]",
      "interfaces: [a], static-macs: [{mac: 02:00:00:00:00:06, port: a}]",
      "- bridge x static-mac 02:00:00:00:00:05 port a\n+ bridge x static-mac 02:00:00:00:00:06 port a"},
