@@ -162,7 +162,7 @@ struct Bridge {
   std::vector<std::string> interfaces;  // ethernets, VLANs and tunnels, in the file's order
   uint32_t ageing_time_s = 300;         // 0: learned entries never age
   uint32_t max_macs = 65536;
-  std::optional<bool> arp_nd_suppress;  // who asks for a known host gets the answer here; none: off
+  std::optional<bool> arp_nd_suppress;  // who asks for a known host gets the answer here; none: off, but on with `evpn`
   std::vector<StaticMac> static_macs;
   auto operator<=>(const Bridge&) const = default;
   bool suppresses() const noexcept { return arp_nd_suppress.value_or(false); }
@@ -178,6 +178,7 @@ struct GeneveOption {
 
 // What only an EVPN instance has (RFC 8365). Its tunnel's only `remote` is the unspecified address: VTEPs come and go.
 struct Evpn {
+  static constexpr std::string_view kGroup = "evpn";  // its split-horizon group, unless the file says another
   uint32_t hold_s = 120;  // what it has said is believed when the fabric falls silent as a whole; 0: not at all
   auto operator<=>(const Evpn&) const = default;
 };

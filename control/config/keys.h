@@ -223,7 +223,7 @@ inline constexpr std::tuple kParameterKeys{
         "who asks by ARP or neighbor discovery for a host that is known (from `bindings`, from the fabric, or as it "
         "has "
         "said so itself on a bridge port, and answered) gets the answer at once, and nobody else is asked; off unless "
-        "given"),
+        "given, but on with `evpn`"),
 };
 inline constexpr std::tuple kStaticMacKeys{
     key("mac", &StaticMac::mac, Mac{}, "a MAC that neither is learnt nor ages"),
@@ -253,6 +253,9 @@ inline constexpr std::tuple kEvpnKeys{
     key_by_code("vlan", NoMember{}, Number{1, 4094},
                 "the VLAN of the bridge that it carries; by default frames as they are, of which those without a tag "
                 "have their MACs advertised"),
+    key_by_code(
+        "group", NoMember{}, Other{kGroupSchema},
+        "the split-horizon group of its VTEPs (default: evpn): they hear each other by the fabric, not through us"),
     key("hold", &Evpn::hold_s, Number{0, 86400},
         "seconds that MACs and VTEPs are kept when all VTEPs of the VNI are withdrawn at once, as when bgpd ends"),
 };

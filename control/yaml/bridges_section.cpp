@@ -134,6 +134,8 @@ void read_evpn(Reading& reading, std::string_view bridge_name, const Value& valu
   instance.remotes = {instance.local.is_v4() ? IpAddress::v4(0, 0, 0, 0) : IpAddress{}};
   fields.number("vlan", instance.vlan.tag, 1, kVlans - 2);
   if (instance.vlan.tag != 0) instance.vlan.mode = VlanMode::access;
+  instance.split_group = Evpn::kGroup;
+  read_split_group(fields, instance.isolated, instance.split_group);
   if (reading.diagnostics.count() != errors) return;
 
   const std::string name = fmt::format("evpn{}", *instance.id);
@@ -174,7 +176,10 @@ void read_bridge(Reading& reading, std::string_view name, const Value& value, Br
       macs->key_error(fmt::format("{} entries, but max-macs is {}", bridge.static_macs.size(), bridge.max_macs));
     }
   }
-  if (const auto evpn = fields.find("evpn")) read_instances(reading, name, *evpn, bridge);
+  if (const auto evpn = fields.find("evpn")) {
+    read_instances(reading, name, *evpn, bridge);
+    if (!bridge.arp_nd_suppress) bridge.arp_nd_suppress = true;
+  }
 }
 
 }  // namespace

@@ -289,6 +289,7 @@ YamlText evpn_of(const Tunnel& instance) {
   mapping.set("local", yaml_of(instance.local));
   if (instance.mode != TunnelType::vxlan) mapping.set("mode", YamlText::plain(std::string(row_of(instance.mode).name)));
   if (instance.vlan.mode == VlanMode::access) mapping.set("vlan", yaml_of(instance.vlan.tag));
+  if (instance.split_group != Evpn::kGroup) mapping.set("group", yaml_of(instance.split_group));
   write_keys(mapping, kEvpnKeys, *instance.evpn, Evpn{});
   return mapping;
 }

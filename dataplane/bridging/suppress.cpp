@@ -69,7 +69,7 @@ const KnownHost* host_asked_for(const WorkerContext& w, const HostQuestion& ques
   // Who asks for its own address has moved, or looks whether it is alone with it.
   if (host == nullptr || host->mac == question.asker) return nullptr;
   const Adjacency* const to = w.tables.adjacency(exit_of(w, in.bridge, vlan, host->mac));
-  if (to == nullptr || to->index == in.index || (to->isolated && in.isolated)) return nullptr;
+  if (to == nullptr || to->index == in.index || of_one_split_group(in, *to)) return nullptr;
   const bool open = to->blocked == DropReason::none || to->blocked == DropReason::neighbor_unresolved;
   return open ? host : nullptr;
 }

@@ -215,6 +215,7 @@ const std::vector<Row> kInstances = {
     {"evpn.local", kEvpn + "}", "evpn: {vni: 100, local: 10.0.0.9}", "~ tunnel evpn100: local 10.0.0.1 -> 10.0.0.9"},
     {"evpn.mode", kEvpn + "}", kEvpn + ", mode: geneve}", "~ tunnel evpn100: mode vxlan -> geneve, port 4789 -> 6081"},
     {"evpn.vlan", kEvpn + ", vlan: 7}", kEvpn + ", vlan: 8}", "~ tunnel evpn100: vlan access 7 -> access 8"},
+    {"evpn.group", kEvpn + "}", kEvpn + ", group: x}", "~ tunnel evpn100: group evpn -> x"},
     {"evpn.hold", kEvpn + "}", kEvpn + ", hold: 9}", "~ tunnel evpn100: hold 120 -> 9"},
 };
 
