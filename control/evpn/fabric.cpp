@@ -31,6 +31,19 @@ bool has_withdrawn(const Instance& instance) {
   return !instance.withdrawn_vteps.empty() || !instance.withdrawn_macs.empty() || !instance.withdrawn_hosts.empty();
 }
 
+void withdraw_all(Instance& instance) {
+  const auto withdraw = [](auto& table, auto& names) {
+    for (auto& [name, item] : table) {
+      if (item.state != Fabric::State::said) continue;
+      item.state = Fabric::State::withdrawn;
+      names.push_back(name);
+    }
+  };
+  withdraw(instance.vteps, instance.withdrawn_vteps);
+  withdraw(instance.macs, instance.withdrawn_macs);
+  withdraw(instance.hosts, instance.withdrawn_hosts);
+}
+
 bool has_held(const Instance& instance) {
   const auto any = [](const auto& table) {
     return std::ranges::any_of(table, [](const auto& item) { return item.second.state == Fabric::State::held; });
@@ -128,8 +141,13 @@ void Fabric::remove(const std::string& tunnel) {
   new_bridges_.erase(bridge);
 }
 
+// What was withdrawn while nobody heard it, nobody will tell: all is, until it is told anew.
 void Fabric::join_again() {
-  for (const auto& [vni, instance] : instances_) {
+  constexpr std::chrono::seconds kToldWithin{5};
+  for (auto& [vni, instance] : instances_) {
+    withdraw_all(instance);
+    note_withdrawal(vni, instance);
+    instance.first_withdrawn = instance.last_withdrawn = Clock::now() + kToldWithin;
     if (const Error error = hooks_.join(vni, instance.local)) {
       spdlog::error("{}: {}", instance.tunnel, error.text());
       continue;
