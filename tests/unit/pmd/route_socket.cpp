@@ -61,7 +61,7 @@ struct Host {
   int d0 = 0;
 
   Host() {
-    space.run("ip link add d0 type dummy && ip link set d0 up && ip addr add 172.31.1.1/24 dev d0");
+    space.run("ip link add d0 type veth peer name d1 && ip link set d1 up && ip link set d0 up && ip addr add 172.31.1.1/24 dev d0");
     space.inside([&] {
       d0 = static_cast<int>(if_nametoindex("d0"));
       const Error error = socket.open();
