@@ -254,6 +254,8 @@ Error Gateway::change_tunnel(const std::string& name, const config::Tunnel& sett
   if (settings.evpn && but_evpn == tunnels_.find(name)->settings) return tunnels_.change(name, settings);
   const config::Tunnel before = tunnels_.find(name)->settings;
   evpn_.fabric().remove(name);
+  // What is behind an end of the fabric was not learnt, and what was learnt isn't behind one.
+  if (before.evpn.has_value() != settings.evpn.has_value()) learn_anew(name);
   if (Error error = tunnels_.change(name, settings)) return error;
   const Bridges::Bridge* const bridge = bridges_.bridge_of(name);
   if (bridge != nullptr) tunnels_.set_bridge(name, bridge->index);

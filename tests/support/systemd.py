@@ -50,6 +50,8 @@ class Systemd:
         with contextlib.suppress(OSError):
             while True:
                 message, extra, _, _ = self.words.recvmsg(4096, 4096)
+                if not message:
+                    return
                 descriptors = array.array("i")
                 for level, kind, data in extra:
                     if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):

@@ -1,20 +1,17 @@
 """The host path (`host`): the host goes on using the network that a gateway has taken over, beside the tunnels, and its
 interface outlives the gateway."""
 
-import array
-import contextlib
-import json
-import os
 import signal
-import socket
-import threading
 
 import pytest
 
+from tests.peers.cable import plain_cable
+from tests.peers.ovs import OvsSwitch
 from tests.support import plain_frames, traffic
 from tests.support.blast import Blast
 from tests.support.overlay import CONTAINER_MTU
 from tests.support.process import wait_until
+from tests.support.systemd import Systemd
 
 US, PEER = "172.31.0.1", "172.31.0.2"
 US6, PEER6 = "fd00:31::1", "fd00:31::2"
@@ -75,82 +72,6 @@ for _ in range(40):
 sys.exit("nobody said anything")
 """
 
-# Starts a program as systemd does: with the descriptors that its unit has stored, from 3 on.
-ADOPT = """
-import json, os, socket, sys
-holder = socket.socket(socket.AF_UNIX)
-holder.connect(sys.argv[1])
-names, descriptors, _, _ = socket.recv_fds(holder, 4096, 16)
-holder.close()
-names = json.loads(names)
-high = [os.dup2(fd, 100 + i) for i, fd in enumerate(descriptors)]
-for i, fd in enumerate(high):
-    os.dup2(fd, 3 + i, inheritable=True)
-    os.close(fd)
-os.environ["NOTIFY_SOCKET"] = sys.argv[2]
-if names:
-    os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(names)), LISTEN_FDNAMES=":".join(names))
-os.execvp(sys.argv[3], sys.argv[3:])
-"""
-
-
-class Systemd:
-    """Its descriptor store: FDSTORE=1 and FDSTOREREMOVE=1 of sd_notify(3), and who is started with what is in it."""
-
-    def __init__(self, lab):
-        self.notify, self.starts = lab.path("notify"), lab.path("starts")
-        self.stored = {}
-        self.words = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.words.bind(self.notify)
-        self.clients = socket.socket(socket.AF_UNIX)
-        self.clients.bind(self.starts)
-        self.clients.listen()
-        for work in (self._hear, self._start):
-            threading.Thread(target=work, daemon=True).start()
-
-    @property
-    def by(self):
-        return [traffic.PYTHON, "-c", ADOPT, self.starts, self.notify]
-
-    def _hear(self):
-        with contextlib.suppress(OSError):
-            while True:
-                message, extra, _, _ = self.words.recvmsg(4096, 4096)
-                if not message:
-                    return
-                descriptors = array.array("i")
-                for level, kind, data in extra:
-                    if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                        descriptors.frombytes(data)
-                said = dict(line.split("=", 1) for line in message.decode().splitlines() if "=" in line)
-                name = said.get("FDNAME")
-                if said.get("FDSTOREREMOVE") == "1":
-                    for fd in self.stored.pop(name, ()):
-                        os.close(fd)
-                elif said.get("FDSTORE") == "1":
-                    for fd in self.stored.pop(name, ()):  # the same one, which systemd knows
-                        os.close(fd)
-                    self.stored[name] = list(descriptors)
-                else:
-                    for fd in descriptors:
-                        os.close(fd)
-
-    def _start(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.clients.accept()
-                with client:
-                    names = [name for name, fds in self.stored.items() for _ in fds]
-                    socket.send_fds(client, [json.dumps(names).encode()], [fd for fds in self.stored.values() for fd in fds])
-
-    def close(self):
-        for end in (self.words, self.clients):
-            end.shutdown(socket.SHUT_RDWR)
-            end.close()
-        for fds in self.stored.values():
-            for fd in fds:
-                os.close(fd)
-
 
 @pytest.fixture
 def systemd(lab):
@@ -186,14 +107,22 @@ class Network:
             self.peer = self.h1.container("peer", address=addresses, tap="up0")
         self.wire = "eth0"
         if kind == "vlan":
-            self.wire = "v100"
-            self.peer.ip("link", "add", "link", "eth0", "name", self.wire, "type", "vlan", "id", VLAN)
-            self.peer.ip("link", "set", self.wire, "up")
-            self.peer.address(self.wire, f"{PEER}/24", f"{PEER6}/64")
+            self.wire = "v0"
+            self.peer_on_vlan()
         self.peer.ip("link", "add", "vx0", "type", "vxlan", "id", 123, "local", PEER, "remote", US, "dstport", 4789)
         self.peer.ip("addr", "add", f"{INSIDE}/24", "dev", "vx0")
         self.peer.ip("link", "set", "vx0", "mtu", CONTAINER_MTU, "up")
         self.end = "host-v0" if kind == "vlan" else "host-up0"
+
+    def peer_on_vlan(self):
+        """Open vSwitch gives the tag: not every kernel can."""
+        plain_cable(self.peer, "eth0")
+        self.peer.sysctl("net.ipv6.conf.eth0.disable_ipv6", 1)  # it has no tag
+        OvsSwitch(self.peer).vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev",
+                                   "--", "add-port", "br0", "eth0", f"trunks={VLAN}", "--", "add-port", "br0", self.wire, f"tag={VLAN}",
+                                   "--", "set", "interface", self.wire, "type=internal")
+        self.peer.ip("link", "set", self.wire, "up")
+        self.peer.address(self.wire, f"{PEER}/24", f"{PEER6}/64")
 
     def start(self, **options):
         self.h1.sysctl("net.ipv6.conf.default.disable_ipv6", 0)  # of the host's end, which comes now

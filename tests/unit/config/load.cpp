@@ -114,8 +114,11 @@ tunnels:
                 {prefix("10.0.0.0/8"), ip("172.31.0.253"), 7}};
   up0.neighbors = {{ip("172.31.0.9"), mac("02:00:00:00:00:09")}};
   up0.offloads = {Toggle::on, Toggle::off, Toggle::off, Toggle::on, Toggle::off, Toggle::on, Toggle::on};
-  expected.bridges["br-int"] = {
-      {"veth1", "lan1", "gnv0"}, 0, 16, {{mac("02:00:00:00:02:01"), "gnv0", 0}, {mac("02:00:00:00:02:01"), "lan1", 5}}};
+  expected.bridges["br-int"] = {{"veth1", "lan1", "gnv0"},
+                                0,
+                                16,
+                                std::nullopt,
+                                {{mac("02:00:00:00:02:01"), "gnv0", 0}, {mac("02:00:00:00:02:01"), "lan1", 5}}};
   expected.bridges["empty"] = Bridge{};
   Tunnel& gnv0 = expected.tunnels["gnv0"];
   gnv0.id = 16777215;
