@@ -141,7 +141,7 @@ void Fdb::bind(Homes homes) {
   }
   for (const auto& [place, exit] : wanted) {
     const auto entry = find(place.first, place.second);
-    if (entry && entry->is_static) continue;  // as it should be, or somebody's own
+    if (entry && entry->is_static && !entry->of_fabric) continue;  // as it should be, or somebody's own
     add_static(place.first, place.second, exit);
     bound_[place] = exit;
   }
@@ -162,6 +162,13 @@ AdjacencyIndex Fdb::home_of(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit
   return exit;  // in a VLAN that none of them carries it is another's
 }
 
+bool Fdb::is_full(const BridgeState& state) { return state.macs - state.fabric_macs >= state.max_macs; }
+
+void Fdb::refuse(BridgeIndex bridge, BridgeState& state) {
+  ++state.refused;
+  hooks_.refused(bridge, kNoAdjacency, state.max_macs);
+}
+
 void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s) {
   const auto state = bridges_.find(bridge);
   if (state == bridges_.end()) return;  // the bridge went while the message was on its way
@@ -175,6 +182,7 @@ void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t n
     FdbSlot& slot = table_->slot(index);
     const AdjacencyIndex before = slot.exit.load(std::memory_order_relaxed);
     if ((before & kFdbStatic) != 0 || before == exit) return;
+    if (is_of_fabric(before) && is_full(state->second)) return refuse(bridge, state->second);
     if (!count_move(before, exit)) return hooks_.refused(bridge, exit, limits_.at(exit)->max_macs);
     if (is_of_fabric(before)) --state->second.fabric_macs;
     slot.exit.store(exit, std::memory_order_relaxed);
@@ -185,10 +193,7 @@ void Fdb::learn(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t n
     note_change(bridge, key);
     return;
   }
-  if (state->second.macs - state->second.fabric_macs >= state->second.max_macs) {
-    ++state->second.refused;
-    return hooks_.refused(bridge, kNoAdjacency, state->second.max_macs);
-  }
+  if (is_full(state->second)) return refuse(bridge, state->second);
   if (!count_at(exit, +1)) return hooks_.refused(bridge, exit, limits_.at(exit)->max_macs);
   ++state->second.learned;
   insert(bridge, key, exit, now_s);
@@ -200,9 +205,10 @@ bool Fdb::restore(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t
   if (adjacency == nullptr || adjacency->bridge != bridge || !adjacency->vlan.carries(vlan_of(key))) return false;
   if (adjacency->fabric) return false;
   const auto state = bridges_.find(bridge);
+  // A fabric would be told that it has moved here, and it may have moved away since: frames of it will tell.
+  if (state->second.is_watched) return false;
   const Limit* const limit = limit_of(exit);
-  const bool full = state->second.macs - state->second.fabric_macs >= state->second.max_macs ||
-                    (limit != nullptr && limit->macs >= limit->max_macs);
+  const bool full = is_full(state->second) || (limit != nullptr && limit->macs >= limit->max_macs);
   if (full || (key & kMacMask) == 0 || table_->find(bridge, key) != kNoSlot) return false;
   const bool bound = homes_.contains({bridge, key & kMacMask});
   if (bound ? home_of(bridge, key, exit) != exit : adjacency->bound) return false;
@@ -227,6 +233,7 @@ void Fdb::add_static(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit) {
 }
 
 bool Fdb::place(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, bool sticky) {
+  if (home_of(bridge, key, exit) != exit) return false;  // bound to ports here, be it learnt or not
   const AdjacencyIndex now = exit | (sticky ? kFdbStatic : 0);
   const uint32_t index = table_->find(bridge, key);
   if (index == kNoSlot) {

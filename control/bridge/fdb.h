@@ -107,6 +107,9 @@ class Fdb {
   bool visit_next(Cursor& cursor, uint32_t slots, uint16_t now_s, const std::function<void(const Entry&)>& visit) const;
 
  private:
+  // The fabric's don't count.
+  static bool is_full(const BridgeState& state);
+  void refuse(BridgeIndex bridge, BridgeState& state);
   // Where a MAC lives that was seen at `exit`.
   AdjacencyIndex home_of(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit) const;
   void insert(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t now_s);

@@ -304,6 +304,7 @@ YamlText yaml_of(const Bridge& bridge, const Config& config) {
     if (evpn) instances.push_back(evpn_of(tunnel->second));
     return evpn;
   });
+  if (!instances.empty() && without.suppresses()) without.arp_nd_suppress.reset();  // on by itself
   YamlText mapping;
   write_keys(mapping, kBridgeKeys, without, Bridge{});
   if (instances.size() == 1) mapping.set("evpn", std::move(instances.front()));
