@@ -46,6 +46,7 @@ bool QuickTsc::is_right() const {
 
 // In the place of the C library's, for all of the program and its libraries (ld.so(8): symbols of the program go
 // first).
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): names of the C library are not for others
 extern "C" __attribute__((visibility("default"))) int nanosleep(const timespec* wanted, timespec* left) {
   timespec time = *wanted;
   if (causeway::is_starting && (time.tv_sec > 0 || time.tv_nsec > causeway::kMeasuringNs)) {

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <limits>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "control/capture/necessary_words.h"
@@ -58,6 +59,39 @@ bool read_instructions(std::string_view text, std::vector<bpf_insn>& program) {
   return numbers.at_end();
 }
 
+bool is_short_test(const ebpf_insn& instruction) {
+  return instruction.code == (BPF_JMP | BPF_JSET | BPF_K) && instruction.imm == static_cast<int8_t>(instruction.imm);
+}
+
+bool jumps(const ebpf_insn& instruction) {
+  const int operation = BPF_OP(instruction.code);
+  return BPF_CLASS(instruction.code) == BPF_JMP && operation != EBPF_CALL && operation != EBPF_EXIT;
+}
+
+// DPDK's compiler for x86 makes code that crashes of a test (`jset`) with a number of one byte: `test` has none so
+// short. Such a number gets into a register first, one that rte_bpf_convert leaves free between its steps.
+std::vector<ebpf_insn> without_short_tests(std::span<const ebpf_insn> program) {
+  std::vector<size_t> places;  // of each instruction, where it begins now
+  size_t length = 0;
+  for (const ebpf_insn& instruction : program) {
+    places.push_back(length);
+    length += is_short_test(instruction) ? 2 : 1;
+  }
+  std::vector<ebpf_insn> made;
+  for (size_t i = 0; i < program.size(); ++i) {
+    ebpf_insn next = program[i];
+    if (is_short_test(next)) {
+      made.push_back({BPF_ALU | EBPF_MOV | BPF_K, EBPF_REG_2, 0, 0, next.imm});
+      next.code = BPF_JMP | BPF_JSET | BPF_X;
+      next.src_reg = EBPF_REG_2;
+      next.imm = 0;
+    }
+    if (jumps(next)) next.off = static_cast<int16_t>(places.at(i + 1 + next.off) - made.size() - 1);
+    made.push_back(next);
+  }
+  return made;
+}
+
 struct Free {
   void operator()(rte_bpf_prm* parameters) const noexcept { rte_free(parameters); }
 };
@@ -71,7 +105,11 @@ Error read_filter_program(std::string_view text, FrameFilter& filter) {
   if (bpf_validate(instructions.data(), static_cast<int>(instructions.size())) == 0) return kUnsafe;
   const bpf_program program{static_cast<u_int>(instructions.size()), instructions.data()};
   const std::unique_ptr<rte_bpf_prm, Free> converted(rte_bpf_convert(&program));
-  rte_bpf* const loaded = converted != nullptr ? rte_bpf_load(converted.get()) : nullptr;
+  if (converted == nullptr) return kUnsafe;
+  const std::vector<ebpf_insn> sound = without_short_tests({converted->ins, converted->nb_ins});
+  converted->ins = sound.data();
+  converted->nb_ins = static_cast<uint32_t>(sound.size());
+  rte_bpf* const loaded = rte_bpf_load(converted.get());
   if (loaded == nullptr) return kUnsafe;
   filter = FrameFilter(loaded, necessary_words(instructions));
   return {};

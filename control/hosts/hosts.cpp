@@ -168,6 +168,7 @@ void Hosts::settle(Item item) {
   if (host.local != local) {
     const std::optional<MacAddress> before = std::exchange(host.local, local);
     if (before && local_) local_(key.bridge, key.vlan, key.ip, *before, true);
+    if (local) host.fabric.reset();  // it has moved here: the fabric forgets it, too
     if (local && local_) local_(key.bridge, key.vlan, key.ip, *local, false);
   }
   publish(key, host, counts);

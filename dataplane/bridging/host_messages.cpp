@@ -224,6 +224,13 @@ std::optional<HostQuestion> question_in(const rte_mbuf* frame) noexcept {
   return {};
 }
 
+bool solicits(const rte_mbuf* frame, const IpAddress& target) noexcept {
+  const EthernetPayload payload = behind_tags(frame);
+  if (!is_plain(frame, payload.offset) || payload.ethertype != kEtherTypeIpv6) return false;
+  const auto nd = nd_at(frame, payload.offset, kIcmpv6NeighborSolicitation);
+  return nd && nd->message->target_address() == target;
+}
+
 bool write_answer(rte_mbuf* frame, const HostQuestion& question, const KnownHost& host) noexcept {
   MacAddress to = question.asker;
   if (question.target.is_v6()) {

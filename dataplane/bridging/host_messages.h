@@ -23,6 +23,9 @@ struct HostQuestion {
 // solicitations with options that a proxy doesn't know (RFC 9161 section 3.3).
 std::optional<HostQuestion> question_in(const rte_mbuf* frame) noexcept;
 
+// Whether somebody asks for the IPv6 address `target`, by whatever way.
+bool solicits(const rte_mbuf* frame, const IpAddress& target) noexcept;
+
 // The frame becomes the answer to the question in it. False: there is no room for it, and the frame is as it was.
 bool write_answer(rte_mbuf* frame, const HostQuestion& question, const KnownHost& host) noexcept;
 

@@ -5,6 +5,12 @@
 namespace causeway {
 namespace {
 
+// The MAC of the control thread's probes: it lives nowhere, whatever comes from it, so that answers to it are flooded,
+// and taken out there (dataplane/bridging/suppress).
+bool is_prober(const WorkerContext& w, MacVlan key) noexcept {
+  return w.hosts != nullptr && mac_of(key) == w.hosts->prober();
+}
+
 // Slot of the source MAC if it lives where the frame came from. Otherwise the worker reports the MAC
 // to the control thread, unless it is a static entry somewhere else: those don't move. Nor is anything learnt of a
 // fabric.
@@ -22,7 +28,7 @@ uint32_t source_slot(WorkerContext& w, const FlowKey& key, const Adjacency& in) 
     }
     if ((exit & kFdbStatic) != 0) return kNoSlot;
   }
-  if (in.fabric) return kNoSlot;
+  if (in.fabric || is_prober(w, key.source())) return kNoSlot;
   // A full ring loses nothing but time: the next frame from this MAC tries again.
   const LearnMessage message{key.source(), in.index, in.bridge};
   if (w.reported.first(message, w.tick, w.changes)) w.mailbox.learn(message);
@@ -48,6 +54,7 @@ AdjacencyIndex resolve_one(WorkerContext& w, rte_mbuf* frame, const FlowKey& key
   // A switch's loop probe, to itself. Linux and Open vSwitch learn before they look, and so find it here, wherever it
   // was before.
   if (key.source() == key.destination()) return in.index;
+  if (is_prober(w, key.destination())) return kFlood;
   const uint32_t to = w.fdb->find(in.bridge, key.destination());
   if (to == kNoSlot) {
     const AdjacencyIndex reported = w.reported.find(in.bridge, key.destination(), w.tick, w.changes);

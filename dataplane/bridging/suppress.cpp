@@ -4,6 +4,7 @@
 #include "dataplane/bridging/output.h"
 #include "dataplane/frame/vlan_tag.h"
 #include "dataplane/wire/ethernet.h"
+#include "dataplane/wire/link_local.h"
 
 namespace causeway {
 namespace {
@@ -30,6 +31,10 @@ AdjacencyIndex exit_of(const WorkerContext& w, BridgeIndex bridge, uint16_t vlan
 // What a host answers to a probe of the control thread's is for that thread alone. The probe went to where its MAC
 // lives: nobody answers from elsewhere.
 void take_probe_answer(WorkerContext& w, rte_mbuf* frame, const Adjacency& in) noexcept {
+  if (solicits(frame, link_local_address(w.hosts->prober()))) {
+    w.counters.to_control.add(1);  // who has answered looks whether the prober is still there, which nobody needs
+    return rte_pktmbuf_free(frame);
+  }
   const auto claim = claim_in(frame);
   const uint16_t vlan = outer_vlan(frame, 0);
   const bool own_word = claim && !claim->by_server && in.kind == TunnelType::none;

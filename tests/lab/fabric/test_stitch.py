@@ -120,7 +120,8 @@ def test_no_frame_comes_twice(stitch):
         (f"c{number} {shout:03}", f"172.31.0.{source}", f"172.31.0.{target}")
         for number, pairs in ways.items() for source, target in pairs for shout in range(SHOUTS))
     cable.stop()
-    assert shouts(cable, f"(vxlan || geneve) && {SHOUT}", ["ip.src", "ip.dst"]) == expected
+    # Not what a kernel beside Open vSwitch's own stack says to ports that it knows nothing of.
+    assert shouts(cable, f"(vxlan || geneve) && {SHOUT} && !icmp", ["ip.src", "ip.dst"]) == expected
     assert cable.broken() == []
     new = {reason: count for reason, count in stitch.gateway.drops().items() if count != before.get(reason, 0)}
     assert new.keys() <= {"control_ignored", "not_for_us"}, new

@@ -32,7 +32,7 @@ def question(address):
 def take(frame):
     if ARP in frame and frame[ARP].op == 2:
         got[frame[ARP].psrc] = frame[ARP].hwsrc
-    elif ICMPv6ND_NA in frame:
+    elif ICMPv6ND_NA in frame and ICMPv6NDOptDstLLAddr in frame:
         got[frame[ICMPv6ND_NA].tgt] = frame[ICMPv6NDOptDstLLAddr].lladdr
 
 sniffer = AsyncSniffer(iface="eth0", prn=take, store=False, started_callback=started.set)
@@ -98,9 +98,9 @@ def test_known_hosts_are_answered_for(lab):
     assert traffic.ping(a1, c1.ip4) == 3 and traffic.ping(a1, c1.ip6) == 3  # the kernel takes the answer
     underlay.stop()
     there.stop()
-    assert set(answers.values()) == {c1_mac}
+    assert {address: mac for address, mac in answers.items() if mac != c1_mac} == {}
     requests = "(arp.opcode == 1 || icmpv6.type == 135)"
-    assert underlay.count(f"vxlan && eth.src == {a1_mac} && {requests}") == 0
+    assert underlay.count(f"vxlan && eth.src == {a1_mac} && {TO_ALL} && {requests}") == 0
     assert asked(there, c1.ip4) == asked(there, c1.ip6) == 0
     assert underlay.broken() == [] and there.broken() == []
     assert g1.row("bridges", "br-int")["answered"] >= 2 * OF_EACH

@@ -8,6 +8,7 @@ from overlay_frames import encapsulated, host_mac
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 PROBER = "02:00:00:00:99:99"  # stands for the gateway's own, which is random
+PROBER_LINK_LOCAL = "fe80::ff:fe00:9999"
 SOLICITED = "33:33:ff:00:00:01"  # of fd00::1 (RFC 2464 section 7)
 NONCE, RSA_SIGNATURE = b"\x0e\x01\1\2\3\4\5\6", b"\x0c\x01\0\0\0\0\0\0"  # RFC 3971 section 5.3.2, 5.2
 
@@ -118,6 +119,8 @@ def said():
     yield "nd.answers.3", advertises(3, "fd00::3", PROBER, "fd00::2", R=0)
     yield "nd.asks.3", solicits("fd00::2", "fd00::3", to="33:33:ff:00:00:03", group="ff02::1:ff00:3")
     yield "nd.told.3", advertises(3, "fd00::3", host_mac(2), "fd00::2", R=0)
+    # Linux' next word to whom it has answered (RFC 4861 section 7.3.3).
+    yield "nd.looks.3", solicits("fd00::3", PROBER_LINK_LOCAL, to=PROBER, group=PROBER_LINK_LOCAL, sender=host_mac(3))
     yield "dhcp.ack", dhcp("ack")
     yield "dhcp.nak", dhcp("nak")
     yield "speaks.3", Ether(src=host_mac(3), dst=BROADCAST, type=0x88B5) / Raw(bytes(46))

@@ -3,6 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "control/view/view.h"
+#include "dataplane/wire/checksum.h"
+#include "dataplane/wire/ethernet.h"
+#include "dataplane/wire/icmp.h"
+#include "dataplane/wire/link_local.h"
 #include "tests/pipeline/bed/bed.h"
 #include "tests/pipeline/bed/stopped_clock.h"
 
@@ -23,15 +27,30 @@ struct Snooped {
   StoppedClock clock;
   Bed bed{kYaml};
 
-  // scapy's frames have another MAC in the place of the gateway's own.
+  // scapy's frames have another MAC in the place of the gateway's own, and its link-local address.
   Bytes with_prober(Bytes bytes) {
-    const Bytes placeholder{2, 0, 0, 0, 0x99, 0x99};
-    const MacAddress& own = prober();
+    constexpr MacAddress kPlaceholder{{2, 0, 0, 0, 0x99, 0x99}};
+    put_for(kPlaceholder.bytes, prober().bytes, bytes);
+    const Bytes before = bytes;
+    put_for(link_local_address(kPlaceholder).bytes, link_local_address(prober()).bytes, bytes);
+    if (bytes != before) complete_icmpv6(bytes);
+    return bytes;
+  }
+  static void put_for(const auto& before, const auto& after, Bytes& bytes) {
     for (auto at = bytes.begin();;) {
-      at = std::search(at, bytes.end(), placeholder.begin(), placeholder.end());
-      if (at == bytes.end()) return bytes;
-      at = std::ranges::copy(own.bytes, at).out;
+      at = std::search(at, bytes.end(), before.begin(), before.end());
+      if (at == bytes.end()) return;
+      at = std::ranges::copy(after, at).out;
     }
+  }
+  static void complete_icmpv6(Bytes& bytes) {
+    constexpr size_t kIcmp = sizeof(EthernetHeader) + sizeof(Ipv6Header);
+    const auto& ip = *reinterpret_cast<const Ipv6Header*>(bytes.data() + sizeof(EthernetHeader));
+    auto& icmp = *reinterpret_cast<IcmpHeader*>(bytes.data() + kIcmp);
+    const size_t count = bytes.size() - kIcmp;
+    icmp.checksum = {};
+    const uint32_t pseudo_sum = pseudo_header_sum(ip, kIpProtocolIcmpv6, static_cast<uint32_t>(count));
+    icmp.checksum = checksum_of(sum_bytes(bytes.data() + kIcmp, count, pseudo_sum));
   }
   const MacAddress& prober() { return bed.gateway().tables().hosts.load()->prober(); }
 
@@ -85,13 +104,18 @@ struct Snooped {
     bed.nothing_sent();
     return all;
   }
-  std::string state() {
+  json shown() {
     for (const json& host : show(bed.gateway(), "hosts")) {
-      if (host["ip"] == "10.0.0.3")
-        return host["state"].get<std::string>() + " " + host["mac"].get<std::string>().substr(15);
+      if (host["ip"] == "10.0.0.3") return host;
     }
-    return "";
+    return {};
   }
+  std::string state() {
+    const json host = shown();
+    return host.is_null() ? ""
+                          : host["state"].get<std::string>() + " " + host["mac"].get<std::string>().substr(15);
+  }
+  std::string source() { return shown().value("source", ""); }
 };
 
 }  // namespace
@@ -123,6 +147,30 @@ TEST_CASE("hosts: nobody answers a probe for another") {
   CHECK(lab.state() == "verifying 03");
   lab.answers(3);
   CHECK(lab.told() == 3);
+}
+
+TEST_CASE("hosts: the MAC that probes come from lives nowhere") {
+  Snooped lab;
+  Bytes spoken = frame("speaks.3");
+  std::ranges::copy(lab.prober().bytes, spoken.begin() + 6);
+  lab.bed.send("p4", spoken);
+  lab.bed.nothing_sent();
+  for (const json& entry : show(lab.bed.gateway(), "fdb")) CHECK(entry["port"] != "p4");
+  // Nor where the fabric says that it does.
+  lab.bed.gateway().fdb().add_static(1, mac_vlan(lab.prober(), 0), lab.bed.gateway().ports().find("p4")->adjacency);
+  lab.says(3);
+  lab.answers(3);
+  CHECK(lab.told() == 3);
+}
+
+TEST_CASE("hosts: who looks whether the prober is there costs no drop") {
+  Snooped lab;
+  lab.send("p3", "nd.says.3", "p3");
+  const Counts before = lab.bed.counts();
+  lab.bed.send("p3", lab.with_prober(frame("nd.looks.3")));
+  CHECK(lab.bed.nothing_sent());
+  CHECK((lab.bed.counts() - before).to_control == 1);
+  CHECK(to_text(lab.bed.counts() - before).empty());
 }
 
 TEST_CASE("hosts: a reply to another is heard, too") {
@@ -219,13 +267,14 @@ TEST_CASE("hosts: nobody takes the place of a bound one, nor of the fabric's") {
   CHECK(told.empty());
   lab.answers(4);
   CHECK(told == std::vector<std::string>{"+ 4"});
-  hosts.fabric_host_gone(1, 0, address);
   CHECK(lab.told() == 4);
+  CHECK(lab.source() == "snooped");  // the fabric's word was of another place
   // Its MAC goes elsewhere: it is nobody's here.
   lab.bed.gateway().fdb().remove(1, mac_vlan({{2, 0, 0, 0, 1, 4}}, 0));
   CHECK(lab.told() == 0);
   lab.wait(61, "p4");
   CHECK(told == std::vector<std::string>{"+ 4", "- 4"});
+  CHECK(lab.state().empty());
 }
 
 TEST_CASE("hosts: an IPv6 host is answered for with its own flags") {

@@ -35,6 +35,7 @@ struct Told : RouteListener {
   unsigned addresses_gone = 0;
   unsigned losses = 0;
   unsigned answers = 0;
+  unsigned interruptions = 0;
   bool last_told = false;  // whether the last route was an answer
 
   void route(const RouteMessage& message, bool told) override {
@@ -45,6 +46,7 @@ struct Told : RouteListener {
   void link(const LinkMessage& message, bool) override { links[message.name] = message; }
   void address_gone() override { ++addresses_gone; }
   void lost() override { ++losses; }
+  void interrupted() override { ++interruptions; }
   void all_told() override { ++answers; }
 
   const RouteMessage* to(const IpAddress& network, uint8_t length, uint32_t table = kMain) const {
