@@ -30,8 +30,8 @@ struct EalOptions {
 Error start_eal(const EalOptions& options, bool& hugepages_used);
 // A device of DPDK's is to be opened. Control thread.
 void eal_gets_device();
-// What drivers have to do at the end. Where there was no device of theirs there is but memory: it goes with the process,
-// much sooner than by DPDK's hand.
+// What drivers have to do at the end. Where there was no device of theirs there is but memory: it goes with the
+// process, much sooner than by DPDK's hand.
 void stop_eal();
 // Whether it knows PCI devices (EalOptions::pci).
 bool eal_has_pci();

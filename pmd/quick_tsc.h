@@ -1,6 +1,6 @@
 // DPDK measures how fast the TSC is, where the processor doesn't say it, while it sleeps for 100 ms in rte_eal_init().
-// It has no option for that, so nanosleep(2) is our own in this program: there it sleeps for 10 ms, which is enough, and
-// otherwise does what the C library's does.
+// It has no option for that, so nanosleep(2) is our own in this program: there it sleeps for 10 ms, which is enough,
+// and otherwise does what the C library's does.
 #pragma once
 
 #include <cstdint>

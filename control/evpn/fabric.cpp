@@ -51,6 +51,19 @@ bool has_held(const Instance& instance) {
   return any(instance.vteps) || any(instance.macs);
 }
 
+// Of those behind one VTEP.
+std::vector<IpAddress> take_held_hosts(Instance& instance, const IpAddress& vtep) {
+  std::vector<IpAddress> taken;
+  std::erase_if(instance.hosts, [&](const auto& item) {
+    const auto mac = instance.macs.find(item.second.mac);
+    const bool theirs =
+        item.second.state == Fabric::State::held && mac != instance.macs.end() && mac->second.vtep == vtep;
+    if (theirs) taken.push_back(item.first);
+    return theirs;
+  });
+  return taken;
+}
+
 // VTEPs whose type-3 route is withdrawn, with each MAC behind them.
 std::set<IpAddress> withdrawn_whole(const Instance& instance) {
   std::set<IpAddress> whole;
@@ -230,7 +243,12 @@ void Fabric::vtep(uint32_t vni, IpAddress vtep) {
   Instance* const instance = find(vni);
   Vtep* const named = instance != nullptr ? name_vtep(*instance, vtep) : nullptr;
   if (named == nullptr) return;
-  named->state = State::said;
+  if (std::exchange(named->state, State::said) == State::held) {
+    // Questions for its hosts go there again: where it doesn't know them any more, their answers tell it of them.
+    for (const IpAddress& ip : take_held_hosts(*instance, vtep)) {
+      hooks_.host_gone(instance->bridge, instance->vlan, ip);
+    }
+  }
   if (!named->floods) set_floods(vni, *instance, vtep, true);
 }
 
