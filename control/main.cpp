@@ -95,8 +95,7 @@ EalOptions eal_options(const config::Config& config, bool no_hugepages) {
   options.name = config.system.name;
   options.memory_bytes = config.system.memory_bytes;
   options.pci = needs_pci(config);
-  options.drivers = has_dpdk_devices(config);
-  if (!options.drivers) {
+  if (!has_dpdk_devices(config)) {
     options.first_bytes = buffers_for(options.memory_bytes) * kBytesPerBuffer + kWithoutDevicesBytes;
   }
   options.log = log_stream();

@@ -67,13 +67,6 @@ Asker asker_of(const WorkerContext& w, const PortEntry& port, const rte_mbuf* m)
   }
 }
 
-uint32_t account_of(const rte_mbuf* m, const IpAddress& source) noexcept {
-  const uint64_t mac = header_at<EthernetHeader>(m, 0)->source.to_u64();
-  const uint64_t address =
-      hash_words(word_at<uint64_t>(source.bytes.data()), word_at<uint64_t>(source.bytes.data() + 8), 0);
-  return static_cast<uint32_t>(hash_words(mac, address, 0) >> 32) & (kPuntAccounts - 1);
-}
-
 // False: there is no room, and the frame stays the caller's.
 bool try_punt(WorkerContext& w, const PuntedFrame& punted) noexcept {
   // Chains are not welcome where much waits already: the queue must never hold a good part of all buffers.
@@ -125,6 +118,13 @@ Turn take_turn(WorkerContext& w, const rte_mbuf* frame, const Asker& asker) noex
 }
 
 }  // namespace
+
+uint32_t account_of(const rte_mbuf* frame, const IpAddress& source) noexcept {
+  const uint64_t mac = header_at<EthernetHeader>(frame, 0)->source.to_u64();
+  const uint64_t address =
+      hash_words(word_at<uint64_t>(source.bytes.data()), word_at<uint64_t>(source.bytes.data() + 8), 0);
+  return static_cast<uint32_t>(hash_words(mac, address, 0) >> 32) & (kPuntAccounts - 1);
+}
 
 void punt_to_us(WorkerContext& w, const PortEntry& port, rte_mbuf* frame) noexcept {
   const Asker asker = asker_of(w, port, frame);

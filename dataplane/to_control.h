@@ -12,6 +12,9 @@ inline constexpr uint32_t kToHostPerSecond = 1000;
 // The same of what jumps the queue: a neighbor asks or answers a few times a minute.
 inline constexpr uint32_t kUrgentPerSecond = 64;
 
+// Whose account a frame is on that says it is from `source`, in the RateLimits of WorkerContext.
+uint32_t account_of(const rte_mbuf* frame, const IpAddress& source) noexcept;
+
 // A frame of the underlay for this host itself: ARP, ND, ICMP, IGMP or MLD. What neighbors and the routers of groups
 // say has a queue of its own, most of it for the answers of neighbors that were asked; what asks nothing of us dies
 // here.

@@ -12,12 +12,13 @@
 #include <fstream>
 
 #include "pmd/driver_words.h"
-#include "pmd/eal_start.h"
+#include "pmd/quick_tsc.h"
 
 namespace causeway {
 namespace {
 
-bool has_pci = false;  // written once, at the start
+bool has_pci = false;      // written once, at the start
+bool has_devices = false;  // of DPDK's, or had some; the control thread's
 
 // Free hugepages of every size together, in bytes (Documentation/admin-guide/mm/hugetlbpage.rst).
 uint64_t free_hugepage_bytes() {
@@ -96,14 +97,15 @@ Error start_eal(const EalOptions& options, bool& hugepages_used) {
   }
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
-  const int result = [&] {
-    const EalStart quick(options.drivers);
-    return rte_eal_init(static_cast<int>(argv.size()), argv.data());
-  }();
+  const QuickTsc tsc;
+  const int result = rte_eal_init(static_cast<int>(argv.size()), argv.data());
   if (!options.verbose) rte_log_set_level_pattern("lib.eal", RTE_LOG_WARNING);
   pthread_setaffinity_np(pthread_self(), sizeof(allowed), &allowed);
-  if (result >= 0) return {};
-
+  if (result >= 0 && tsc.is_right()) return {};
+  if (result >= 0) {
+    hugepages_used = false;
+    return "DPDK has mismeasured how fast the processor counts: the machine was too busy; try again";
+  }
   std::string error = std::string("DPDK's environment layer did not start: ") + rte_strerror(rte_errno);
   if (rte_errno == ENOMEM) error += " (memory: " + std::to_string(options.memory_bytes >> 20) + " MB)";
   return error;
@@ -111,8 +113,10 @@ Error start_eal(const EalOptions& options, bool& hugepages_used) {
 
 bool eal_has_pci() { return has_pci; }
 
+void eal_gets_device() { has_devices = true; }
+
 void stop_eal() {
-  if (drivers_are_loaded()) rte_eal_cleanup();
+  if (has_devices) rte_eal_cleanup();
 }
 
 }  // namespace causeway

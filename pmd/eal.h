@@ -19,7 +19,6 @@ struct EalOptions {
   uint64_t memory_bytes = 512ULL << 20;
   // Of hugepages, those that are taken at once, the others when they are needed. Other pages are taken when touched.
   uint64_t first_bytes = std::numeric_limits<uint64_t>::max();
-  bool drivers = true;      // load DPDK's now; otherwise when its first device is opened
   bool pci = false;         // scan PCI buses (only when some port's devargs is a PCI address)
   bool verbose = false;     // let DPDK log at its own level; otherwise warnings and up
   std::FILE* log = stderr;  // where DPDK logs; open as long as the EAL runs
@@ -29,8 +28,10 @@ struct EalOptions {
 // registers them with rte_thread_register). What goes wrong is said in one line.
 // `hugepages_used` tells whether hugepages back the memory.
 Error start_eal(const EalOptions& options, bool& hugepages_used);
-// What drivers have to do at the end. Where none was loaded there is but memory: it goes with the process, much sooner
-// than by DPDK's hand.
+// A device of DPDK's is to be opened. Control thread.
+void eal_gets_device();
+// What drivers have to do at the end. Where there was no device of theirs there is but memory: it goes with the
+// process, much sooner than by DPDK's hand.
 void stop_eal();
 // Whether it knows PCI devices (EalOptions::pci).
 bool eal_has_pci();

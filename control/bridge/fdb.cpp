@@ -205,6 +205,8 @@ bool Fdb::restore(BridgeIndex bridge, MacVlan key, AdjacencyIndex exit, uint16_t
   if (adjacency == nullptr || adjacency->bridge != bridge || !adjacency->vlan.carries(vlan_of(key))) return false;
   if (adjacency->fabric) return false;
   const auto state = bridges_.find(bridge);
+  // A fabric would be told that it has moved here, and it may have moved away since: frames of it will tell.
+  if (state->second.is_watched) return false;
   const Limit* const limit = limit_of(exit);
   const bool full = is_full(state->second) || (limit != nullptr && limit->macs >= limit->max_macs);
   if (full || (key & kMacMask) == 0 || table_->find(bridge, key) != kNoSlot) return false;

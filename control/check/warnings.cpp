@@ -144,6 +144,19 @@ void warn_of_host_addresses(const Config& config, std::vector<ConfigWarning>& wa
   }
 }
 
+void warn_of_vteps_frr_lacks(const Config& config, std::vector<ConfigWarning>& warnings) {
+  for (const auto& [name, bridge] : config.bridges) {
+    const bool six = std::ranges::any_of(bridge.interfaces, [&config](const std::string& interface) {
+      const auto tunnel = config.tunnels.find(interface);
+      return tunnel != config.tunnels.end() && tunnel->second.evpn && tunnel->second.local.is_v6();
+    });
+    if (!six) continue;
+    warnings.push_back(
+        {"bridges", name, "evpn",
+         "`local` is IPv6: the routing daemon has to have IPv6 VTEPs, which FRR hasn't in Debian's 8.4"});
+  }
+}
+
 }  // namespace
 
 std::vector<ConfigWarning> warnings_of(const Config& config) {
@@ -153,6 +166,7 @@ std::vector<ConfigWarning> warnings_of(const Config& config) {
   warn_of_routes_nowhere(config, warnings);
   warn_of_dead_bridges(config, warnings);
   warn_of_host_addresses(config, warnings);
+  warn_of_vteps_frr_lacks(config, warnings);
   return warnings;
 }
 

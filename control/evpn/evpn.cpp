@@ -37,7 +37,12 @@ Fabric::Hooks Evpn::fabric_hooks(Hooks hooks) {
 }
 
 void Evpn::catch_up(Clock::time_point until) {
-  if (!joins_ || fabric_.all().empty()) return;
+  if (!joins_) return;
+  if (fabric_.all().empty()) {
+    // Of a gateway that was killed devices may be left, which the fabric goes on sending to.
+    if (kernel_ == nullptr && !ShadowDevices().present().empty()) kernel_ = std::make_unique<KernelFabric>(fabric_);
+    return;
+  }
   if (kernel_ == nullptr) fabric_.join_again();  // after let_go()
   while (kernel_ != nullptr && !kernel_->idle() && Clock::now() < until) {
     if (serve(until) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));

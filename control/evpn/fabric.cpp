@@ -6,6 +6,102 @@
 #include <iterator>
 
 namespace causeway {
+namespace {
+
+using Instance = Fabric::Instance;
+
+struct Names {
+  std::vector<IpAddress> vteps;
+  std::vector<MacAddress> macs;
+  std::vector<IpAddress> hosts;
+};
+
+Names take_withdrawn(Instance& instance) {
+  return {std::exchange(instance.withdrawn_vteps, {}), std::exchange(instance.withdrawn_macs, {}),
+          std::exchange(instance.withdrawn_hosts, {})};
+}
+
+void put_back(Instance& instance, Names names) {
+  instance.withdrawn_vteps = std::move(names.vteps);
+  instance.withdrawn_macs = std::move(names.macs);
+  instance.withdrawn_hosts = std::move(names.hosts);
+}
+
+bool has_withdrawn(const Instance& instance) {
+  return !instance.withdrawn_vteps.empty() || !instance.withdrawn_macs.empty() || !instance.withdrawn_hosts.empty();
+}
+
+void withdraw_all(Instance& instance) {
+  const auto withdraw = [](auto& table, auto& names) {
+    for (auto& [name, item] : table) {
+      if (item.state != Fabric::State::said) continue;
+      item.state = Fabric::State::withdrawn;
+      names.push_back(name);
+    }
+  };
+  withdraw(instance.vteps, instance.withdrawn_vteps);
+  withdraw(instance.macs, instance.withdrawn_macs);
+  withdraw(instance.hosts, instance.withdrawn_hosts);
+}
+
+bool has_held(const Instance& instance) {
+  const auto any = [](const auto& table) {
+    return std::ranges::any_of(table, [](const auto& item) { return item.second.state == Fabric::State::held; });
+  };
+  return any(instance.vteps) || any(instance.macs);
+}
+
+// Of those behind one VTEP.
+std::vector<IpAddress> take_held_hosts(Instance& instance, const IpAddress& vtep) {
+  std::vector<IpAddress> taken;
+  std::erase_if(instance.hosts, [&](const auto& item) {
+    const auto mac = instance.macs.find(item.second.mac);
+    const bool theirs =
+        item.second.state == Fabric::State::held && mac != instance.macs.end() && mac->second.vtep == vtep;
+    if (theirs) taken.push_back(item.first);
+    return theirs;
+  });
+  return taken;
+}
+
+// VTEPs whose type-3 route is withdrawn, with each MAC behind them.
+std::set<IpAddress> withdrawn_whole(const Instance& instance) {
+  std::set<IpAddress> whole;
+  for (const IpAddress& remote : instance.withdrawn_vteps) {
+    const auto vtep = instance.vteps.find(remote);
+    if (vtep != instance.vteps.end() && vtep->second.state == Fabric::State::withdrawn) whole.insert(remote);
+  }
+  if (whole.empty()) return whole;
+  for (const auto& [address, mac] : instance.macs) {
+    if (mac.state == Fabric::State::said) whole.erase(mac.vtep);
+  }
+  return whole;
+}
+
+// Of what was withdrawn all that is theirs.
+Names take_withdrawn_of(Instance& instance, const std::set<IpAddress>& vteps) {
+  Names theirs;
+  Names rest = take_withdrawn(instance);
+  const auto is_theirs = [&](const MacAddress& address) {
+    const auto mac = instance.macs.find(address);
+    return mac != instance.macs.end() && mac->second.state != Fabric::State::said && vteps.contains(mac->second.vtep);
+  };
+  const auto split = [](auto& from, auto& to, const auto& is_one) {
+    const auto first = std::ranges::stable_partition(from, [&](const auto& name) { return !is_one(name); }).begin();
+    to.assign(first, from.end());
+    from.erase(first, from.end());
+  };
+  split(rest.vteps, theirs.vteps, [&](const IpAddress& remote) { return vteps.contains(remote); });
+  split(rest.macs, theirs.macs, is_theirs);
+  split(rest.hosts, theirs.hosts, [&](const IpAddress& ip) {
+    const auto host = instance.hosts.find(ip);
+    return host != instance.hosts.end() && is_theirs(host->second.mac);
+  });
+  put_back(instance, std::move(rest));
+  return theirs;
+}
+
+}  // namespace
 
 Fabric::Fabric(Tunnels& tunnels, Bridges& bridges, Fdb& fdb, Hooks hooks)
     : tunnels_(tunnels), bridges_(bridges), fdb_(fdb), hooks_(std::move(hooks)) {}
@@ -58,8 +154,13 @@ void Fabric::remove(const std::string& tunnel) {
   new_bridges_.erase(bridge);
 }
 
+// What was withdrawn while nobody heard it, nobody will tell: all is, until it is told anew.
 void Fabric::join_again() {
-  for (const auto& [vni, instance] : instances_) {
+  constexpr std::chrono::seconds kToldWithin{5};
+  for (auto& [vni, instance] : instances_) {
+    withdraw_all(instance);
+    note_withdrawal(vni, instance);
+    instance.first_withdrawn = instance.last_withdrawn = Clock::now() + kToldWithin;
     if (const Error error = hooks_.join(vni, instance.local)) {
       spdlog::error("{}: {}", instance.tunnel, error.text());
       continue;
@@ -93,7 +194,8 @@ void Fabric::note_withdrawal(uint32_t vni, Instance& instance) {
   const size_t others =
       instance.withdrawn_vteps.size() + instance.withdrawn_macs.size() + instance.withdrawn_hosts.size();
   instance.last_withdrawn = Clock::now();
-  if (others == 1) instance.first_withdrawn = instance.last_withdrawn;
+  if (others == 1 || !instance.heard_since_hold) instance.first_withdrawn = instance.last_withdrawn;
+  instance.heard_since_hold = true;
   unsettled_.insert(vni);
 }
 
@@ -141,8 +243,12 @@ void Fabric::vtep(uint32_t vni, IpAddress vtep) {
   Instance* const instance = find(vni);
   Vtep* const named = instance != nullptr ? name_vtep(*instance, vtep) : nullptr;
   if (named == nullptr) return;
-  named->state = State::said;
-  instance->heard_since_hold = true;
+  if (std::exchange(named->state, State::said) == State::held) {
+    // Questions for its hosts go there again: where it doesn't know them any more, their answers tell it of them.
+    for (const IpAddress& ip : take_held_hosts(*instance, vtep)) {
+      hooks_.host_gone(instance->bridge, instance->vlan, ip);
+    }
+  }
   if (!named->floods) set_floods(vni, *instance, vtep, true);
 }
 
@@ -271,36 +377,25 @@ void Fabric::judge(Clock::time_point now) {
   for (auto item = unsettled_.begin(); item != unsettled_.end();) {
     const uint32_t vni = *item;
     Instance& instance = instances_.at(vni);
-    const bool waits =
-        !instance.withdrawn_vteps.empty() || !instance.withdrawn_macs.empty() || !instance.withdrawn_hosts.empty();
-    if (waits && (now - instance.last_withdrawn >= kQuiet || now - instance.first_withdrawn >= kPatience)) {
-      if (is_alone(instance) && hold_of(instance).count() != 0) {
-        if (!instance.held_until) ++held;
-        hold(instance, now);
-      } else {
-        forget(vni, instance, State::withdrawn);
-      }
+    const bool quiet = now - instance.last_withdrawn >= kQuiet || now - instance.first_withdrawn >= kPatience;
+    if (instance.heard_since_hold && quiet) {
+      instance.heard_since_hold = false;
+      Names whole;
+      if (hold_of(instance).count() != 0) whole = take_withdrawn_of(instance, withdrawn_whole(instance));
+      forget(vni, instance, State::withdrawn);
+      held += whole.vteps.empty() ? 0 : 1;
+      put_back(instance, std::move(whole));
     }
     if (instance.held_until && now >= *instance.held_until) {
+      over += has_held(instance) ? 1 : 0;
       forget_held(vni, instance);
-      ++over;
     }
-    const bool settled = instance.withdrawn_vteps.empty() && instance.withdrawn_macs.empty() &&
-                         instance.withdrawn_hosts.empty() && !instance.held_until;
-    item = settled ? unsettled_.erase(item) : std::next(item);
+    // Those of which more is held wait, and then have their whole time.
+    if (!instance.heard_since_hold && !instance.held_until && has_withdrawn(instance)) hold(instance, now);
+    item = has_withdrawn(instance) || instance.held_until ? std::next(item) : unsettled_.erase(item);
   }
-  if (held != 0) spdlog::warn("evpn: all VTEPs of {} VNIs were withdrawn at once: they are kept for a while", held);
+  if (held != 0) spdlog::warn("evpn: VTEPs of {} VNIs were withdrawn whole: they are kept for a while", held);
   if (over != 0) spdlog::warn("evpn: of {} VNIs what was withdrawn and has not come again is given up", over);
-}
-
-bool Fabric::is_alone(const Instance& instance) const {
-  bool had_others = false;
-  for (const auto& [remote, vtep] : instance.vteps) {
-    if (!vtep.floods) continue;
-    if (vtep.state == State::said) return false;
-    had_others = true;
-  }
-  return had_others;
 }
 
 void Fabric::hold(Instance& instance, Clock::time_point now) {
@@ -314,8 +409,7 @@ void Fabric::hold(Instance& instance, Clock::time_point now) {
   keep(instance.vteps, instance.withdrawn_vteps);
   keep(instance.macs, instance.withdrawn_macs);
   keep(instance.hosts, instance.withdrawn_hosts);
-  if (!instance.held_until || instance.heard_since_hold) instance.held_until = now + hold_of(instance);
-  instance.heard_since_hold = false;
+  instance.held_until = now + hold_of(instance);
 }
 
 void Fabric::forget(uint32_t vni, Instance& instance, State state) {
@@ -352,17 +446,12 @@ void Fabric::forget_held(uint32_t vni, Instance& instance) {
       if (said.state == State::held) names.push_back(name);
     }
   };
-  // What waits for a judgement is left to it.
-  auto vteps = std::exchange(instance.withdrawn_vteps, {});
-  auto macs = std::exchange(instance.withdrawn_macs, {});
-  auto hosts = std::exchange(instance.withdrawn_hosts, {});
+  Names waiting = take_withdrawn(instance);
   all_held(instance.vteps, instance.withdrawn_vteps);
   all_held(instance.macs, instance.withdrawn_macs);
   all_held(instance.hosts, instance.withdrawn_hosts);
   forget(vni, instance, State::held);
-  instance.withdrawn_vteps = std::move(vteps);
-  instance.withdrawn_macs = std::move(macs);
-  instance.withdrawn_hosts = std::move(hosts);
+  put_back(instance, std::move(waiting));
   instance.held_until.reset();
 }
 
@@ -370,7 +459,7 @@ Fabric::Held Fabric::held(const Instance& instance, Clock::time_point now) const
   if (!instance.held_until) return {};
   const auto count = [](const auto& table) {
     return static_cast<size_t>(
-        std::ranges::count_if(table, [](const auto& item) { return item.second.state == State::held; }));
+        std::ranges::count_if(table, [](const auto& item) { return item.second.state != State::said; }));
   };
   const auto left = std::chrono::duration_cast<std::chrono::seconds>(*instance.held_until - now);
   return {count(instance.vteps), count(instance.macs), std::max(left, std::chrono::seconds(0))};

@@ -218,7 +218,8 @@ void KernelFabric::remove_strangers() {
   }
 }
 
-// Some VNIs a tick: have their devices gone, and can their bridge be locked by now (after an upgrade)?
+// Some VNIs a tick: have their devices gone, and can their bridge be locked by now (after an upgrade)? Of one that
+// somebody has set down, or taken out of its bridge, nothing is seen before the next start.
 void KernelFabric::look_after_devices() {
   for (size_t i = 0; i < std::min(kLookedAfterPerTick, vnis_.size()); ++i) {
     auto at = vnis_.upper_bound(looked_after_);

@@ -101,6 +101,7 @@ void Gateway::start_workers() {
 }
 
 void Gateway::let_go() {
+  evpn_.let_go();  // first: it waits for what is being removed, and workers go on meanwhile
   for (const auto& worker : workers_) worker->stop();
   std::vector<std::string> devices;
   for (const auto& [name, record] : ports_.all()) {
@@ -108,7 +109,6 @@ void Gateway::let_go() {
     if (open && std::holds_alternative<config::DpdkDevice>(record.settings.device)) devices.push_back(name);
   }
   for (const std::string& name : devices) ports_.close(name);
-  evpn_.let_go();
 }
 
 void Gateway::take_over(Ports::HandedOver devices) {
@@ -454,9 +454,13 @@ void Gateway::forget_idle_vteps() {
 
 void Gateway::say_goodbye() {
   memberships_.leave_all();
+  // What the routing daemon has to say of it leaves by our workers, too.
+  const bool was_in_fabric = !evpn_.fabric().all().empty();
   evpn_.say_goodbye();
-  const auto patience_ends = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
-  while (exchange_.has_unsent() && std::chrono::steady_clock::now() < patience_ends) {
+  using Clock = Exchange::Clock;
+  const auto patience_ends = Clock::now() + std::chrono::milliseconds(was_in_fabric ? 500 : 100);
+  while ((was_in_fabric || exchange_.has_unsent()) && Clock::now() < patience_ends) {
+    exchange_.serve(patience_ends, now_s());
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }

@@ -52,7 +52,7 @@ void Hosts::begin(const HostKey& key, const HostSighting& sighting, Clock::time_
     return;
   }
   ++state.snooped;
-  Snooped& snooped = item_of(key)->second.snooped.emplace();
+  Snooped& snooped = item_of(key)->second.snooped.emplace(Snooped{});
   snooped.mac = sighting.mac;
   snooped.nd_flags = sighting.nd_flags;
   snooped.confirmed = now;

@@ -1,7 +1,8 @@
-// Host paths: what an underlay and its host's end have to do with each other.
+// Underlays, and what one and the host's end of its path have to do with each other.
 #include <fmt/format.h>
 
 #include "control/port/ports.h"
+#include "dataplane/wire/link_local.h"
 
 namespace causeway {
 namespace {
@@ -9,7 +10,40 @@ namespace {
 // A NIC's link comes up within a few seconds; a carrier that was there all the time ends no BGP session meanwhile.
 constexpr Ports::Clock::duration kSettling = std::chrono::seconds(5);
 
+// RFC 4291 section 2.8: who has an IPv6 address has a link-local one, too.
+// Routes of the host's may have IPv6 next hops where all else is IPv4 (RFC 8950).
+std::vector<IpPrefix> with_link_local(std::vector<IpPrefix> addresses, const MacAddress& mac, bool follows_host) {
+  const auto is_v6 = [](const IpPrefix& own) { return own.address.is_v6(); };
+  const auto is_local = [](const IpPrefix& own) { return is_link_local(own.address); };
+  if ((follows_host || std::ranges::any_of(addresses, is_v6)) && std::ranges::none_of(addresses, is_local)) {
+    addresses.push_back({link_local_address(mac), 64});
+  }
+  return addresses;
+}
+
 }  // namespace
+
+void Ports::set_underlay(const std::string& name, const Record& record) {
+  if (!record.settings.is_underlay() || record.port == nullptr) return;
+  Underlay::Port underlay;
+  underlay.name = name;
+  underlay.mac = record.port->mac();
+  underlay.mtu = record.port->mtu();
+  underlay.link_up = record.link_up;
+  underlay.host = record.settings.host_addresses;
+  underlay.host_path = !record.settings.host.empty();
+  const auto tables = record.settings.followed_tables();
+  underlay.followed_tables = {tables.begin(), tables.end()};
+  underlay.interface = record.settings.host_interface(name);
+  if (underlay.host) {
+    underlay.addresses = record.host.addresses;
+  } else {
+    underlay.addresses = with_link_local(record.settings.addresses, underlay.mac, !tables.empty());
+    underlay.routes = record.settings.routes;
+  }
+  underlay_.set(record.index, std::move(underlay));
+  show_host(record);
+}
 
 // Of a record's host path; null: it has none, or its other end isn't configured now.
 Ports::Record* Ports::other_end(const Record& record) {

@@ -11,7 +11,6 @@
 #include "control/process/state_changes.h"
 #include "control/publish/mss_limit.h"
 #include "dataplane/flow/binding_table.h"
-#include "dataplane/wire/link_local.h"
 #include "pmd/close_together.h"
 #include "pmd/spread_port.h"
 
@@ -56,17 +55,6 @@ bool gro_is_possible(const config::Ethernet& ethernet, const Port& port, OpenErr
   if (gro.on || ethernet.offloads.gro != Toggle::on) return true;
   error = "offloads.gro: " + gro.reason;
   return false;
-}
-
-// RFC 4291 section 2.8: who has an IPv6 address has a link-local one, too.
-// Routes of the host's may have IPv6 next hops where all else is IPv4 (RFC 8950).
-std::vector<IpPrefix> with_link_local(std::vector<IpPrefix> addresses, const MacAddress& mac, bool follows_host) {
-  const auto is_v6 = [](const IpPrefix& own) { return own.address.is_v6(); };
-  const auto is_local = [](const IpPrefix& own) { return is_link_local(own.address); };
-  if ((follows_host || std::ranges::any_of(addresses, is_v6)) && std::ranges::none_of(addresses, is_local)) {
-    addresses.push_back({link_local_address(mac), 64});
-  }
-  return addresses;
 }
 
 // As gro_is_possible.
@@ -302,6 +290,24 @@ void Ports::note(Record& record) {
   record.mac = record.port->mac();
 }
 
+namespace {
+
+// All of it, or nothing.
+Error change_device(Port& port, const config::Ethernet& before, const config::Ethernet& after) {
+  const uint16_t old_mtu = port.mtu();
+  const MacAddress old_mac = port.mac();
+  Error error;
+  if (after.mtu && *after.mtu != old_mtu) error = port.set_mtu(*after.mtu);
+  if (!error && after.mac && *after.mac != old_mac) error = port.set_mac(*after.mac);
+  if (!error && after.host.empty() != before.host.empty()) error = port.set_host_path(!after.host.empty());
+  if (!error) return {};
+  Error stays = port.mac() != old_mac ? port.set_mac(old_mac) : Error();
+  if (!stays && port.mtu() != old_mtu) stays = port.set_mtu(old_mtu);
+  return stays ? error.text() + "; and its mtu or MAC stays changed: " + stays.text() : error;
+}
+
+}  // namespace
+
 Error Ports::change(const std::string& name, const config::Ethernet& settings) {
   Record& record = ports_.at(name);
   // Only a device just opened knows what MTU and MAC it has of its own.
@@ -320,19 +326,7 @@ Error Ports::change(const std::string& name, const config::Ethernet& settings) {
   if (Error full = adjacencies_.split_groups().join(config::split_group_of(settings), group)) return full;
   OpenError impossible;
   if (!gro_is_possible(settings, *record.port, impossible)) return impossible.text;
-  const uint16_t old_mtu = record.port->mtu();
-  if (settings.mtu && *settings.mtu != old_mtu) {
-    if (Error error = record.port->set_mtu(*settings.mtu)) return error;
-  }
-  if (settings.mac && *settings.mac != record.port->mac()) {
-    if (Error error = record.port->set_mac(*settings.mac)) {
-      const Error again = record.port->mtu() != old_mtu ? record.port->set_mtu(old_mtu) : Error();
-      return again ? error.text() + "; and its mtu stays changed: " + again.text() : error;
-    }
-  }
-  if (settings.host.empty() != record.settings.host.empty()) {
-    if (Error error = record.port->set_host_path(!settings.host.empty())) return error;
-  }
+  if (Error error = change_device(*record.port, record.settings, settings)) return error;
   const bool other_workers = settings.rx_workers != record.settings.rx_workers;
   record.settings = settings;
   record.group = std::move(group);
@@ -384,6 +378,8 @@ Error Ports::reopen(const std::string& name, const config::Ethernet& settings) {
   } else {
     spdlog::warn("{}: missing: {}", name, why.text);
     await(record, why);
+    show_host(record);
+    for (const Record* const vlan : vlans_of(name)) show_host(*vlan);
   }
   return error.text;
 }
@@ -453,28 +449,6 @@ void Ports::set_bridge(const std::string& name, BridgeIndex bridge) {
   Record& record = ports_.at(name);
   record.bridge = bridge;
   publish_adjacency(record);
-}
-
-void Ports::set_underlay(const std::string& name, const Record& record) {
-  if (!record.settings.is_underlay() || record.port == nullptr) return;
-  Underlay::Port underlay;
-  underlay.name = name;
-  underlay.mac = record.port->mac();
-  underlay.mtu = record.port->mtu();
-  underlay.link_up = record.link_up;
-  underlay.host = record.settings.host_addresses;
-  underlay.host_path = !record.settings.host.empty();
-  const auto tables = record.settings.followed_tables();
-  underlay.followed_tables = {tables.begin(), tables.end()};
-  underlay.interface = record.settings.host_interface(name);
-  if (underlay.host) {
-    underlay.addresses = record.host.addresses;
-  } else {
-    underlay.addresses = with_link_local(record.settings.addresses, underlay.mac, !tables.empty());
-    underlay.routes = record.settings.routes;
-  }
-  underlay_.set(record.index, std::move(underlay));
-  show_host(record);
 }
 
 void Ports::listen_anew(PortIndex index) {

@@ -66,6 +66,10 @@ Ports::Changes Ports::look() {
 
 void Ports::follow_host_networks(Changes& changes) {
   for (auto& [name, record] : ports_) {
+    // Who sets an interface down takes its IPv6 addresses off.
+    if (const Record* const underlay = record.settings.host_device() != nullptr ? other_end(record) : nullptr) {
+      show_host(*underlay);
+    }
     HostNetwork before = record.host;
     read_host_network(record);
     if (record.host == before) continue;
@@ -174,14 +178,18 @@ void Ports::open_again(const std::string& name, Record& record, Changes& changes
     return await(record, why);
   }
   log(kPresence, record, Level::info, told("device", name, "back", name + ": back"));
-  HostNetwork host_before = record.host;
+  Record* const underlay = record.settings.host_device() != nullptr ? other_end(record) : nullptr;
+  Record& there = underlay != nullptr ? *underlay : record;
+  HostNetwork host_before = there.host;
   for (const Record* const opened : vlans_and(record, start(name, record))) {
     tell(*opened, changes);
     if (!opened->settings.is_underlay()) continue;
     changes.readdressed.emplace_back(opened->index, std::vector<IpPrefix>{});
     if (opened->link_up) changes.to_announce.push_back(opened->index);
   }
-  if (record.host != host_before) changes.host_networks.emplace_back(record.index, std::move(host_before));
+  if (there.host == host_before) return;
+  changes.host_networks.emplace_back(there.index, std::move(host_before));
+  if (underlay != nullptr) tell(*underlay, changes);
 }
 
 }  // namespace causeway

@@ -111,6 +111,7 @@ void HostRoutes::begin_dump() {
   ++dump_;
   ++counts_.dumps;
   wants_dump_ = false;
+  disturbed_ = false;
 }
 
 void HostRoutes::lost() {
@@ -168,6 +169,7 @@ void HostRoutes::insert(std::vector<Route>& routes, Route route) {
 void HostRoutes::remove(const RouteMessage& message) {
   const Route gone{message.metric, message.source, message.nowhere, message.next_hop, message.hops, 0};
   const auto item = routes_.find({message.table, message.to});
+  disturbed_ = true;
   if (item == routes_.end()) return;
   std::vector<Route>& routes = item->second;
   const auto same = std::ranges::find_if(routes, [&](const Route& route) { return route.same_as(gone); });
@@ -200,8 +202,18 @@ void HostRoutes::forget(const Route& route) {
   if (object->second.users == 0 && !object->second.known) next_hops_.erase(object);
 }
 
+bool HostRoutes::is_followed(const std::vector<RouteHop>& hops) const {
+  return std::ranges::any_of(hops, [this](const RouteHop& hop) {
+    const auto link = links_.find(hop.interface);
+    return link != links_.end() && interfaces_.contains(link->second.name);
+  });
+}
+
 void HostRoutes::next_hop(const NextHopMessage& message, bool) {
-  changed_ = true;
+  if (const auto known = next_hops_.find(message.id); known != next_hops_.end()) {
+    changed_ = changed_ || known->second.users != 0 || is_followed(known->second.hops);
+  }
+  changed_ = changed_ || is_followed(message.hops);
   if (!message.gone) {
     NextHop& object = next_hops_[message.id];
     object = {message.nowhere, message.hops, message.group, object.users, true, dump_};
@@ -234,22 +246,24 @@ void HostRoutes::link(const LinkMessage& message, bool told) {
   if (!message.gone) {
     links_[message.index] = {message.name, message.up, dump_};
     index_[message.name] = message.index;
+    changed_ = changed_ || interfaces_.contains(message.name);
   }
-  changed_ = true;
 }
 
 // Another one may have its name by now.
 void HostRoutes::forget_link(std::map<int, Link>::iterator item) {
+  changed_ = changed_ || interfaces_.contains(item->second.name);
   const auto named = index_.find(item->second.name);
   if (named != index_.end() && named->second == item->first) index_.erase(named);
   links_.erase(item);
 }
 
-// What an older dump told and this one doesn't is gone.
+// What an older dump told and this one doesn't is gone; but of a disturbed one only what the one before hasn't told
+// either. Where something goes while the kernel tells, it may leave out others (fib6_dump_table, rtnl_dump_ifinfo).
 void HostRoutes::all_told() {
   for (auto item = routes_.begin(); item != routes_.end();) {
     std::vector<Route>& routes = item->second;
-    const auto is_old = [&](const Route& route) { return route.told != dump_; };
+    const auto is_old = [&](const Route& route) { return route.told < oldest_told(); };
     const auto old = std::ranges::count_if(routes, is_old);
     changed_ = changed_ || old != 0;
     if (static_cast<size_t>(old) == routes.size()) {
@@ -262,15 +276,21 @@ void HostRoutes::all_told() {
       }
       std::erase_if(routes, is_old);
     }
+    wants_dump_ = wants_dump_ || std::ranges::any_of(routes, [&](const Route& route) { return route.told != dump_; });
     ++item;
   }
-  std::erase_if(next_hops_, [&](const auto& item) { return item.second.told != dump_ && item.second.users == 0; });
-  for (auto& [id, object] : next_hops_) {
-    if (object.told != dump_) object = {false, {}, {}, object.users, false, dump_};
+  for (auto item = next_hops_.begin(); item != next_hops_.end();) {
+    NextHop& object = item->second;
+    const bool old = object.told < oldest_told();
+    wants_dump_ = wants_dump_ || (!old && object.told != dump_);
+    if (old && object.users != 0) object = {false, {}, {}, object.users, false, dump_};
+    item = old && object.users == 0 ? next_hops_.erase(item) : std::next(item);
   }
   for (auto item = links_.begin(); item != links_.end();) {
     const auto current = item++;
-    if (current->second.told != dump_) forget_link(current);
+    const bool old = current->second.told < oldest_told();
+    wants_dump_ = wants_dump_ || (!old && current->second.told != dump_);
+    if (old) forget_link(current);
   }
   changed_ = changed_ || !filled_;
   filled_ = true;

@@ -73,6 +73,7 @@ class HostRoutes : public RouteListener {
   void next_hop(const NextHopMessage& message, bool told) override;
   void link(const LinkMessage& message, bool told) override;
   void address_gone() override { wants_dump_ = true; }
+  void interrupted() override { disturbed_ = true; }
   void lost() override;
   void all_told() override;
 
@@ -90,6 +91,8 @@ class HostRoutes : public RouteListener {
     bool up = false;
     uint32_t told = 0;
   };
+  // All that was told before is gone.
+  uint32_t oldest_told() const { return disturbed_ ? dump_ - 1 : dump_; }
   using Lengths = std::array<uint32_t, 129>;  // how many networks of each
 
   void add(const RouteMessage& message, bool told);
@@ -100,6 +103,7 @@ class HostRoutes : public RouteListener {
   void append_hops(uint32_t object, const std::vector<int>& interfaces, std::vector<RouteHop>& hops) const;
   std::optional<Found> best_of(const Key& key, const std::vector<Route>& routes,
                                const std::vector<int>& interfaces) const;
+  bool is_followed(const std::vector<RouteHop>& hops) const;
   void forget_link(std::map<int, Link>::iterator item);
   void clear();
 
@@ -113,6 +117,7 @@ class HostRoutes : public RouteListener {
   std::map<std::string, int> index_;  // of each
   uint32_t dump_ = 0;                 // counts dumps
   bool filled_ = false;               // there was a whole one
+  bool disturbed_ = false;            // this one: what it doesn't tell may be there
   bool changed_ = false;
   bool wants_dump_ = false;
   Counts counts_;

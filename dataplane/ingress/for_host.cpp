@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dataplane/to_control.h"
+#include "dataplane/wire/arp.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/header_at.h"
 #include "dataplane/wire/icmp.h"
@@ -104,7 +106,8 @@ Payload payload_of(const rte_mbuf* m) noexcept {
   return {ip->protocol, kIp + ip->header_bytes(), (ip->fragment.get() & kIpv4FragmentOffsetMask) == 0};
 }
 
-// Pieces of tunnels' packets and such with options, which nobody here takes: nor is the host to say anything to them.
+// First pieces of tunnels' packets and such with options, which nobody here takes: nor is the host to say anything to
+// them.
 bool is_tunnels(const WorkerContext& w, const rte_mbuf* m) noexcept {
   const Payload payload = payload_of(m);
   if (payload.protocol == kIpProtocolGre) return true;
@@ -113,6 +116,27 @@ bool is_tunnels(const WorkerContext& w, const rte_mbuf* m) noexcept {
   if (udp == nullptr) return false;
   const uint16_t to = udp->destination.get();
   return std::ranges::any_of(*w.udp_listeners, [to](const UdpListener& listener) { return listener.port == to; });
+}
+
+// Unspecified: neither ARP nor IP.
+IpAddress source_of(const rte_mbuf* m) noexcept {
+  constexpr uint32_t kNetwork = sizeof(EthernetHeader);
+  switch (header_at<EthernetHeader>(m, 0)->ethertype.get()) {
+    case kEtherTypeArp: {
+      const auto* arp = header_at<ArpPacket>(m, kNetwork);
+      return arp != nullptr ? arp->sender_address() : IpAddress{};
+    }
+    case kEtherTypeIpv4: {
+      const auto* ip = header_at<Ipv4Header>(m, kNetwork);
+      return ip != nullptr ? ip->source_address() : IpAddress{};
+    }
+    case kEtherTypeIpv6: {
+      const auto* ip = header_at<Ipv6Header>(m, kNetwork);
+      return ip != nullptr ? ip->source_address() : IpAddress{};
+    }
+    default:
+      return {};
+  }
 }
 
 }  // namespace
@@ -143,9 +167,14 @@ bool is_hosts(const WorkerContext& w, const rte_mbuf* m, const OuterFrame& outer
 }
 
 void give_to_host(WorkerContext& w, rte_mbuf* m) noexcept {
-  const auto kind = static_cast<size_t>(host_kind_of(m));
+  const HostKind what = host_kind_of(m);
+  const auto kind = static_cast<size_t>(what);
   const HostShare& share = kHostShares[kind];
-  if (!w.host_buckets[kind].take(w.tick, share.per_tick, share.most)) return drop(w, m, DropReason::host_limit);
+  RateLimit& sources = what == HostKind::neighbor ? w.urgent_sources : w.sources;
+  const bool passes = share.of_one == 0 || sources.take(account_of(m, source_of(m)), share.of_one, w.now_s);
+  if (!passes || !w.host_buckets[kind].take(w.tick, share.per_tick, share.most)) {
+    return drop(w, m, DropReason::host_limit);
+  }
   w.for_host[w.for_host_count++] = m;
 }
 

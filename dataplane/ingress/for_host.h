@@ -1,7 +1,7 @@
 // The host path of an underlay (`host`): frames that are no tunnel's are for the host's own stack, which is behind
 // another port (PortEntry::host_path). None of them costs tunnels more than a bound: by kind, each worker hands over so
 // many a tick, and so many at once after a pause; what is beyond dies as host_limit. A flood thus takes nothing from
-// what keeps the host's neighbors and routes.
+// what keeps the host's neighbors and routes; one that looks like these has to come from several sources.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -17,6 +17,7 @@ namespace causeway {
 struct HostShare {
   uint32_t per_tick;  // about a millisecond (tick_of)
   uint32_t most;      // at once
+  uint32_t of_one;    // a second of one source (MAC and IP address); 0: whatever it sends
 };
 
 // By HostKind:
@@ -24,7 +25,8 @@ struct HostShare {
 //   routing   BGP, BFD, IKE, DHCP clients, OSPF, VRRP, PIM, IGMP, IS-IS (802.3 frames)
 //   icmp      the rest of ICMP and ICMPv6, MLD among it
 //   bulk      everything else
-inline constexpr std::array<HostShare, kHostKinds> kHostShares{{{4, 128}, {16, 512}, {4, 128}, {32, 512}}};
+inline constexpr std::array<HostShare, kHostKinds> kHostShares{
+    {{4, 128, 1000}, {16, 512, 4000}, {4, 128, 0}, {32, 512, 0}}};
 
 HostKind host_kind_of(const rte_mbuf* m) noexcept;
 

@@ -10,7 +10,6 @@
 
 #include "pmd/driver_words.h"
 #include "pmd/eal.h"
-#include "pmd/eal_start.h"
 #include "pmd/ethdev/devargs.h"
 #include "pmd/ethdev/pci_device.h"
 
@@ -52,7 +51,7 @@ uint16_t attach_ethdev(const std::string& devargs, std::string& error) {
   if (error.empty() && device.bus == "pci") error = pci_error(device.name);
   if (!error.empty()) return RTE_MAX_ETHPORTS;
 
-  load_drivers();
+  eal_gets_device();
   DriverWords words;
   const std::vector<uint16_t> before = ethdev_ports();
   const int result = rte_dev_probe(devargs.c_str());

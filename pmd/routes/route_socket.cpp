@@ -91,9 +91,9 @@ void RouteSocket::read(Clock::time_point until) {
 }
 
 void RouteSocket::take(const nlmsghdr* message) {
-  // Who made a change has his number in what is told of it. What changes while an answer comes is told by itself, in
-  // its order: NLM_F_DUMP_INTR says nothing more.
+  // Who made a change has his number in what is told of it. What changes while an answer comes is told by itself, too.
   const bool told = message->nlmsg_pid == port_ && asks();
+  if (told && (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0) listener_.interrupted();
   if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) {
     if (!told) return;
     questions_.pop_front();  // refused, too: there is no such table now

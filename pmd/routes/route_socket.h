@@ -24,6 +24,7 @@ class RouteListener {
   virtual void link(const LinkMessage& message, bool told) = 0;
   virtual void address_gone() = 0;  // the kernel doesn't tell which routes went with it
   virtual void lost() = 0;          // the socket was full: nobody knows what else has changed
+  virtual void interrupted() = 0;   // the answer to ask() may leave out what is there
   virtual void all_told() = 0;      // ask() is answered
 };
 

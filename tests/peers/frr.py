@@ -69,8 +69,8 @@ class Frr:
         return self._vtysh(*words, timeout=timeout, check=check).stdout
 
     def json(self, command, timeout=30):
-        """The object that `command json` prints."""
-        said = self.vtysh(f"{command} json", timeout=timeout)
+        """The object that `command json` prints; nothing at all, as zebra says of a VNI that it doesn't know: an empty one."""
+        said = self.vtysh(f"{command} json", timeout=timeout).strip() or "{}"
         try:
             return json.loads(said)
         except json.JSONDecodeError as error:

@@ -237,7 +237,7 @@ TEST_CASE("evpn: sticky MACs don't move, neither the fabric's nor ours") {
   names_mac(bed, 3, 2);
   CHECK(send(bed, "p2", "2-3") == Ways{"p1"});
   CHECK(advertised(bed, 3));
-  CHECK(bed.gateway().remove_static_mac("br0", {host(3), "p1", 0}).text() == "");
+  CHECK_FALSE(bed.gateway().remove_static_mac("br0", {host(3), "p1", 0}));
   bed.run();
   CHECK(send(bed, "p2", "2-3") == Ways{"vx.2"});
   CHECK_FALSE(advertised(bed, 3));
@@ -335,6 +335,58 @@ TEST_CASE("evpn: a fabric that falls silent as a whole is believed for a while")
   CHECK(send(bed, "p1", "1-all") == Ways{"p2"});
   CHECK(instance(bed).vteps.empty());
   CHECK(instance(bed).macs.empty());
+}
+
+TEST_CASE("evpn: a VTEP that is withdrawn whole is believed for a while") {
+  StoppedClock clock;
+  Bed bed(topology("evpn: {vni: 100, local: 172.31.0.1, hold: 60}"));
+  names_vtep(bed, 2);
+  names_vtep(bed, 3);
+  names_mac(bed, 2, 2);
+  names_mac(bed, 4, 2);
+  names_mac(bed, 3, 3);
+  const auto withdraw = [&](std::initializer_list<int> macs) {
+    for (const int number : macs) fabric(bed).remote_mac_gone(kVni, host(number));
+    fabric(bed).vtep_gone(kVni, vtep(2));
+    clock.advance(Fabric::kQuiet);
+    bed.run();
+  };
+  const auto held = [&] { return fabric(bed).held(instance(bed), Fabric::Clock::now()); };
+  withdraw({2, 4});
+  CHECK(send(bed, "p1", "1-2") == Ways{"vx.2"});
+  CHECK(send(bed, "p1", "1-3") == Ways{"vx.3"});
+  CHECK(send(bed, "p1", "1-all") == Ways{"p2", "vx.2", "vx.3"});
+  CHECK(receive(bed, "vx.2", "2-1") == Ways{"p1"});
+  CHECK(held().vteps == 1);
+  CHECK(held().macs == 2);
+  // Of one that is there a MAC that is withdrawn is gone, meanwhile, too.
+  fabric(bed).remote_mac_gone(kVni, host(3));
+  clock.advance(Fabric::kQuiet);
+  bed.run();
+  CHECK(send(bed, "p1", "1-3") == Ways{"p2", "vx.2", "vx.3"});
+  // A move counts at once.
+  names_mac(bed, 2, 3);
+  CHECK(send(bed, "p1", "1-2") == Ways{"vx.3"});
+  CHECK(held().macs == 1);
+  // It is back, and says less than before: the rest has its time.
+  names_vtep(bed, 2);
+  CHECK(held().vteps == 0);
+  CHECK(held().macs == 1);
+  // One that goes meanwhile has its own time, from when the first one's is over.
+  clock.advance(std::chrono::seconds(30));
+  withdraw({});
+  CHECK(send(bed, "p1", "1-all") == Ways{"p2", "vx.2", "vx.3"});
+  clock.advance(std::chrono::seconds(30));
+  bed.run();
+  CHECK_FALSE(instance(bed).macs.contains(host(4)));
+  CHECK(send(bed, "p1", "1-all") == Ways{"p2", "vx.2", "vx.3"});
+  CHECK(held().left == std::chrono::seconds(60));
+  clock.advance(std::chrono::seconds(60));
+  bed.run();
+  CHECK(send(bed, "p1", "1-all") == Ways{"p2", "vx.3"});
+  CHECK(send(bed, "p1", "1-2") == Ways{"vx.3"});
+  CHECK(instance(bed).vteps.size() == 1);
+  CHECK_FALSE(instance(bed).held_until);
 }
 
 TEST_CASE("evpn: without a hold silence counts") {

@@ -255,6 +255,11 @@ class Mover:
     def __init__(self, lab):
         self.host = lab.host("mover")
         self.host.ip("link", "add", "name", "br0", "mtu", CONTAINER_MTU, "address", self.mac, "type", "bridge")
+        # A port that stays: without any the bridge has no carrier, which the kernel gives back a second later.
+        self.host.ip("link", "add", "stays", "type", "veth", "peer", "name", "end")
+        for interface in ("stays", "end"):
+            self.host.ip("link", "set", interface, "up")
+        self.host.ip("link", "set", "stays", "master", "br0")
         self.host.ip("link", "set", "br0", "up")
         self.host.address("br0", f"{self.ip4}/24")
         self.at = None

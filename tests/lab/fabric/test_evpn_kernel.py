@@ -87,8 +87,9 @@ def test_what_zebra_writes_is_shown_and_what_is_learnt_is_written(hosts):
     speak(c1, "02:00:00:00:00:99")
     wait_until(lambda: is_local(h1, c1), 5, "the local MAC is written")
     capture.stop()
+    # The other host refuses them, and quotes what it has got.
     for mac in (MAC, "02:00:00:00:00:99"):
-        assert len(capture.frames(f"udp.dstport == 4789 && eth.dst == {mac} && icmp", ["frame.number"])) == 1
+        assert len(capture.frames(f"udp.dstport == 4789 && eth.dst == {mac} && icmp && !(icmp.type == 3)", ["frame.number"])) == 1
     assert evpn(gateway)["local_macs"] == 1
     # It moves away, and back with its next frame.
     type_2(h1, c1.mac("eth0"))
@@ -171,4 +172,4 @@ def test_a_hundred_vnis_come_and_go(hosts):
     print(f"the removal of 100: {waiting}")
     assert waiting.count > 20
     assert [row["vni"] for row in gateway.ctl("show", "evpn")] == [100]
-    assert run(["ip", "-n", h1.netns, "-j", "link", "show", "group", str(0x63770002)]).stdout.strip() in ("", "[]")
+    assert run(["ip", "-n", h1.netns, "link", "show", "group", str(0x63770002)]).stdout == ""

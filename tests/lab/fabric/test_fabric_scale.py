@@ -6,12 +6,16 @@ import time
 from tests.support import traffic
 from tests.support.blast import Blast
 from tests.support.fabric import CONVERGED_S, Fabric
+from tests.support.lab import Host
+from tests.support.overlay import CONTAINER_MTU
 from tests.support.plain_frames import mac_bytes
 from tests.support.process import wait_until
 
 VLANS = range(101, 131)     # VLAN and VNI have the same number
 ONE_MORE = 131
 MACS = 2000
+WITH_HOSTS = (VLANS[0], VLANS[-1], ONE_MORE)
+PEOPLED = (1, 2)            # the gateways that have a container in each of these
 ETHERTYPE = b"\x88\xb5"     # IEEE Std 802: local experiments
 
 
@@ -22,14 +26,14 @@ def evpn(number, vlans):
 def many_vnis(config, number):
     config["ethernets"][f"c{number}"] = {"vlan": {"mode": "trunk", "trunks": [*VLANS, ONE_MORE]}}
     config["bridges"]["br-int"]["evpn"] = evpn(number, VLANS)
+    if number in PEOPLED:
+        config["ethernets"].update({name_of(number, vlan): {"vlan": {"mode": "access", "tag": vlan}} for vlan in WITH_HOSTS})
+        config["bridges"]["br-int"]["interfaces"] += [name_of(number, vlan) for vlan in WITH_HOSTS]
 
 
-def into_vlan(member, vlan):
-    """The container has a tagged interface, and an address on it."""
-    interface = f"eth0.{vlan}"
-    member.container.ip("link", "add", "link", "eth0", "name", interface, "type", "vlan", "id", str(vlan))
-    member.container.ip("link", "set", interface, "up")
-    member.container.ip("addr", "add", f"10.2.{vlan}.{member.number}/24", "dev", interface)
+def name_of(number, vlan):
+    """Of a container's port in one VLAN."""
+    return f"v{vlan}-{number}"
 
 
 def tagged(destination, source, vlan):
@@ -46,7 +50,16 @@ def learnt(member, vlan):
 
 
 def test_many_vnis_and_macs(lab):
-    fabric = Fabric(lab, kernels=0, change=many_vnis)
+    hosts = {}
+
+    def start(host, config):
+        for number in PEOPLED:
+            if host.name == f"gw{number}":
+                hosts.update({(number, vlan): host.container(name_of(number, vlan), f"10.2.{vlan}.{number}/24", CONTAINER_MTU)
+                              for vlan in WITH_HOSTS})
+        return Host.causeway(host, config)
+
+    fabric = Fabric(lab, kernels=0, change=many_vnis, start=start)
     one, two, three = fabric.gateways
     everybody = {member.vtep for member in fabric.gateways}
 
@@ -58,15 +71,12 @@ def test_many_vnis_and_macs(lab):
 
     for member in fabric.gateways:
         wait_until(lambda: floods(member, VLANS), CONVERGED_S, f"{member.name} has every VNI's VTEPs", interval=0.2)
-    for member in (one, two):
-        for vlan in (VLANS[0], VLANS[-1], ONE_MORE):
-            into_vlan(member, vlan)
     for vlan in (VLANS[0], VLANS[-1]):
-        wait_until(lambda: traffic.ping(one.container, f"10.2.{vlan}.2", count=1, check=False), CONVERGED_S, f"VLAN {vlan} is joined")
+        wait_until(lambda: traffic.ping(hosts[1, vlan], hosts[2, vlan].ip4, count=1, check=False), CONVERGED_S, f"VLAN {vlan} is joined")
 
-    here = one.container.mac("eth0")
+    here, there = [hosts[number, VLANS[0]].mac("eth0") for number in PEOPLED]
     started = time.monotonic()
-    with Blast(one.container, "eth0", [tagged(two.container.mac("eth0"), mac_of(number), VLANS[0]) for number in range(MACS)],
+    with Blast(one.container, "eth0", [tagged(there, mac_of(number), VLANS[0]) for number in range(MACS)],
                per_second=20_000):
         # Its own container's MAC is one of the VLAN's, too.
         for member in (two, three):
@@ -82,11 +92,13 @@ def test_many_vnis_and_macs(lab):
         wait_until(lambda: two.gateway.row("ports", "c2")["rx_packets"] > MACS, 30, "they are sent")
         wait_until(lambda: capture.size_bytes() > MACS * 96, 30, "they leave")
     capture.stop()
-    assert capture.count_bpf(f"dst host {one.vtep}") >= MACS
-    assert capture.count_bpf(f"dst host {three.vtep}") == 0
+    theirs = "udp[28:2] == 0x88b5"  # the inner EtherType: hosts say something to everybody now and then
+    assert capture.count_bpf(f"dst host {one.vtep} and {theirs}") >= MACS
+    assert capture.count_bpf(f"dst host {three.vtep} and {theirs}") == 0
 
     # One VNI more, and back, while others carry.
-    stream = traffic.UdpStream(one.container, two.container, f"10.2.{VLANS[0]}.2", per_second=500)
+    one_host, other_host = [hosts[number, VLANS[0]] for number in PEOPLED]
+    stream = traffic.UdpStream(one_host, other_host, other_host.ip4, per_second=500)
     more = [*VLANS, ONE_MORE]
     for vlans in (more, VLANS):
         for member in fabric.gateways:
@@ -95,6 +107,6 @@ def test_many_vnis_and_macs(lab):
             member.gateway.apply(config)
         for member in fabric.gateways:
             wait_until(lambda: floods(member, vlans), CONVERGED_S, f"{member.name} has the VNIs of its file", interval=0.2)
-        reached = traffic.ping(one.container, f"10.2.{ONE_MORE}.2", count=3, check=False)
+        reached = traffic.ping(hosts[1, ONE_MORE], hosts[2, ONE_MORE].ip4, count=3, check=False)
         assert bool(reached) == (ONE_MORE in vlans)
     assert stream.stop()["lost"] == []

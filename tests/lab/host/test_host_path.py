@@ -5,6 +5,8 @@ import signal
 
 import pytest
 
+from tests.peers.cable import plain_cable
+from tests.peers.ovs import OvsSwitch
 from tests.support import plain_frames, traffic
 from tests.support.blast import Blast
 from tests.support.overlay import CONTAINER_MTU
@@ -105,14 +107,22 @@ class Network:
             self.peer = self.h1.container("peer", address=addresses, tap="up0")
         self.wire = "eth0"
         if kind == "vlan":
-            self.wire = "v100"
-            self.peer.ip("link", "add", "link", "eth0", "name", self.wire, "type", "vlan", "id", VLAN)
-            self.peer.ip("link", "set", self.wire, "up")
-            self.peer.address(self.wire, f"{PEER}/24", f"{PEER6}/64")
+            self.wire = "v0"
+            self.peer_on_vlan()
         self.peer.ip("link", "add", "vx0", "type", "vxlan", "id", 123, "local", PEER, "remote", US, "dstport", 4789)
         self.peer.ip("addr", "add", f"{INSIDE}/24", "dev", "vx0")
         self.peer.ip("link", "set", "vx0", "mtu", CONTAINER_MTU, "up")
         self.end = "host-v0" if kind == "vlan" else "host-up0"
+
+    def peer_on_vlan(self):
+        """Open vSwitch gives the tag: not every kernel can."""
+        plain_cable(self.peer, "eth0")
+        self.peer.sysctl("net.ipv6.conf.eth0.disable_ipv6", 1)  # it has no tag
+        OvsSwitch(self.peer).vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev",
+                                   "--", "add-port", "br0", "eth0", f"trunks={VLAN}", "--", "add-port", "br0", self.wire, f"tag={VLAN}",
+                                   "--", "set", "interface", self.wire, "type=internal")
+        self.peer.ip("link", "set", self.wire, "up")
+        self.peer.address(self.wire, f"{PEER}/24", f"{PEER6}/64")
 
     def start(self, **options):
         self.h1.sysctl("net.ipv6.conf.default.disable_ipv6", 0)  # of the host's end, which comes now

@@ -219,7 +219,7 @@ TEST_CASE("groups: another change of a tunnel beside that of its group is made, 
   const std::vector<Bytes> sent = bed.take_bytes("up0");
   REQUIRE(sent.size() == 1);
   CHECK(sent.front().at(22) == 9);  // ttl
-  CHECK(send(bed, at("vx0.3"), "3-5") == Ways{});
+  CHECK(send(bed, at("vx0.3"), "3-5").empty());
   CHECK(bed.counts().of(DropReason::split_horizon) == 1);
 }
 

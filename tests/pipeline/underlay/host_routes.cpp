@@ -92,7 +92,7 @@ std::pair<size_t, size_t> send_flows(Bed& bed) {
   const size_t up0 = bed.take("up0").size();
   return {up0, bed.take("up1").size()};
 }
-using Sent = std::pair<size_t, size_t>;
+using Shares = std::pair<size_t, size_t>;
 
 }  // namespace
 
@@ -101,13 +101,13 @@ TEST_CASE("host routes: tunnels go where the host's routes do, at once") {
   Kernel kernel(bed);
   CHECK(tunnel(bed)["state"] == "no_route");
   kernel.add(route("198.51.100.0/24", {kSpine1}));
-  CHECK(send_flows(bed) == Sent{64, 0});
+  CHECK(send_flows(bed) == Shares{64, 0});
   kernel.add(route("198.51.100.0/24", {kSpine2}));
-  CHECK(send_flows(bed) == Sent{0, 64});
+  CHECK(send_flows(bed) == Shares{0, 64});
   kernel.add(route("198.51.100.5/32", {kSpine1}));
-  CHECK(send_flows(bed) == Sent{64, 0});
+  CHECK(send_flows(bed) == Shares{64, 0});
   kernel.add(route("198.51.100.5/32", {kSpine1, kSpine2}));
-  const Sent both = send_flows(bed);
+  const Shares both = send_flows(bed);
   CHECK(both.first > 8);
   CHECK(both.second > 8);
   CHECK(both.first + both.second == 64);
@@ -116,7 +116,7 @@ TEST_CASE("host routes: tunnels go where the host's routes do, at once") {
   kernel.add(nowhere);
   CHECK(tunnel(bed)["state"] == "no_route");
   kernel.remove(nowhere);
-  CHECK(send_flows(bed) == Sent{0, 64});
+  CHECK(send_flows(bed) == Shares{0, 64});
   kernel.remove(route("198.51.100.0/24", {kSpine2}));
   CHECK(tunnel(bed)["state"] == "no_route");
 }
@@ -125,11 +125,11 @@ TEST_CASE("host routes: what the file says counts before what the host says of t
   Bed bed(topology("[{table: main}, {to: 198.51.100.0/24, via: 172.31.1.9}]", "host"));
   Kernel kernel(bed);
   kernel.add(route("198.51.100.0/24", {kSpine2}));
-  CHECK(send_flows(bed) == Sent{64, 0});
+  CHECK(send_flows(bed) == Shares{64, 0});
   kernel.add(route("198.51.100.0/25", {kSpine2}));
-  CHECK(send_flows(bed) == Sent{0, 64});
+  CHECK(send_flows(bed) == Shares{0, 64});
   CHECK(bed.apply(topology("[{to: 198.51.100.0/24, via: 172.31.1.9}]", "[]")).empty());
-  CHECK(send_flows(bed) == Sent{64, 0});
+  CHECK(send_flows(bed) == Shares{64, 0});
 }
 
 TEST_CASE("host routes: an underlay counts in the tables that it follows alone") {
@@ -140,7 +140,7 @@ TEST_CASE("host routes: an underlay counts in the tables that it follows alone")
   kernel.add(route("198.51.100.0/24", {kSpine2}, 10));
   CHECK(tunnel(bed)["state"] == "no_route");
   kernel.add(route("198.51.100.0/24", {kSpine1}, 10));
-  CHECK(send_flows(bed) == Sent{64, 0});
+  CHECK(send_flows(bed) == Shares{64, 0});
 }
 
 TEST_CASE("host routes: an IPv4 tunnel by an IPv6 next hop, found by neighbor discovery") {
@@ -174,7 +174,7 @@ TEST_CASE("host routes: a next hop that stays is not asked for again") {
   bed.send("up0", pipeline_frames()["routes.unnumbered.is-at"]);
   kernel.add(route("198.51.100.5/32", {kUnnumbered}));
   CHECK(bed.nothing_sent());
-  CHECK(send_flows(bed) == Sent{64, 0});
+  CHECK(send_flows(bed) == Shares{64, 0});
 }
 
 TEST_CASE("host routes: show routes has what tunnels are routed by") {

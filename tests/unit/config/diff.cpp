@@ -304,8 +304,8 @@ mirrors: {m2: {select-all: true, output-vlan: 6}, m3: {select-all: true, output-
 TEST_CASE("a host path comes after its underlay and goes before it, whatever it is called") {
   constexpr std::string_view kWithout = "version: 1\nethernets: {up0: {addresses: [10.0.0.1/24]}}\n";
   constexpr std::string_view kWith = "version: 1\nethernets: {up0: {addresses: [10.0.0.1/24], host: {interface: a}}}\n";
-  CHECK(diff(kWithout, kWith) == Texts{"~ ethernet up0: host  -> a", "+ host-path a of up0"});
-  CHECK(diff(kWith, kWithout) == Texts{"- host-path a", "~ ethernet up0: host a -> "});
+  CHECK(diff(kWithout, kWith) == Texts{"~ ethernet up0: host none -> a", "+ host-path a of up0"});
+  CHECK(diff(kWith, kWithout) == Texts{"- host-path a", "~ ethernet up0: host a -> none"});
   const Texts added = diff(kNothing, kWith);
   REQUIRE(added.size() == 2);
   CHECK(added[1] == "+ host-path a of up0");

@@ -99,6 +99,17 @@ TEST_CASE("a bridge whose frames have nowhere to go") {
   }
 }
 
+TEST_CASE("a fabric's VTEP whose address FRR can't announce") {
+  const auto file = [](const std::string& local) {
+    return "version: 1\nethernets: {veth1: {}, " + kUp +
+           "}\nbridges:\n  br: {interfaces: [veth1], evpn: {vni: 100, local: " + local + "}}\n";
+  };
+  CHECK(warnings(file("172.31.0.1")).empty());
+  CHECK(warnings(file("\"fd00:31::1\"")) ==
+        "gw.yaml:4:29: warning: bridges.br.evpn: `local` is IPv6: the routing daemon has to have IPv6 VTEPs, which FRR "
+        "hasn't in Debian's 8.4\n");
+}
+
 TEST_CASE("the examples carry") {
   for (const std::filesystem::path& path : test::examples()) {
     INFO(path.string());

@@ -185,6 +185,38 @@ TEST_CASE("host routes: during a dump what was known stays, and what changes cou
   CHECK(kernel.find("10.2.0.1") == "172.31.2.9 8");
 }
 
+TEST_CASE("host routes: what a dump leaves out beside which something goes may be there") {
+  Kernel kernel;
+  const auto disturbed_dump = [&] {
+    kernel.routes.begin_dump();
+    kernel.routes.route(route("10.0.0.0/8", {kOne}), true);
+    SECTION("a route") { kernel.tell(gone(route("10.9.0.0/16", {kOne}))); }
+    SECTION("the kernel says so") { kernel.routes.interrupted(); }
+    kernel.routes.all_told();
+  };
+  kernel.dump({route("10.0.0.0/8", {kOne}), route("10.1.0.0/16", {kTwo})});
+  disturbed_dump();
+  CHECK(kernel.find("10.1.0.1") == "172.31.2.9 8");
+  CHECK(kernel.find("10.0.0.1") == "172.31.1.9 7");  // so are the links
+  CHECK(kernel.routes.wants_dump());
+  disturbed_dump();
+  CHECK(kernel.find("10.1.0.1") == "none");
+}
+
+TEST_CASE("host routes: what comes and goes beside those that are followed changes nothing") {
+  Kernel kernel;
+  kernel.routes.take_changes();
+  kernel.routes.link({false, 99, "veth9", true}, false);
+  kernel.routes.next_hop({false, 9, false, {kOther}, {}}, false);
+  kernel.routes.next_hop({true, 9, false, {}, {}}, false);
+  kernel.routes.link({true, 99, "veth9", false}, false);
+  CHECK_FALSE(kernel.routes.take_changes());
+  kernel.routes.next_hop({false, 9, false, {kOne}, {}}, false);
+  CHECK(kernel.routes.take_changes());
+  kernel.routes.link({true, 7, "up0", false}, false);
+  CHECK(kernel.routes.take_changes());
+}
+
 TEST_CASE("host routes: next-hop objects are what they are now") {
   Kernel kernel;
   kernel.routes.next_hop({false, 5, false, {kOne}, {}}, false);

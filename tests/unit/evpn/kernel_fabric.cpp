@@ -127,9 +127,9 @@ TEST_CASE("shadow devices are as a routing daemon wants them") {
   CHECK(has(bridge, "mcast_snooping 0"));
   CHECK(output(bed.ns, "ip -6 addr show").find("fe80") == std::string::npos);
   // Who has a device of such a name already keeps it.
-  bed.ns.run("ip link add cwb101 type dummy");
+  bed.ns.run("ip link add cwb101 type bridge");
   CHECK(has(bed.add(101).text(), "cwb101"));
-  CHECK(has(output(bed.ns, "ip -d link show cwb101"), "dummy"));
+  CHECK(has(output(bed.ns, "ip -d link show cwb101"), "bridge "));
   CHECK(output(bed.ns, "ip link show cwv101 2>/dev/null").empty());
 }
 
