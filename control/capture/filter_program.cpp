@@ -68,9 +68,12 @@ bool jumps(const ebpf_insn& instruction) {
   return BPF_CLASS(instruction.code) == BPF_JMP && operation != EBPF_CALL && operation != EBPF_EXIT;
 }
 
-// DPDK's compiler for x86 makes code that crashes of a test (`jset`) with a number of one byte: `test` has none so
-// short. Such a number gets into a register first, one that rte_bpf_convert leaves free between its steps.
-std::vector<ebpf_insn> without_short_tests(std::span<const ebpf_insn> program) {
+// Mends two faults of DPDK 22.11. Its compiler for x86 makes code that crashes of a test (`jset`) with a number of one
+// byte, as `test` has none so short: such a number gets into a register first, one that rte_bpf_convert leaves free
+// between its steps. And that takes the accumulator for the index where bytes and words are loaded by one (`tcp[13]`).
+std::vector<ebpf_insn> mended(std::span<const ebpf_insn> program) {
+  constexpr uint8_t kIndex = EBPF_REG_7;
+  constexpr uint8_t kFree = EBPF_REG_2;
   std::vector<size_t> places;  // of each instruction, where it begins now
   size_t length = 0;
   for (const ebpf_insn& instruction : program) {
@@ -81,11 +84,12 @@ std::vector<ebpf_insn> without_short_tests(std::span<const ebpf_insn> program) {
   for (size_t i = 0; i < program.size(); ++i) {
     ebpf_insn next = program[i];
     if (is_short_test(next)) {
-      made.push_back({BPF_ALU | EBPF_MOV | BPF_K, EBPF_REG_2, 0, 0, next.imm});
+      made.push_back({BPF_ALU | EBPF_MOV | BPF_K, kFree, 0, 0, next.imm});
       next.code = BPF_JMP | BPF_JSET | BPF_X;
-      next.src_reg = EBPF_REG_2;
+      next.src_reg = kFree;
       next.imm = 0;
     }
+    if (BPF_CLASS(next.code) == BPF_LD && BPF_MODE(next.code) == BPF_IND) next.src_reg = kIndex;
     if (jumps(next)) next.off = static_cast<int16_t>(places.at(i + 1 + next.off) - made.size() - 1);
     made.push_back(next);
   }
@@ -106,7 +110,7 @@ Error read_filter_program(std::string_view text, FrameFilter& filter) {
   const bpf_program program{static_cast<u_int>(instructions.size()), instructions.data()};
   const std::unique_ptr<rte_bpf_prm, Free> converted(rte_bpf_convert(&program));
   if (converted == nullptr) return kUnsafe;
-  const std::vector<ebpf_insn> sound = without_short_tests({converted->ins, converted->nb_ins});
+  const std::vector<ebpf_insn> sound = mended({converted->ins, converted->nb_ins});
   converted->ins = sound.data();
   converted->nb_ins = static_cast<uint32_t>(sound.size());
   rte_bpf* const loaded = rte_bpf_load(converted.get());

@@ -85,7 +85,8 @@ const Hosts::BridgeState* Hosts::bridge(BridgeIndex bridge) const {
 }
 
 void Hosts::for_each_of(BridgeIndex bridge, const std::function<void(Item)>& visit) {
-  for (auto item = hosts_.lower_bound(HostKey{.bridge = bridge, .vlan = 0, .ip = {}}); item != hosts_.end() && item->first.bridge == bridge;) {
+  for (auto item = hosts_.lower_bound(HostKey{.bridge = bridge, .vlan = 0, .ip = {}});
+       item != hosts_.end() && item->first.bridge == bridge;) {
     const auto visited = item++;  // which may go
     visit(visited);
   }

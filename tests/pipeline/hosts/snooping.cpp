@@ -112,8 +112,7 @@ struct Snooped {
   }
   std::string state() {
     const json host = shown();
-    return host.is_null() ? ""
-                          : host["state"].get<std::string>() + " " + host["mac"].get<std::string>().substr(15);
+    return host.is_null() ? "" : host["state"].get<std::string>() + " " + host["mac"].get<std::string>().substr(15);
   }
   std::string source() { return shown().value("source", ""); }
 };
@@ -166,6 +165,7 @@ TEST_CASE("hosts: the MAC that probes come from lives nowhere") {
 TEST_CASE("hosts: who looks whether the prober is there costs no drop") {
   Snooped lab;
   lab.send("p3", "nd.says.3", "p3");
+  lab.bed.nothing_sent();
   const Counts before = lab.bed.counts();
   lab.bed.send("p3", lab.with_prober(frame("nd.looks.3")));
   CHECK(lab.bed.nothing_sent());

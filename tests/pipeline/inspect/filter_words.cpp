@@ -82,8 +82,9 @@ TEST_CASE("capture: a filter passes what libpcap's passes, its program asked or 
   const std::string expression =
       GENERATE("udp src port 40000", "udp port 4789", "port 80", "host 10.0.0.1", "tcp", "arp", "ip6", "icmp or arp",
                "ether host 02:00:00:00:00:01", "not udp", "udp[8:4] & 0xff = 0", "ip[6:2] & 0x1fff = 0", "len > 100",
-               "vlan 10", "less 60 or tcp[13] & 2 != 0", "net 172.31.0.0/16 and not port 6081", "ip proto 47",
-               "udp portrange 4000-5000", "src host 172.31.0.2 and udp dst port 6081", "ether broadcast or ip multicast");
+               "vlan 10", "tcp[tcpflags] & tcp-syn != 0", "icmp[0] = 8", "less 60 or tcp[13] & 2 != 0",
+               "net 172.31.0.0/16 and not port 6081", "ip proto 47", "udp portrange 4000-5000",
+               "src host 172.31.0.2 and udp dst port 6081", "ether broadcast or ip multicast");
   CAPTURE(expression);
   start_test_eal();
   const Libpcap pcap(expression);
