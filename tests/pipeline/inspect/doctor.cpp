@@ -353,7 +353,7 @@ TEST_CASE("doctor: a flow cache is too small, until the flows are gone") {
   bed.send("up0", frame("there"));
   Bytes from_many = frame("here-again");
   from_many[9] = 0x77;
-  for (int host = 0; host < 2048; ++host) {
+  for (int host = 0; host < 8192; ++host) {
     from_many[10] = static_cast<uint8_t>(host >> 8);
     from_many[11] = static_cast<uint8_t>(host);
     bed.send("lan0", from_many);  // is learnt

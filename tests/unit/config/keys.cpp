@@ -68,7 +68,7 @@ const std::vector<Row> kPort = {
      "bindings +02:00:00:00:00:05 with 10.5.0.1/32 -02:00:00:00:00:05"},
     {"addresses", "addresses: [10.7.0.1/24]", "addresses: [10.7.0.2/24]", "addresses +10.7.0.2/24 -10.7.0.1/24"},
     {"host.interface", "addresses: [10.7.0.1/24]", "addresses: [10.7.0.1/24], host: {interface: mine}",
-     "host  -> mine\n+ host-path mine of x"},
+     "host none -> mine\n+ host-path mine of x"},
     {"allow-from", "addresses: [10.7.0.1/24]", "addresses: [10.7.0.1/24], allow-from: [10.8.0.0/16]",
      "allow-from +10.8.0.0/16"},
     {"routes.to", "addresses: [10.7.0.1/24], routes: [{to: 10.9.0.0/16, via: 10.7.0.2}]",
