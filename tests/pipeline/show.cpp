@@ -12,9 +12,16 @@ using nlohmann::json;
 
 constexpr const char* kYaml = R"(
 version: 1
-ethernets: {lan0: {}, lan1: {}, probe0: {}, up0: {macaddress: 02:00:00:00:00:01, addresses: ["fd00:31::1/64"]}}
+ethernets:
+  lan0: {}
+  lan1: {}
+  lan2: {bindings: [{mac: 02:00:00:00:01:05, addresses: [10.0.0.5]}]}
+  probe0: {}
+  up0: {macaddress: 02:00:00:00:00:01, addresses: ["fd00:31::1/64"]}
 tunnels: {vx0: {mode: vxlan, id: 300, local: "fd00:31::1", remote: "fd00:31::2"}}
-bridges: {br0: {interfaces: [lan0, lan1, vx0]}}
+bridges:
+  br0: {interfaces: [lan0, lan1, vx0]}
+  br1: {interfaces: [lan2], evpn: {vni: 100, local: "fd00:31::1"}}
 mirrors: {m0: {select-all: true, output-port: probe0}}
 )";
 
