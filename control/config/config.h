@@ -179,7 +179,7 @@ struct GeneveOption {
 // What only an EVPN instance has (RFC 8365). Its tunnel's only `remote` is the unspecified address: VTEPs come and go.
 struct Evpn {
   static constexpr std::string_view kGroup = "evpn";  // its split-horizon group, unless the file says another
-  uint32_t hold_s = 120;  // what it has said is believed when the fabric falls silent as a whole; 0: not at all
+  uint32_t hold_s = 120;  // a VTEP that is withdrawn whole is believed for so long; 0: not at all
   auto operator<=>(const Evpn&) const = default;
 };
 

@@ -257,7 +257,7 @@ inline constexpr std::tuple kEvpnKeys{
         "group", NoMember{}, Other{kGroupSchema},
         "the split-horizon group of its VTEPs (default: evpn): they hear each other by the fabric, not through us"),
     key("hold", &Evpn::hold_s, Number{0, 86400},
-        "seconds that MACs and VTEPs are kept when all VTEPs of the VNI are withdrawn at once, as when bgpd ends"),
+        "seconds that a VTEP is kept which is withdrawn whole, with all its MACs, as when a bgpd ends"),
 };
 
 inline constexpr std::tuple kIdDirectionKeys{

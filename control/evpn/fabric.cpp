@@ -194,8 +194,8 @@ void Fabric::note_withdrawal(uint32_t vni, Instance& instance) {
   const size_t others =
       instance.withdrawn_vteps.size() + instance.withdrawn_macs.size() + instance.withdrawn_hosts.size();
   instance.last_withdrawn = Clock::now();
-  if (others == 1 || !instance.heard_since_hold) instance.first_withdrawn = instance.last_withdrawn;
-  instance.heard_since_hold = true;
+  if (others == 1 || !instance.unjudged) instance.first_withdrawn = instance.last_withdrawn;
+  instance.unjudged = true;
   unsettled_.insert(vni);
 }
 
@@ -378,8 +378,8 @@ void Fabric::judge(Clock::time_point now) {
     const uint32_t vni = *item;
     Instance& instance = instances_.at(vni);
     const bool quiet = now - instance.last_withdrawn >= kQuiet || now - instance.first_withdrawn >= kPatience;
-    if (instance.heard_since_hold && quiet) {
-      instance.heard_since_hold = false;
+    if (instance.unjudged && quiet) {
+      instance.unjudged = false;
       Names whole;
       if (hold_of(instance).count() != 0) whole = take_withdrawn_of(instance, withdrawn_whole(instance));
       forget(vni, instance, State::withdrawn);
@@ -391,7 +391,7 @@ void Fabric::judge(Clock::time_point now) {
       forget_held(vni, instance);
     }
     // Those of which more is held wait, and then have their whole time.
-    if (!instance.heard_since_hold && !instance.held_until && has_withdrawn(instance)) hold(instance, now);
+    if (!instance.unjudged && !instance.held_until && has_withdrawn(instance)) hold(instance, now);
     item = has_withdrawn(instance) || instance.held_until ? std::next(item) : unsettled_.erase(item);
   }
   if (held != 0) spdlog::warn("evpn: VTEPs of {} VNIs were withdrawn whole: they are kept for a while", held);

@@ -6,8 +6,10 @@
 // A MAC lives in one place. Where a frame of it is heard at a port here, it has moved here: it is advertised, and what
 // BGP said of it is forgotten, unless that was sticky (RFC 7432 section 15.2). Where BGP names it, it has moved there.
 //
-// A daemon that dies withdraws everything, one by one. So what is withdrawn counts once no more has been for a moment:
-// where no VTEP of the VNI is left by then, nobody else could be sent to, and all is kept for the instance's `hold`.
+// A routing daemon that dies withdraws all that it knew, one by one: ours the whole fabric, another gateway's what is
+// behind that VTEP. So what is withdrawn counts once no more has been for a moment. A VTEP of which nothing is left by
+// then is held: it, its MACs and their hosts are believed for the instance's `hold`, unless they are named again, or
+// elsewhere. A gateway that stops looks the same. One that goes while others are held has its time behind theirs.
 #pragma once
 
 #include <chrono>
@@ -56,7 +58,7 @@ class Fabric final : public FabricListener {
   // What has become of something that BGP said.
   enum class State : uint8_t {
     said,
-    withdrawn,  // since the last judgement
+    withdrawn,  // and not judged yet, or waiting to be held
     held,       // withdrawn, and kept for a while
   };
   struct Vtep {
@@ -90,7 +92,7 @@ class Fabric final : public FabricListener {
     Clock::time_point first_withdrawn{};
     Clock::time_point last_withdrawn{};
     std::optional<Clock::time_point> held_until;
-    bool heard_since_hold = false;
+    bool unjudged = false;  // something was withdrawn since the last judgement
   };
   struct Held {
     size_t vteps = 0;
@@ -143,7 +145,6 @@ class Fabric final : public FabricListener {
   // VTEPs that nothing names any more.
   void release_vteps();
   void judge(Clock::time_point now);
-  bool is_alone(const Instance& instance) const;
   void hold(Instance& instance, Clock::time_point now);
   // Of what was withdrawn, or held, all that hasn't come again.
   void forget(uint32_t vni, Instance& instance, State state);
