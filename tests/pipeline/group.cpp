@@ -94,8 +94,8 @@ void join_all(Bed& bed, StoppedClock& clock) {
 
 json rows(Bed& bed, const std::string& what) {
   json list = show(bed.gateway(), what);
-  const auto own =
-      std::ranges::find_if(list, [](const json& row) { return row.contains("group") && row["group"] == "ff02::1:ff00:1"; });
+  const auto own = std::ranges::find_if(
+      list, [](const json& row) { return row.contains("group") && row["group"] == "ff02::1:ff00:1"; });
   if (own != list.end()) list.erase(own);
   return list;
 }
