@@ -52,7 +52,7 @@ constexpr Column<BridgeView> kColumns[] = {
     {{"hosts", "HOSTS", gauge, "hosts",
       "Of how many hosts questions are answered (`arp-nd-suppress`); null: of none, it is off."},
      [](const BridgeView& view) { return view.suppresses() ? json(view.hosts->published) : json(); }},
-    {{"hosts_refused", "HOSTS REFUSED", counter, "hosts",
+    {{"hosts_refused", "", counter, "hosts",
       "How often a host on a port was not taken note of as there were too many."},
      [](const BridgeView& view) { return view.suppresses() ? json(view.hosts->refused) : json(); }},
     {{"answered", "ANSWERED", counter, "requests", "ARP and ND requests that were answered and not flooded."},
