@@ -255,7 +255,8 @@ class Mover:
     def __init__(self, lab):
         self.host = lab.host("mover")
         for scope in ("all", "default"):
-            self.host.sysctl(f"net.ipv6.conf.{scope}.disable_ipv6", 1)  # its interfaces say nothing of their own
+            self.host.sysctl(f"net.ipv6.conf.{scope}.disable_ipv6", 1)  # its interfaces say nothing of their own,
+            self.host.sysctl(f"net.ipv4.conf.{scope}.arp_ignore", 1)    # nor for the bridge
         self.host.ip("link", "add", "name", "br0", "mtu", CONTAINER_MTU, "address", self.mac, "type", "bridge")
         # A port that stays: without any the bridge has no carrier, which the kernel gives back a second later.
         self.host.ip("link", "add", "stays", "type", "veth", "peer", "name", "end")
