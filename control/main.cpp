@@ -326,6 +326,12 @@ void log_running(const config::Config& config, bool hugepages) {
                hugepages ? "on" : "off");
 }
 
+void start_forwarding(EventLoop& loop, Gateway& gateway, rte_mempool* pool) {
+  gateway.start_is_over();
+  gateway.start_workers();
+  fill_by_and_by(loop, pool);
+}
+
 // From the EAL's start to its end.
 int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   const Options& options = start.options;
@@ -382,9 +388,7 @@ int serve(EventLoop& loop, const Reloading*& running, const Start& start) {
   };
   if (ovsdb.empty()) give_back();
   if (predecessor == nullptr) play_vswitch();
-  gateway.start_is_over();
-  gateway.start_workers();
-  fill_by_and_by(loop, pool);
+  start_forwarding(loop, gateway, pool);
   if (predecessor != nullptr) {
     predecessor->say_running();
     gateway.try_devices_with(kOwnProgram);

@@ -87,7 +87,7 @@ Names take_withdrawn_of(Instance& instance, const std::set<IpAddress>& vteps) {
     return mac != instance.macs.end() && mac->second.state != Fabric::State::said && vteps.contains(mac->second.vtep);
   };
   const auto split = [](auto& from, auto& to, const auto& is_one) {
-    const auto first = std::ranges::stable_partition(from, [&](const auto& name) { return !is_one(name); }).begin();
+    const auto first = std::stable_partition(from.begin(), from.end(), [&](const auto& name) { return !is_one(name); });
     to.assign(first, from.end());
     from.erase(first, from.end());
   };
