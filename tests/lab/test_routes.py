@@ -3,8 +3,8 @@
 from tests.support import traffic
 from tests.support.overlay import gateway
 from tests.support.process import wait_until
+from tests.support.traffic import FLOWS
 
-FLOWS = 32
 
 
 class Fabric:
@@ -34,19 +34,8 @@ class Fabric:
         text["tunnels"]["tun0"].update(local=f"192.0.2.{h}", remote=f"192.0.2.{3 - h}")
         return text
 
-    def sent(self):
-        return {s: self.gateways[0].row("ports", f"up{s}")["tx_packets"] for s in (1, 2)}
-
     def send_flows(self):
-        """What each underlay of h1 carried of 32 flows of pings with ports: UDP to a closed port."""
-        before = self.sent()
-        code = ("import socket\n"
-                f"for n in range({FLOWS}):\n"
-                "  s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 20000 + n))\n"
-                "  [s.sendto(b'x', ('10.1.0.2', 9)) for _ in range(10)]\n")
-        self.containers[0].run(["/usr/bin/python3", "-c", code])
-        wait_until(lambda: sum(self.sent().values()) - sum(before.values()) >= 10 * FLOWS, 5, "all have left")
-        return {s: count - before[s] for s, count in self.sent().items()}
+        return traffic.ways_of_flows(self.gateways[0], self.containers[0], "10.1.0.2")
 
 
 def test_equal_cost_paths_and_a_link_that_fails(lab):
@@ -63,7 +52,7 @@ def test_equal_cost_paths_and_a_link_that_fails(lab):
     fabric.spines[0].ip("link", "set", "h1", "down")
     wait_until(lambda: len(fabric.gateways[0].row("tunnels", "tun0")["next_hops"]) == 1, 5, "the link is seen down")
     only = fabric.send_flows()
-    assert only[1] == 0 and only[2] >= 10 * FLOWS, only
+    assert only["up1"] == 0 and only["up2"] >= 10 * FLOWS, only
 
     fabric.spines[0].ip("link", "set", "h1", "up")
     wait_until(lambda: [hop["state"] for hop in fabric.gateways[0].row("tunnels", "tun0")["next_hops"]]
@@ -88,5 +77,5 @@ def test_a_router_that_dies_silently(lab):
     wait_until(lambda: all([hop["state"] for hop in gateway.row("tunnels", "tun0")["next_hops"]].count("failed") == 1
                            for gateway in fabric.gateways), 60, "the dead router is noticed")
     only = fabric.send_flows()
-    assert only[2] <= FLOWS and only[1] >= 10 * FLOWS, only  # probes
+    assert only["up2"] <= FLOWS and only["up1"] >= 10 * FLOWS, only  # probes
     assert traffic.ping(c1, c2.ip4, count=3)

@@ -6,9 +6,10 @@ import os
 import re
 import signal
 
-from tests.support.process import LabError
+from tests.support.process import LabError, wait_until
 
 PYTHON = "/usr/bin/python3"
+FLOWS = 32
 _STREAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "udp_stream.py")
 
 
@@ -31,6 +32,21 @@ def unanswered(output):
     answered = set(map(int, re.findall(r"bytes from .* icmp_seq=(\d+) ", output)))
     last = max(answered, default=0)
     return last - len(answered), last
+
+
+def ways_of_flows(gateway, source, address, each=10, ports=("up1", "up2")):
+    """What each of the gateway's ports sent (port -> packets) of FLOWS flows of `each` datagrams from `source` to a closed port
+    of `address`, and beside them."""
+    def sent():
+        return {port: gateway.row("ports", port)["tx_packets"] for port in ports}
+    before = sent()
+    code = ("import socket\n"
+            f"for n in range({FLOWS}):\n"
+            "  s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 20000 + n))\n"
+            f"  [s.sendto(b'x', ('{address}', 9)) for _ in range({each})]\n")
+    source.run([PYTHON, "-c", code])
+    wait_until(lambda: sum(sent().values()) - sum(before.values()) >= each * FLOWS, 5, "all have left")
+    return {port: count - before[port] for port, count in sent().items()}
 
 
 def sha256(file):

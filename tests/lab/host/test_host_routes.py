@@ -5,8 +5,8 @@ import time
 from tests.support import traffic
 from tests.support.overlay import two_hosts
 from tests.support.process import wait_until
+from tests.support.traffic import FLOWS
 
-FLOWS = 32
 ROUTES = 20_000
 
 
@@ -56,19 +56,8 @@ class Fabric:
         wait_until(lambda: self.ways() == sorted(ways), 5, lambda: f"h1 goes by {ways}: {self.ways()}", interval=0.005)
         return time.monotonic() - start
 
-    def sent(self):
-        return {s: self.g1.row("ports", f"up{s}")["tx_packets"] for s in (1, 2)}
-
     def send_flows(self):
-        """What each underlay of h1 carried of 32 flows of 10 datagrams to a closed port."""
-        before = self.sent()
-        code = ("import socket\n"
-                f"for n in range({FLOWS}):\n"
-                "  s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 20000 + n))\n"
-                "  [s.sendto(b'x', ('10.1.0.2', 9)) for _ in range(10)]\n")
-        self.containers[0].run(["/usr/bin/python3", "-c", code])
-        wait_until(lambda: sum(self.sent().values()) - sum(before.values()) >= 10 * FLOWS, 5, "all have left")
-        return {s: count - before[s] for s, count in self.sent().items()}
+        return traffic.ways_of_flows(self.g1, self.containers[0], "10.1.0.2")
 
     def link_local(self, spine):
         words = self.spines[spine - 1].ip("-6", "-o", "addr", "show", "dev", "h1", "scope", "link").stdout.split()
@@ -96,7 +85,7 @@ def test_tunnels_go_where_the_routes_do(lab):
     fabric.route("via", "172.31.21.9")
     took = max(took, fabric.await_ways(TWO))
     only = fabric.send_flows()
-    assert only[1] <= FLOWS and only[2] >= 10 * FLOWS, only  # probes
+    assert only["up1"] <= FLOWS and only["up2"] >= 10 * FLOWS, only  # probes
     print(f"a route that changes is followed within {1000 * took:.0f} ms, asking included")
 
     # Next-hop objects, as FRR uses them: the route stays, its group changes.

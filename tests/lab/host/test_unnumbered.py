@@ -4,8 +4,8 @@ routes have IPv6 next hops, and BFD says when a spine has died."""
 from tests.peers.frr import Frr
 from tests.support import traffic
 from tests.support.process import wait_until
+from tests.support.traffic import FLOWS
 
-FLOWS = 32
 PATIENCE_S = 60
 TIMERS = """bfd
  profile fast
@@ -69,19 +69,8 @@ class Fabric:
         peers = [peer for leaf in self.leaves for peer in leaf.json("show bfd peers")]
         return len(peers) == 4 and all(peer["status"] == "up" for peer in peers)
 
-    def sent(self):
-        return {s: self.gateways[0].row("ports", f"up{s}")["tx_packets"] for s in (1, 2)}
-
     def send_flows(self):
-        """What each underlay of h1 carried of 32 flows of 20 datagrams to a closed port, BFD and BGP beside them."""
-        before = self.sent()
-        code = ("import socket\n"
-                f"for n in range({FLOWS}):\n"
-                "  s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 20000 + n))\n"
-                "  [s.sendto(b'x', ('10.1.0.2', 9)) for _ in range(20)]\n")
-        self.containers[0].run(["/usr/bin/python3", "-c", code])
-        wait_until(lambda: sum(self.sent().values()) - sum(before.values()) >= 20 * FLOWS, 5, "all have left")
-        return {s: count - before[s] for s, count in self.sent().items()}
+        return traffic.ways_of_flows(self.gateways[0], self.containers[0], "10.1.0.2", each=20)
 
 
 def test_two_spines_and_one_that_dies(lab):
