@@ -5,6 +5,7 @@
 #include "control/view/view.h"
 #include "tests/pipeline/bed/bed.h"
 #include "tests/pipeline/bed/outer_compare.h"
+#include "tests/pipeline/bed/ways.h"
 
 namespace causeway::test {
 namespace {
@@ -47,30 +48,10 @@ uint64_t bytes_sent(Bed& bed, const std::string& port) {
   return bed.worker().counters().ports[bed.gateway().ports().find(port)->index].traffic.tx_bytes.get();
 }
 
-// A frame's way out: "p2", or "vx0.3" through a tunnel to a remote.
-using Ways = std::multiset<std::string>;
-
-// Where copies of `name` (an inner frame's name without its prefix) came out; each is looked at byte by byte.
+// Where copies of `name` (an inner frame's name without its prefix) came out.
 Ways ways_out(Bed& bed, const std::string& prefix, const std::string& name) {
-  Ways ways;
-  for (const char* port : {"p1", "p2", "p3", "i1", "i2", "other"}) {
-    for (const Bytes& bytes : bed.take_bytes(port)) {
-      CHECK(to_hex(bytes) == to_hex(frame(prefix + name)));
-      ways.insert(port);
-    }
-  }
-  for (const Bytes& bytes : bed.take_bytes("up0")) {
-    const std::string tail = prefix == "eth." ? name : prefix + name;
-    bool found = false;
-    for (const char* way : {"vx0.2", "vx0.3", "vx0.4", "vx1.2", "gn1.5"}) {
-      const Bytes& expected = frame("out." + std::string(way) + "." + tail);
-      if (found || with_entropy(expected, entropy_of(bytes)) != bytes) continue;
-      ways.insert(way);
-      found = true;
-    }
-    if (!found) FAIL_CHECK("no tunnel's frame: " << to_hex(bytes));
-  }
-  return ways;
+  return ways_out(bed, {"p1", "p2", "p3", "i1", "i2", "other"}, frame(prefix + name),
+                  {"vx0.2", "vx0.3", "vx0.4", "vx1.2", "gn1.5"}, "out.", prefix == "eth." ? name : prefix + name);
 }
 
 Ways send(Bed& bed, const std::string& port, const std::string& name) {

@@ -13,6 +13,7 @@
 #include "tests/pipeline/bed/bed.h"
 #include "tests/pipeline/bed/outer_compare.h"
 #include "tests/pipeline/bed/stopped_clock.h"
+#include "tests/pipeline/bed/ways.h"
 
 namespace causeway::test {
 namespace {
@@ -69,29 +70,13 @@ void names_mac(Bed& bed, int number, int at, bool sticky = false, uint32_t vni =
   bed.run();
 }
 
-// A frame's way out: "p2", or "vx.3" by an instance to a VTEP.
-using Ways = std::multiset<std::string>;
-
+// "vx.3": by an instance to a VTEP.
 Ways ways_out(Bed& bed, const std::string& name) {
-  Ways ways;
-  for (const char* const port : {"p1", "p2"}) {
-    for (const Bytes& bytes : bed.take_bytes(port)) {
-      CHECK(to_hex(bytes) == to_hex(frame("evpn." + name)));
-      ways.insert(port);
-    }
+  std::vector<std::string> tunnels;
+  for (const char* const each : {"vx", "six", "gn", "ten", "twenty"}) {
+    for (const int number : {2, 3}) tunnels.push_back(fmt::format("{}.{}", each, number));
   }
-  for (const Bytes& bytes : bed.take_bytes("up0")) {
-    std::string found = "?";
-    for (const char* const each : {"vx", "six", "gn", "ten", "twenty"}) {
-      for (const int number : {2, 3}) {
-        const std::string way = fmt::format("{}.{}", each, number);
-        const Bytes& expected = frame("evpn.out." + way + "." + name);
-        if (expected.size() == bytes.size() && with_entropy(expected, entropy_of(bytes)) == bytes) found = way;
-      }
-    }
-    ways.insert(found);
-  }
-  return ways;
+  return ways_out(bed, {"p1", "p2"}, frame("evpn." + name), tunnels, "evpn.out.", name);
 }
 
 Ways send(Bed& bed, const std::string& port, const std::string& name) {

@@ -9,6 +9,7 @@
 #include "control/view/view.h"
 #include "tests/pipeline/bed/bed.h"
 #include "tests/pipeline/bed/outer_compare.h"
+#include "tests/pipeline/bed/ways.h"
 
 namespace causeway::test {
 namespace {
@@ -70,29 +71,11 @@ const Bytes& frame_from(const End& end, const std::string& name) {
   return frame((end.is_tunnel() ? "in." + end.name + "." : "eth.") + name);
 }
 
-using Ways = std::multiset<std::string>;
-
-// Where copies of the frame came out, each of them as it must be.
 Ways ways_out(Bed& bed, const std::string& name) {
-  Ways ways;
-  std::vector<Bytes> outer = bed.take_bytes("up0");
-  for (const End& end : kEnds) {
-    if (end.is_tunnel()) {
-      const Bytes& expected = frame("out." + end.name + "." + name);
-      std::erase_if(outer, [&](const Bytes& bytes) {
-        const bool is_its = with_entropy(expected, entropy_of(bytes)) == bytes;
-        if (is_its) ways.insert(end.name);
-        return is_its;
-      });
-      continue;
-    }
-    for (const Bytes& bytes : bed.take_bytes(end.name)) {
-      CHECK(to_hex(bytes) == to_hex(frame("eth." + name)));
-      ways.insert(end.name);
-    }
-  }
-  for (const Bytes& bytes : outer) FAIL_CHECK("no tunnel's frame: " << to_hex(bytes));
-  return ways;
+  std::vector<std::string> ports;
+  std::vector<std::string> tunnels;
+  for (const End& end : kEnds) (end.is_tunnel() ? tunnels : ports).push_back(end.name);
+  return ways_out(bed, ports, frame("eth." + name), tunnels, "out.", name);
 }
 
 Ways send(Bed& bed, const End& from, const std::string& name) {
