@@ -199,7 +199,8 @@ def test_the_host_uses_the_network_beside_tunnels(lab, kind):
     for stream in streams:
         report = stream.stop()
         assert report["sent"] > 100 and report["duplicates"] == 0
-        assert len(report["lost"]) <= report["sent"] // 50, report
+        # Two TCPs at full rate fill the same queues, here and in the peer: some are lost, but the stream goes on.
+        assert len(report["lost"]) <= report["sent"] // 10 and report["longest_gap_ms"] < 500, report
     end = g1.row("ports", network.end)
     assert end["rx_packets"] > 200 and end["tx_packets"] > 200
     assert g1.lost().keys() <= {"no_flood_target", "neighbor_unresolved", "host_limit", "tx_full"}, g1.lost()
