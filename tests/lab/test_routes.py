@@ -6,7 +6,6 @@ from tests.support.process import wait_until
 from tests.support.traffic import FLOWS
 
 
-
 class Fabric:
     """h1 and h2 with up1 and up2; up1 goes by router spine1, up2 by spine2. VTEPs have addresses of their own."""
 

@@ -5,7 +5,6 @@
         during = round_trips(c1, c2.ip4)
 """
 
-import itertools
 import json
 import os
 import re
@@ -14,7 +13,6 @@ import struct
 from tests.support.process import LabError, run
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "blast.c")
-_numbers = itertools.count(1)
 
 
 def _program(lab):
@@ -33,7 +31,7 @@ class Blast:
 
     def __init__(self, namespace, interface, frames, per_second=0, seconds=60, vnet=False):
         lab = namespace.lab
-        file = lab.path(f"blast-{next(_numbers)}.frames")
+        file = lab.path(f"blast-{next(lab.log_numbers)}.frames")
         with open(file, "wb") as output:
             for frame in frames:
                 output.write(struct.pack("<I", len(frame)) + frame)

@@ -1,6 +1,5 @@
 """`causewayctl capture` of a running gateway: what tshark and capinfos make of its files."""
 
-import itertools
 import os
 import signal
 import subprocess
@@ -15,7 +14,6 @@ from tests.support.process import run, wait_until
 FIELDS = ["frame.interface_name", "frame.packet_flags_direction", "frame.comment", "frame.len", "frame.cap_len",
           "ip.src", "udp.dstport", "icmp.type"]
 IN, OUT = "1", "2"
-_numbers = itertools.count(1)
 
 
 class Looking:
@@ -23,7 +21,7 @@ class Looking:
 
     def __init__(self, gateway, *arguments):
         lab = gateway.host.lab
-        self.file = lab.path(f"capture-{next(_numbers)}.pcapng")
+        self.file = lab.path(f"capture-{next(lab.log_numbers)}.pcapng")
         self.process = gateway.host.spawn([program("causewayctl"), "--socket", gateway.socket, "capture", "-w", self.file,
                                            *arguments], title="causewayctl-capture")
         self.process.wait_for("capturing until")
